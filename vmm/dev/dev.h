@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Devices: what answers at ports and at guest physical addresses without RAM.
+ *
+ * A device registers ranges on the bus while the machine is built; the bus is fixed once vCPUs
+ * run, so look-ups take no lock. Each device has its own lock; a device may call the upcalls of
+ * struct dev_host while holding it (they take no device lock and never call back).
+ *
+ * Read first: shadow/addr.h.
+ */
+#ifndef UMBRA_DEV_H
+#define UMBRA_DEV_H
+
+#include "shadow/addr.h"
+
+/* What devices need from the machine around them. */
+struct dev_host {
+	void *ctx;
+	/* Monotonic nanoseconds since the machine started; stands still while it is paused. */
+	uint64_t (*now)(void *ctx);
+	/* vCPU index should look for pending interrupts (its local APIC changed). */
+	void (*kick)(void *ctx, unsigned vcpu);
+	/* vCPU index must be woken or timed out no later than at (ns); UINT64_MAX for never. */
+	void (*deadline)(void *ctx, unsigned vcpu, uint64_t at);
+	/* INIT and SIPI for vCPU index. */
+	void (*init)(void *ctx, unsigned vcpu);
+	void (*sipi)(void *ctx, unsigned vcpu, uint8_t vector);
+	void (*nmi)(void *ctx, unsigned vcpu);
+	/* The guest asked to end: value written to isa-debug-exit. */
+	void (*debug_exit)(void *ctx, uint32_t value);
+	/* Bytes for the serial line's backend; must not block for long. */
+	void (*serial_out)(void *ctx, const uint8_t *buf, size_t n);
+};
+
+struct dev_range {
+	void *dev;
+	uint32_t (*in)(void *dev, uint16_t offset, unsigned size);
+	void (*out)(void *dev, uint16_t offset, unsigned size, uint32_t val);
+	/* Memory-mapped: size 1, 2, 4, 8; vcpu is who asks (a local APIC is per vCPU). */
+	uint64_t (*read)(void *dev, unsigned vcpu, uint64_t offset, unsigned size);
+	void (*write)(void *dev, unsigned vcpu, uint64_t offset, unsigned size, uint64_t val);
+	const char *name;
+};
+
+struct bus;
+
+struct bus *bus_create(void);
+void bus_destroy(struct bus *b);
+/* 0, -EEXIST on overlap, -ENOMEM. */
+int bus_add_ports(struct bus *b, uint16_t first, uint16_t count, const struct dev_range *r);
+int bus_add_mmio(struct bus *b, gpa_t first, uint64_t len, const struct dev_range *r);
+
+/* Accesses. Nobody there: reads give all ones, writes are dropped (and counted). */
+uint32_t bus_in(struct bus *b, uint16_t port, unsigned size);
+void bus_out(struct bus *b, uint16_t port, unsigned size, uint32_t val);
+uint64_t bus_read(struct bus *b, unsigned vcpu, gpa_t gpa, unsigned size);
+void bus_write(struct bus *b, unsigned vcpu, gpa_t gpa, unsigned size, uint64_t val);
+uint64_t bus_unclaimed(const struct bus *b);
+
+/* 16550A at port 0x3f8 (COM1), IRQ line not wired yet beyond its interrupt registers. */
+struct uart;
+struct uart *uart_create(const struct dev_host *h);
+void uart_destroy(struct uart *u);
+int uart_attach(struct uart *u, struct bus *b, uint16_t port);
+/* Bytes from the outside; returns how many fitted into the FIFO. */
+size_t uart_input(struct uart *u, const uint8_t *buf, size_t n);
+/* Gives everything buffered to serial_out. */
+void uart_flush(struct uart *u);
+
+/* isa-debug-exit, QEMU's: any write to ports [port, port+4) ends the machine. */
+int debug_exit_attach(struct bus *b, uint16_t port, const struct dev_host *h);
+
+/* Ports that PC kernels poke and that need no device: PIC masks (0x20, 0x21, 0xa0, 0xa1 read back
+ * what was written), 0x80 delay, 0x61, 0x70/0x71 CMOS (reads of an empty RTC), PIT 0x40-0x43. */
+int legacy_attach(struct bus *b);
+
+/* Local APICs of all vCPUs: xAPIC at 0xfee00000 and x2APIC through MSRs. */
+struct apic;
+struct apic *apic_create(const struct dev_host *h, unsigned cpus);
+void apic_destroy(struct apic *a);
+int apic_attach(struct apic *a, struct bus *b);
+/* Highest pending vector above the processor priority, or -1. Safe from the vCPU's thread. */
+int apic_pending(struct apic *a, unsigned vcpu);
+/* Takes the vector that apic_pending() would give: IRR to ISR. -1 if there is none now. */
+int apic_ack(struct apic *a, unsigned vcpu);
+/* Timer: fires what is due at now; called by the vCPU's thread at its deadline or any time. */
+void apic_tick(struct apic *a, unsigned vcpu);
+void apic_init_cpu(struct apic *a, unsigned vcpu); /* after INIT */
+uint8_t apic_get_tpr(struct apic *a, unsigned vcpu); /* CR8 = TPR >> 4 */
+void apic_set_tpr(struct apic *a, unsigned vcpu, uint8_t tpr);
+/* IA32_APIC_BASE, x2APIC registers (0x800..0x8ff), TSC deadline. 0, or -1 for #GP. tsc_now is the
+ * guest's TSC, tsc_khz its rate. */
+int apic_rdmsr(struct apic *a, unsigned vcpu, uint32_t msr, uint64_t *val);
+int apic_wrmsr(struct apic *a, unsigned vcpu, uint32_t msr, uint64_t val, uint64_t tsc_now,
+	       uint64_t tsc_khz);
+/* An external line (IOAPIC or a device) raises a fixed interrupt. */
+void apic_raise(struct apic *a, unsigned vcpu, uint8_t vector);
+/* Pause and go on: timers keep what was left of them because now() stands still. */
+
+#endif
