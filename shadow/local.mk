@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
+lib_LTLIBRARIES += libumbra-shadow.la
+
+shadow_public = shadow/addr.h shadow/backend.h shadow/format.h shadow/gmem.h shadow/mmu.h \
+	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
+shadow_sources = $(shadow_public) \
+	shadow/audit.c shadow/audit_report.c shadow/audit_report.h \
+	shadow/fault.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
+	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
+	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
+	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c \
+	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
+	shadow/walk.c shadow/window.c shadow/write.c
+
+umbraincdir = $(includedir)/umbra/shadow
+umbrainc_HEADERS = $(shadow_public)
+
+libumbra_shadow_la_SOURCES = $(shadow_sources)
+libumbra_shadow_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined
+libumbra_shadow_la_LIBADD = $(URCU_LIBS) -lpthread
+
+EXTRA_DIST += shadow/README.md

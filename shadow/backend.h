@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What an engine provides to the shadow MMU: memory for tables, and ways to make the hardware see
+ * that an entry changed and forget what it remembers.
+ *
+ * Two kinds of hardware stand behind this. Where KVM uses nested paging, the processor reads our
+ * tables in memory and touch() may do nothing. Where KVM itself shadows our tables, it learns of a
+ * changed *present* entry only from a store made inside the VM, so touch() has the gate do a store
+ * that changes nothing (docs/architecture.md, "Table updates"). The MMU calls the same things for
+ * both.
+ *
+ * cur is the vCPU on whose thread the call is made, NULL on any other thread.
+ * Read first: addr.h. Implemented by vmm/kvm/ and by the fake engine in tests/unit/.
+ */
+#ifndef UMBRA_SHADOW_BACKEND_H
+#define UMBRA_SHADOW_BACKEND_H
+
+#include "shadow/addr.h"
+
+struct sh_vcpu;
+
+struct sh_backend {
+	void *ctx;
+
+	/* Table memory: frames [table_mfn, table_mfn + tables), mapped for the host at table_mem,
+	 * zeroed. Never guest RAM: no guest frame number leads here. */
+	uint64_t *table_mem;
+	mfn_t table_mfn;
+	uint32_t tables;
+
+	/* Entry 256 of every top-level table: the gate. 0 for none. */
+	uint64_t gate_entry;
+
+	/* The entry at slot was present and has changed in memory. Takes effect before cur's next
+	 * guest instruction, and before the next shootdown() of the same thread returns.
+	 * Called with MMU locks held: must not wait, allocate or call back. */
+	void (*touch)(void *ctx, struct sh_vcpu *cur, mpa_t slot);
+	/* Likewise for all 512 entries of a table that is going out of use. */
+	void (*touch_table)(void *ctx, struct sh_vcpu *cur, mfn_t table);
+
+	/* Returns when no vCPU can use a translation or paging-structure entry it obtained before
+	 * the call: those in the guest were made to leave it and forget, the others will forget
+	 * before they next enter. May wait; called with the MMU lock held (see locks.h) but no
+	 * other lock and not inside an RCU read-side section. Returns the number of vCPUs kicked. */
+	unsigned (*shootdown)(void *ctx, struct sh_vcpu *cur);
+
+	/* cur forgets gva, or everything, before its next guest instruction. */
+	void (*invalidate)(void *ctx, struct sh_vcpu *cur, gva_t gva);
+	void (*invalidate_all)(void *ctx, struct sh_vcpu *cur);
+};
+
+#endif

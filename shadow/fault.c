@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The page fault: true or hidden, and if hidden, the shadow entry that was missing.
+ *
+ * Steps of sh_fault():
+ *   1. walk the guest's tables as the processor would; a true fault ends it here
+ *   2. fast descent: in an RCU read-side section follow the shadow tables from the root, checking
+ *      the full key of every page on the way, and set the leaf under its page's lock
+ *   3. slow descent where a table is missing: under mmu->lock find or make it and link it, the guest
+ *      entry read again under the parent's lock. A table that was not tracked before has only now
+ *      become safe to read, so the walk starts anew
+ *   4. the leaf is set from the guest entry as it reads *now*, not as the walk saw it
+ * Locks: locks.h. Read first: walk.h, spte.h. Read next: write.c.
+ */
+#include <errno.h>
+
+#include "shadow/spte.h"
+
+#define MAX_ATTEMPTS   64 /* a guest that keeps changing entries under us gets its turn elsewhere */
+#define PREFETCH_TABLE 8u
+#define PREFETCH_DIRECT 32u
+
+enum step { STEP_DONE, STEP_SLOW, STEP_AGAIN };
+
+struct attempt {
+	struct sh_vcpu *v;
+	gva_t gva;
+	unsigned flags;
+	const struct sh_walk *w;
+	struct sh_page *root;
+	enum sh_fault_result result;
+};
+
+/* Shadow tables of four levels are indexed alike whatever the guest's format is. */
+static unsigned shadow_index(gva_t gva, unsigned level)
+{
+	return (gva.v >> (3 + 9 * level)) & (SH_ENTRIES - 1);
+}
+
+static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	unsigned n = p->role.direct ? PREFETCH_DIRECT : PREFETCH_TABLE;
+	unsigned first = index & ~(n - 1);
+
+	for (unsigned i = first; i < first + n; i++) {
+		struct sh_expect e;
+
+		if (atomic_load_explicit(&sh_page_table(mmu, p)[i], memory_order_relaxed))
+			continue;
+		e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
+		if (e.kind == SH_EXPECT_LEAF &&
+		    sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access, e.dirty, false) ==
+			    SH_FAULT_RESUME)
+			sh_count(mmu, a->v, SH_ST_PREFETCHED, 1);
+	}
+}
+
+/* p->lock held. */
+static enum step set_leaf_locked(struct attempt *a, struct sh_page *p, unsigned index)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	uint64_t gpte = sh_mutant(SH_MUT_WALK_NOT_REVALIDATED) && !p->role.direct
+				? a->w->gpte[1]
+				: sh_page_gpte(mmu, p, index);
+	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, gpte);
+	bool write = a->flags & SH_WRITE;
+
+	if (atomic_load(&p->invalid))
+		return STEP_AGAIN;
+	if (e.kind != SH_EXPECT_LEAF || (write && !e.dirty) ||
+	    !sh_access_ok(&a->v->mode, e.access, a->flags))
+		return STEP_AGAIN;
+	a->result = sh_leaf_set(mmu, a->v, p, index, e.gfn, e.access, e.dirty, write);
+	if (mmu->opt.on[SH_OPT_PREFETCH] && a->result == SH_FAULT_RESUME)
+		prefetch(a, p, index);
+	return STEP_DONE;
+}
+
+static enum step set_leaf(struct attempt *a, struct sh_page *p)
+{
+	enum step s;
+
+	pthread_spin_lock(&p->lock);
+	s = set_leaf_locked(a, p, shadow_index(a->gva, 1));
+	pthread_spin_unlock(&p->lock);
+	if (!atomic_load_explicit(&p->used, memory_order_relaxed))
+		atomic_store_explicit(&p->used, 1, memory_order_relaxed);
+	if (s == STEP_DONE && atomic_load_explicit(&p->flood, memory_order_relaxed))
+		atomic_store_explicit(&p->flood, 0, memory_order_relaxed);
+	return s;
+}
+
+/* The guest entry the walk saw for this level; levels above the guest's own have none. */
+static uint64_t walked(const struct attempt *a, const struct sh_page *p)
+{
+	return p->role.direct ? 0 : a->w->gpte[p->role.level];
+}
+
+static bool key_is(const struct sh_page *p, const struct sh_expect *e)
+{
+	if (sh_mutant(SH_MUT_CHILD_KEY_UNCHECKED))
+		return p->role.level == e->role.level;
+	return gfn_eq(p->gfn, e->gfn) && sh_role_eq(p->role, e->role);
+}
+
+static enum step descend_fast(struct attempt *a)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	struct sh_page *p = a->root;
+	enum step s;
+
+	urcu_memb_read_lock();
+	while (p->role.level > 1) {
+		unsigned index = shadow_index(a->gva, p->role.level);
+		struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, walked(a, p));
+		uint64_t spte = atomic_load_explicit(&sh_page_table(mmu, p)[index],
+						     memory_order_acquire);
+		struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
+
+		if (e.kind != SH_EXPECT_TABLE || !child || !key_is(child, &e)) {
+			urcu_memb_read_unlock();
+			return STEP_SLOW;
+		}
+		p = child;
+	}
+	s = set_leaf(a, p);
+	urcu_memb_read_unlock();
+	return s;
+}
+
+/* The child under p on the way to the address; made and linked if need be. NULL with a->result or
+ * STEP_AGAIN in *s. */
+static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum step *s)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	unsigned index = shadow_index(a->gva, p->role.level);
+	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
+	uint64_t spte = atomic_load(&sh_page_table(mmu, p)[index]);
+	struct sh_page *child;
+	bool made = false;
+
+	*s = STEP_AGAIN;
+	if (e.kind != SH_EXPECT_TABLE)
+		return NULL;
+	child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
+	if (child && key_is(child, &e))
+		return child;
+	child = sh_page_get(mmu, a->v, e.gfn, e.role, &made);
+	if (!child || sh_link(mmu, a->v, p, index, child)) {
+		a->result = SH_FAULT_HOST;
+		*s = STEP_DONE;
+		return NULL;
+	}
+	return made ? NULL : child;
+}
+
+static enum step descend_slow(struct attempt *a)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	struct sh_page *p = a->root;
+	enum step s = STEP_AGAIN;
+
+	pthread_mutex_lock(&mmu->lock);
+	if (sh_reclaim_reserve(mmu, a->v, p->role.level)) {
+		a->result = SH_FAULT_HOST;
+		s = STEP_DONE;
+		p = NULL;
+	}
+	while (p && p->role.level > 1)
+		p = child_slow(a, p, &s);
+	if (p)
+		s = set_leaf(a, p);
+	pthread_mutex_unlock(&mmu->lock);
+	return s;
+}
+
+static enum step one_attempt(struct attempt *a)
+{
+	enum step s = descend_fast(a);
+
+	return s == STEP_SLOW ? descend_slow(a) : s;
+}
+
+/* Sets *r and returns true, or returns false: the guest changed something, walk again. */
+static bool hidden(struct sh_vcpu *v, gva_t gva, unsigned flags, const struct sh_walk *w,
+		   enum sh_fault_result *r)
+{
+	enum sh_view view = sh_view_of(&v->mode, flags & SH_USER, flags & SH_AC);
+	struct attempt a = {.v = v, .gva = gva, .flags = flags, .w = w};
+	mfn_t root;
+
+	*r = SH_FAULT_HOST;
+	if (sh_root(v, view, &root))
+		return true;
+	a.root = v->root[view];
+	if (one_attempt(&a) != STEP_DONE)
+		return false;
+	*r = a.result;
+	return true;
+}
+
+static const enum sh_stat outcome[] = {
+	[SH_FAULT_RESUME] = SH_ST_PF_FIXED,       [SH_FAULT_SPURIOUS] = SH_ST_PF_SPURIOUS,
+	[SH_FAULT_INJECT] = SH_ST_PF_GUEST,       [SH_FAULT_NOT_CANON] = SH_ST_PF_GUEST,
+	[SH_FAULT_TRACKED] = SH_ST_PF_EMULATE,    [SH_FAULT_NO_RAM] = SH_ST_PF_EMULATE,
+	[SH_FAULT_GATE] = SH_ST_PF_EMULATE,       [SH_FAULT_HOST] = SH_ST_PF_EMULATE,
+};
+
+static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
+{
+	return mmu->be.gate_entry && (gva.v >> 39 & 511) == 256;
+}
+
+static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
+{
+	enum sh_fault_result r;
+	enum sh_walk_result wr;
+
+	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
+		wr = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
+		if (wr != SH_WALK_OK)
+			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
+		if (hidden_by_gate(v->mmu, gva))
+			return SH_FAULT_GATE;
+		if (mfn_eq(gmem_mfn(v->mmu->gm, gpa_gfn(w->gpa)), MFN_NONE))
+			return SH_FAULT_NO_RAM;
+		if (hidden(v, gva, flags, w, &r))
+			return r;
+		sh_count(v->mmu, v, SH_ST_FAULT_RETRY, 1);
+	}
+	return SH_FAULT_RESUME; /* nothing installed: the instruction faults again */
+}
+
+enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
+{
+	enum sh_fault_result r = SH_FAULT_HOST;
+
+	sh_count(v->mmu, v, SH_ST_PF_TAKEN, 1);
+	if (sh_desc_reserve(v->mmu, 1 + PREFETCH_DIRECT + SH_MAX_LEVEL) == 0)
+		r = fault(v, gva, flags, w);
+	if (r == SH_FAULT_HOST)
+		w->error = ENOMEM;
+	sh_count(v->mmu, v, outcome[r], 1);
+	return r;
+}
+
+enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
+{
+	return sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+}

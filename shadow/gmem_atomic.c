@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Single words of guest RAM, accessed atomically: guest vCPUs and the hardware race with every
+ * one of these. Locks: none. Read first: gmem.h.
+ */
+#include <errno.h>
+
+#include "shadow/gmem_internal.h"
+
+static void *word(struct gmem *gm, gpa_t gpa, void **window)
+{
+	*window = gmem_map(gm, gpa_gfn(gpa));
+	return *window ? (uint8_t *)*window + (gpa.v & (SH_PAGE_SIZE - 1)) : NULL;
+}
+
+int gmem_load64(struct gmem *gm, gpa_t gpa, uint64_t *val)
+{
+	void *w, *p = word(gm, gpa, &w);
+
+	if (!p)
+		return -EFAULT;
+	*val = __atomic_load_n((uint64_t *)p, __ATOMIC_ACQUIRE);
+	gmem_unmap(gm, w);
+	return 0;
+}
+
+int gmem_load32(struct gmem *gm, gpa_t gpa, uint32_t *val)
+{
+	void *w, *p = word(gm, gpa, &w);
+
+	if (!p)
+		return -EFAULT;
+	*val = __atomic_load_n((uint32_t *)p, __ATOMIC_ACQUIRE);
+	gmem_unmap(gm, w);
+	return 0;
+}
+
+int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size)
+{
+	void *w, *p = word(gm, gpa, &w);
+
+	if (!p)
+		return -EFAULT;
+	switch (size) {
+	case 1:
+		__atomic_store_n((uint8_t *)p, (uint8_t)val, __ATOMIC_RELEASE);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)p, (uint16_t)val, __ATOMIC_RELEASE);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)p, (uint32_t)val, __ATOMIC_RELEASE);
+		break;
+	default:
+		__atomic_store_n((uint64_t *)p, val, __ATOMIC_RELEASE);
+		break;
+	}
+	gmem_unmap(gm, w);
+	return 0;
+}
+
+#define CMPXCHG(type, p, expect, desired)                                                          \
+	({                                                                                         \
+		type e_ = (type)*(expect);                                                         \
+		bool ok_ = __atomic_compare_exchange_n((type *)(p), &e_, (type)(desired), false,   \
+						       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);        \
+		*(expect) = e_;                                                                    \
+		ok_;                                                                               \
+	})
+
+int gmem_cmpxchg(struct gmem *gm, gpa_t gpa, uint64_t *expect, uint64_t desired, unsigned size)
+{
+	void *w, *p = word(gm, gpa, &w);
+	bool ok;
+
+	if (!p)
+		return -EFAULT;
+	switch (size) {
+	case 1:
+		ok = CMPXCHG(uint8_t, p, expect, desired);
+		break;
+	case 2:
+		ok = CMPXCHG(uint16_t, p, expect, desired);
+		break;
+	case 4:
+		ok = CMPXCHG(uint32_t, p, expect, desired);
+		break;
+	default:
+		ok = CMPXCHG(uint64_t, p, expect, desired);
+		break;
+	}
+	gmem_unmap(gm, w);
+	return ok;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Leaf entries and their reverse map, kept in step.
+ *
+ * Invariant: a leaf entry maps gfn exactly if its slot is in rmap[gfn].
+ * Locks: the page's lock is held by the caller; the stripe of the frame is taken here.
+ * Read first: spte.h, locks.h.
+ */
+#include "shadow/spte.h"
+
+static void rmap_del(struct sh_mmu *mmu, gfn_t gfn, sh_slot_t slot)
+{
+	struct sh_stripe *st = sh_stripe(mmu, gfn);
+
+	if (sh_mutant(SH_MUT_STALE_RMAP))
+		return;
+	pthread_spin_lock(&st->lock);
+	sh_set_del(mmu, &mmu->rmap[gfn.v], slot);
+	pthread_spin_unlock(&st->lock);
+}
+
+void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index)
+{
+	_Atomic uint64_t *entry = &sh_page_table(mmu, p)[index];
+	uint64_t old = atomic_exchange(entry, 0);
+
+	if (!(old & PTE_P))
+		return;
+	rmap_del(mmu, gmem_gfn(mmu->gm, sh_spte_mfn(old)), sh_slot(mmu, p, index));
+	atomic_fetch_sub(&p->present, 1);
+	atomic_fetch_sub_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+	if (!sh_mutant(SH_MUT_DROP_NOT_COUNTED))
+		sh_dropped(mmu);
+	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
+}
+
+/* Stores new over old with the stripe of the frame held. */
+static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+				  unsigned index, gfn_t gfn, uint64_t old, uint64_t new)
+{
+	sh_slot_t slot = sh_slot(mmu, p, index);
+
+	if (old == new)
+		return SH_FAULT_SPURIOUS;
+	if (!(old & PTE_P)) {
+		if (sh_set_add(mmu, &mmu->rmap[gfn.v], slot))
+			return SH_FAULT_HOST;
+		atomic_fetch_add(&p->present, 1);
+		atomic_fetch_add_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+	}
+	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
+	if (sh_spte_narrows(old, new))
+		sh_dropped(mmu);
+	if (old & PTE_P)
+		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
+	return SH_FAULT_RESUME;
+}
+
+enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+				 unsigned index, gfn_t gfn, unsigned acc, bool dirty, bool write)
+{
+	_Atomic uint64_t *entry = &sh_page_table(mmu, p)[index];
+	mfn_t mfn = gmem_mfn(mmu->gm, gfn);
+	struct sh_stripe *st = sh_stripe(mmu, gfn);
+	enum sh_fault_result r;
+	uint64_t old, new;
+	bool tracked;
+
+	old = atomic_load_explicit(entry, memory_order_relaxed);
+	new = mfn_eq(mfn, MFN_NONE) ? 0 : sh_spte_leaf(p->role, acc, dirty, true, mfn);
+	if (old & PTE_P && (!new || !mfn_eq(sh_spte_mfn(old), mfn)))
+		sh_leaf_drop(mmu, v, p, index);
+	if (!new)
+		return SH_FAULT_NO_RAM;
+	pthread_spin_lock(&st->lock);
+	/* Again, under the stripe: track() may have taken W away meanwhile. */
+	old = atomic_load_explicit(entry, memory_order_relaxed);
+	tracked = sh_tracked(mmu, gfn);
+	if (tracked)
+		new &= ~PTE_W;
+	r = store(mmu, v, p, index, gfn, old, new);
+	pthread_spin_unlock(&st->lock);
+	if (write && tracked && r != SH_FAULT_HOST)
+		return SH_FAULT_TRACKED;
+	return r;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Upper entries: a shadow page under a parent.
+ *
+ * Invariant: an upper entry points at p exactly if its slot is in p->parents.
+ * Locks: mmu->lock held throughout; the parent's page lock around the entry itself.
+ * Read first: page.h.
+ */
+#include "shadow/spte.h"
+
+int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,
+	    struct sh_page *child)
+{
+	_Atomic uint64_t *entry = &sh_page_table(mmu, parent)[index];
+	int err;
+
+	/* Whatever stood here goes first, with its record: an entry is never overwritten. */
+	if (atomic_load(entry) & PTE_P)
+		sh_unlink(mmu, v, parent, index);
+	err = sh_set_add(mmu, &child->parents, sh_slot(mmu, parent, index));
+	if (err)
+		return err;
+	pthread_spin_lock(&parent->lock);
+	atomic_store_explicit(entry, sh_spte_table(sh_page_mfn(mmu, child)), memory_order_release);
+	atomic_fetch_add(&parent->present, 1);
+	atomic_store(&parent->flood, 0);
+	pthread_spin_unlock(&parent->lock);
+	return 0;
+}
+
+void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index)
+{
+	_Atomic uint64_t *entry = &sh_page_table(mmu, parent)[index];
+	sh_slot_t slot = sh_slot(mmu, parent, index);
+	uint64_t old;
+
+	pthread_spin_lock(&parent->lock);
+	old = atomic_exchange(entry, 0);
+	pthread_spin_unlock(&parent->lock);
+	if (!(old & PTE_P))
+		return;
+	atomic_fetch_sub(&parent->present, 1);
+	sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
+	sh_dropped(mmu);
+	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
+}

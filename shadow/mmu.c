@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Making and unmaking the MMU and its vCPUs; paging registers and the roots that follow from them.
+ *
+ * Invariants: v->root[view] is pinned from the moment it is looked up until the registers change;
+ * v->loaded is pinned as long as the hardware's CR3 may name it (a top-level table is let go only
+ * after the hardware has left it).
+ * Locks: a vCPU's own fields belong to its thread; pins go from 0 to 1 under mmu->lock only.
+ * Read first: mmu.h, page.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow/page.h"
+
+static int check_config(const struct sh_mmu_config *cfg)
+{
+	if (!cfg->gm || !cfg->backend.table_mem || cfg->backend.tables < SH_MIN_TABLES)
+		return -EINVAL;
+	if (cfg->limit && cfg->limit < SH_MIN_TABLES)
+		return -EINVAL;
+	if (cfg->model.maxphyaddr < 32 || cfg->model.maxphyaddr > 52)
+		return -EINVAL;
+	return 0;
+}
+
+int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
+{
+	struct sh_mmu *mmu;
+	int err = check_config(cfg);
+
+	if (err)
+		return err;
+	mmu = aligned_alloc(64, sizeof(*mmu));
+	if (!mmu)
+		return -ENOMEM;
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->gm = cfg->gm;
+	mmu->be = cfg->backend;
+	mmu->model = cfg->model;
+	mmu->opt = cfg->options;
+	mmu->limit = cfg->limit && cfg->limit < mmu->be.tables ? cfg->limit : mmu->be.tables;
+	pthread_mutex_init(&mmu->lock, NULL);
+	err = sh_pool_init(mmu);
+	if (!err)
+		err = sh_rmap_init(mmu);
+	if (err) {
+		sh_mmu_destroy(mmu);
+		return err;
+	}
+	*out = mmu;
+	return 0;
+}
+
+static void zap_all(struct sh_mmu *mmu)
+{
+	pthread_mutex_lock(&mmu->lock);
+	while (mmu->lru.list_next != &mmu->lru)
+		sh_page_zap(mmu, NULL, mmu->lru.list_next);
+	pthread_mutex_unlock(&mmu->lock);
+}
+
+unsigned sh_mmu_destroy(struct sh_mmu *mmu)
+{
+	unsigned left = 0;
+
+	if (!mmu)
+		return 0;
+	if (mmu->pages && mmu->rmap && mmu->descs) {
+		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
+			left += atomic_load(&p->pins);
+		zap_all(mmu);
+		left += (unsigned)(sh_desc_live(mmu) + atomic_load(&mmu->pages_4k));
+	}
+	sh_rmap_fini(mmu);
+	sh_pool_fini(mmu);
+	pthread_mutex_destroy(&mmu->lock);
+	free(mmu);
+	return left;
+}
+
+int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
+{
+	struct sh_vcpu *v;
+
+	if (index >= SH_MAX_VCPUS || mmu->vcpus & 1ull << index)
+		return -EINVAL;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v->mmu = mmu;
+	v->index = index;
+	v->mode = sh_mode_of(&v->regs, &mmu->model);
+	pthread_mutex_lock(&mmu->lock);
+	mmu->vcpus |= 1ull << index;
+	pthread_mutex_unlock(&mmu->lock);
+	*out = v;
+	return 0;
+}
+
+static void unpin(struct sh_vcpu *v, struct sh_page *p)
+{
+	struct sh_mmu *mmu = v->mmu;
+
+	if (!p || atomic_fetch_sub(&p->pins, 1) != 1 || mmu->opt.on[SH_OPT_ROOTCACHE])
+		return;
+	pthread_mutex_lock(&mmu->lock);
+	if (p->state == SH_PAGE_LIVE && !atomic_load(&p->pins))
+		sh_page_zap(mmu, v, p);
+	pthread_mutex_unlock(&mmu->lock);
+}
+
+static void drop_roots(struct sh_vcpu *v)
+{
+	for (unsigned i = 0; i < SH_VIEWS; i++) {
+		struct sh_page *p = v->root[i];
+
+		v->root[i] = NULL;
+		unpin(v, p);
+	}
+}
+
+void sh_vcpu_destroy(struct sh_vcpu *v)
+{
+	struct sh_mmu *mmu;
+
+	if (!v)
+		return;
+	mmu = v->mmu;
+	drop_roots(v);
+	unpin(v, v->loaded);
+	pthread_mutex_lock(&mmu->lock);
+	mmu->vcpus &= ~(1ull << v->index);
+	pthread_mutex_unlock(&mmu->lock);
+	free(v);
+}
+
+unsigned sh_vcpu_index(const struct sh_vcpu *v)
+{
+	return v->index;
+}
+
+const struct sh_mode *sh_vcpu_mode(const struct sh_vcpu *v)
+{
+	return &v->mode;
+}
+
+const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v)
+{
+	return &v->regs;
+}
+
+void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
+{
+	struct sh_mode old = v->mode;
+
+	if (r->cr3 != v->regs.cr3)
+		sh_count(v->mmu, v, SH_ST_CR3_LOAD, 1);
+	v->regs = *r;
+	v->mode = sh_mode_of(r, &v->mmu->model);
+	if (sh_mutant(SH_MUT_NX_NOT_IN_ROLE))
+		v->mode.nxe = old.nxe;
+	drop_roots(v);
+	if (flush)
+		sh_flush_all(v);
+}
+
+void sh_invlpg(struct sh_vcpu *v, gva_t gva)
+{
+	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
+	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
+	v->mmu->be.invalidate(v->mmu->be.ctx, v, gva);
+}
+
+void sh_flush_all(struct sh_vcpu *v)
+{
+	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
+	v->mmu->be.invalidate_all(v->mmu->be.ctx, v);
+}
+
+static gfn_t root_gfn(const struct sh_vcpu *v)
+{
+	const struct sh_format *f = &sh_formats[v->mode.format];
+
+	return v->mode.format == SH_FMT_NONE ? GFN(0) : gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask));
+}
+
+static int make_root(struct sh_vcpu *v, enum sh_view view)
+{
+	struct sh_mmu *mmu = v->mmu;
+	struct sh_page *p = NULL;
+	bool made = false;
+
+	if (v->mode.format != SH_FMT_NONE && v->mode.format != SH_FMT_4LVL)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&mmu->lock);
+	if (sh_reclaim_reserve(mmu, v, 1) == 0)
+		p = sh_page_get(mmu, v, root_gfn(v), sh_role_root(&v->mode, view), &made);
+	if (p)
+		atomic_fetch_add(&p->pins, 1);
+	pthread_mutex_unlock(&mmu->lock);
+	v->root[view] = p;
+	return p ? 0 : -ENOMEM;
+}
+
+int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root)
+{
+	int err = v->root[view] ? 0 : make_root(v, view);
+
+	if (!err)
+		*root = sh_page_mfn(v->mmu, v->root[view]);
+	return err;
+}
+
+void sh_root_loaded(struct sh_vcpu *v, mfn_t root)
+{
+	struct sh_page *now = &v->mmu->pages[root.v - v->mmu->be.table_mfn.v];
+	struct sh_page *before = v->loaded;
+
+	if (now == before)
+		return;
+	atomic_fetch_add(&now->pins, 1); /* at least 1 already: root[] holds it */
+	v->loaded = now;
+	unpin(v, before);
+}
+
+struct gmem *sh_mmu_gmem(struct sh_mmu *mmu)
+{
+	return mmu->gm;
+}
+
+bool sh_is_tracked(struct sh_mmu *mmu, gfn_t gfn)
+{
+	return sh_tracked(mmu, gfn);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Named bugs that can be switched on in test builds (UMBRA_MUTANTS), so that a test can be shown
+ * to have teeth. In any other build sh_mutant() is a constant false and nothing remains.
+ */
+#ifndef UMBRA_SHADOW_MUTANT_H
+#define UMBRA_SHADOW_MUTANT_H
+
+#include <stdbool.h>
+
+enum sh_mutant {
+	SH_MUT_ACCESS_NOT_IN_KEY,   /* accumulated access left out of the role */
+	SH_MUT_NX_NOT_IN_ROLE,      /* EFER.NXE left out of the role */
+	SH_MUT_NO_WRITE_PROTECT,    /* existing writable entries of a new table stay writable */
+	SH_MUT_NO_FLUSH_ON_TRACK,   /* they are narrowed but not shot down */
+	SH_MUT_WALK_NOT_REVALIDATED, /* the guest entry is not read again before the install */
+	SH_MUT_D_NOT_REQUIRED,      /* a clean guest entry is mapped writable */
+	SH_MUT_STALE_RMAP,          /* a dropped leaf stays in the reverse map */
+	SH_MUT_CHILD_KEY_UNCHECKED, /* a present upper entry is followed whatever it points at */
+	SH_MUT_TRACKED_WRITE_LOST,  /* a tracked write changes memory only */
+	SH_MUT_FREE_WITHOUT_FLUSH,  /* tables are reused before the shootdown */
+	SH_MUT_A_LEAF_ONLY,         /* A is not set above the leaf */
+	SH_MUT_USER_VIEW_SUPERVISOR, /* the user view maps supervisor pages */
+	SH_MUT_WP_IGNORED,          /* the kernel view takes CR0.WP for 0 */
+	SH_MUT_SMEP_IGNORED,
+	SH_MUT_INHERIT_INVALID,     /* a new page starts out invalid */
+	SH_MUT_DROP_NOT_COUNTED,    /* a dropped translation does not make the next track flush */
+	SH_MUTANTS
+};
+
+#ifdef UMBRA_MUTANTS
+extern bool sh_mutant_on[SH_MUTANTS];
+extern const char *const sh_mutant_names[SH_MUTANTS];
+static inline bool sh_mutant(enum sh_mutant m)
+{
+	return sh_mutant_on[m];
+}
+#else
+#define sh_mutant(m) ((void)(m), false)
+#endif
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Shadow pages by key: find, make, take out of use.
+ *
+ * Invariants: a key names at most one live page; a guest frame is tracked as long as any live page
+ * that is not direct has it as its table.
+ * Locks: mmu->lock to change; readers of the hash are in an RCU read-side section or hold it.
+ * Read first: page.h. Read next: link.c, leaf.c, track.c.
+ */
+#include "shadow/page.h"
+
+static unsigned bucket(gfn_t gfn)
+{
+	/* By gfn alone, so that a tracked write finds all roles of a table in one chain. */
+	return (unsigned)((gfn.v * 0x9e3779b97f4a7c15ull) >> 52) % SH_HASH_BUCKETS;
+}
+
+struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role)
+{
+	struct sh_page *p = atomic_load_explicit(&mmu->hash[bucket(gfn)], memory_order_acquire);
+
+	for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire))
+		if (gfn_eq(p->gfn, gfn) && sh_role_eq(p->role, role))
+			return p;
+	return NULL;
+}
+
+struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after)
+{
+	struct sh_page *p = after ? atomic_load_explicit(&after->hash_next, memory_order_acquire)
+				  : atomic_load_explicit(&mmu->hash[bucket(gfn)],
+							 memory_order_acquire);
+
+	for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire))
+		if (gfn_eq(p->gfn, gfn) && !p->role.direct)
+			return p;
+	return NULL;
+}
+
+static void hash_add(struct sh_mmu *mmu, struct sh_page *p)
+{
+	_Atomic(struct sh_page *) *b = &mmu->hash[bucket(p->gfn)];
+
+	atomic_store_explicit(&p->hash_next, atomic_load(b), memory_order_relaxed);
+	atomic_store_explicit(b, p, memory_order_release);
+}
+
+/* Readers may still stand on p: its hash_next stays as it was until the grace period is over. */
+static void hash_del(struct sh_mmu *mmu, struct sh_page *p)
+{
+	_Atomic(struct sh_page *) *at = &mmu->hash[bucket(p->gfn)];
+
+	while (atomic_load(at) != p)
+		at = &atomic_load(at)->hash_next;
+	atomic_store_explicit(at, atomic_load(&p->hash_next), memory_order_release);
+}
+
+struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn, struct sh_role role,
+			    bool *made)
+{
+	struct sh_page *p = sh_page_find(mmu, gfn, role);
+
+	if (p)
+		return p;
+	p = sh_pool_get(mmu);
+	if (!p)
+		return NULL;
+	sh_count(mmu, v, SH_ST_CACHE_MISS, 1);
+	p->gfn = gfn;
+	p->role = role;
+	if (sh_role_is_top(role) && mmu->be.gate_entry)
+		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
+	sh_lru_add(mmu, p);
+	hash_add(mmu, p);
+	if (!role.direct && !sh_tracked(mmu, gfn)) {
+		sh_track(mmu, v, gfn);
+		*made = true;
+	}
+	return p;
+}
+
+static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	_Atomic uint64_t *table = sh_page_table(mmu, p);
+
+	if (sh_role_is_top(p->role) && mmu->be.gate_entry)
+		atomic_store(&table[256], 0);
+	for (unsigned i = 0; i < SH_ENTRIES; i++) {
+		if (!atomic_load_explicit(&table[i], memory_order_relaxed))
+			continue;
+		if (p->role.level > 1) {
+			sh_unlink(mmu, v, p, i);
+			continue;
+		}
+		pthread_spin_lock(&p->lock);
+		sh_leaf_drop(mmu, v, p, i);
+		pthread_spin_unlock(&p->lock);
+	}
+	mmu->be.touch_table(mmu->be.ctx, v, sh_page_mfn(mmu, p));
+}
+
+void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	sh_slot_t s;
+
+	/* From here on no fault installs into it: they check under the same lock. */
+	pthread_spin_lock(&p->lock);
+	atomic_store(&p->invalid, 1);
+	pthread_spin_unlock(&p->lock);
+	hash_del(mmu, p);
+	while ((s = sh_set_at(&p->parents, 0)) != SH_SLOT_NONE)
+		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
+	clear_entries(mmu, v, p);
+	if (!p->role.direct && !sh_page_of_gfn(mmu, p->gfn, NULL))
+		sh_untrack(mmu, p->gfn);
+	sh_lru_del(p);
+	sh_pool_dying(mmu, p);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Internal: shadow pages, the pool they come from, the hash that finds them, the links between
+ * them. Not installed.
+ *
+ * Life of a shadow page: free -> live (in the hash) -> dying (unlinked, entries cleared, waiting
+ * for shootdown and grace period) -> free. Page i of the array describes table frame i of the pool,
+ * so an entry's address gives its page, and a 32-bit slot number (frame * 512 + index) names an
+ * entry.
+ *
+ * Read first: mmu.h, locks.h. Read next: page.c, link.c, rmap.c.
+ */
+#ifndef UMBRA_SHADOW_PAGE_H
+#define UMBRA_SHADOW_PAGE_H
+
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <pthread.h>
+#include <stdatomic.h>
+#include <urcu/urcu-memb.h>
+
+#include "shadow/mmu.h"
+#include "shadow/mutant.h"
+
+#define SH_ENTRIES      512u
+#define SH_HASH_BUCKETS 4096u
+#define SH_STRIPES      1024u
+#define SH_SLOT_NONE    UINT32_MAX
+#define SH_MAX_VCPUS    64u
+
+typedef uint32_t sh_slot_t;
+
+/* A set of slots: 0 empty, one slot inline, or a chain of descriptors. Bit 1 is the owner's. */
+typedef _Atomic uint64_t sh_set_t;
+
+enum sh_page_state { SH_PAGE_FREE, SH_PAGE_LIVE, SH_PAGE_DYING };
+
+struct sh_page {
+	_Atomic(struct sh_page *) hash_next; /* RCU; writers hold mmu->lock */
+	struct sh_page *list_next, *list_prev; /* LRU when live, else free or dying list */
+	gfn_t gfn;
+	struct sh_role role;
+	sh_set_t parents;  /* slots that point here; mmu->lock */
+	_Atomic uint32_t pins; /* roots in use; 0 -> 1 under mmu->lock */
+	_Atomic uint32_t present; /* entries present; for reclaim and audit */
+	_Atomic uint32_t flood;   /* tracked writes since last use */
+	_Atomic uint32_t used;    /* second-chance mark for reclaim */
+	pthread_spinlock_t lock;
+	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
+	uint8_t state;
+};
+
+struct sh_desc; /* of rmap.c */
+
+struct sh_stripe {
+	pthread_spinlock_t lock;
+} __attribute__((aligned(64)));
+
+struct sh_counters {
+	_Atomic uint64_t n[SH_STATS];
+} __attribute__((aligned(64)));
+
+struct sh_mmu {
+	struct gmem *gm;
+	struct sh_backend be;
+	struct sh_cpu_model model;
+	struct sh_options opt;
+
+	pthread_mutex_t lock;
+	struct sh_page *pages; /* be.tables of them */
+	struct sh_page free_list, dying_list, lru; /* list heads */
+	uint32_t free, dying, limit;
+	_Atomic uint32_t used;
+	_Atomic(struct sh_page *) hash[SH_HASH_BUCKETS];
+
+	sh_set_t *rmap; /* by gfn */
+	uint64_t rmap_frames;
+	struct sh_stripe *stripes;
+	struct sh_desc_pool *descs;
+
+	/* Translations dropped or narrowed since the last shootdown began: the hardware may still
+	 * use them. Counts up; a shootdown covers all up to where it started. */
+	_Atomic uint64_t drops, drops_flushed;
+
+	_Atomic uint64_t pages_4k;
+	/* One set per vCPU, and the last for threads that are none. They outlive the vCPUs, so
+	 * readers take no lock. */
+	struct sh_counters counters[SH_MAX_VCPUS + 1];
+	uint64_t vcpus; /* bit set of indices in use; mmu->lock */
+};
+
+struct sh_vcpu {
+	struct sh_mmu *mmu;
+	unsigned index;
+	struct sh_regs regs;
+	struct sh_mode mode;
+	struct sh_page *root[SH_VIEWS]; /* pinned, or NULL: to be looked up */
+	struct sh_page *loaded;         /* what the hardware's CR3 names; pinned */
+};
+
+static inline void sh_count(struct sh_mmu *mmu, struct sh_vcpu *v, enum sh_stat s, uint64_t n)
+{
+	_Atomic uint64_t *c = &mmu->counters[v ? v->index : SH_MAX_VCPUS].n[s];
+
+	if (v) /* its only writer */
+		atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+				      memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+/* ---- naming entries ---- */
+static inline uint32_t sh_page_frame(const struct sh_mmu *mmu, const struct sh_page *p)
+{
+	return (uint32_t)(p - mmu->pages);
+}
+static inline mfn_t sh_page_mfn(const struct sh_mmu *mmu, const struct sh_page *p)
+{
+	return MFN(mmu->be.table_mfn.v + sh_page_frame(mmu, p));
+}
+static inline _Atomic uint64_t *sh_page_table(const struct sh_mmu *mmu, const struct sh_page *p)
+{
+	return (_Atomic uint64_t *)(mmu->be.table_mem + (size_t)sh_page_frame(mmu, p) * SH_ENTRIES);
+}
+static inline sh_slot_t sh_slot(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index)
+{
+	return sh_page_frame(mmu, p) * SH_ENTRIES + index;
+}
+static inline struct sh_page *sh_slot_page(const struct sh_mmu *mmu, sh_slot_t s)
+{
+	return &mmu->pages[s / SH_ENTRIES];
+}
+static inline _Atomic uint64_t *sh_slot_ptr(const struct sh_mmu *mmu, sh_slot_t s)
+{
+	return (_Atomic uint64_t *)(mmu->be.table_mem + s);
+}
+static inline mpa_t sh_slot_mpa(const struct sh_mmu *mmu, sh_slot_t s)
+{
+	return MPA(mfn_mpa(mmu->be.table_mfn).v + (uint64_t)s * 8);
+}
+/* The page a present upper entry points at. */
+static inline struct sh_page *sh_spte_child(const struct sh_mmu *mmu, uint64_t spte)
+{
+	uint64_t frame = ((spte & 0x000ffffffffff000ull) >> SH_PAGE_SHIFT) - mmu->be.table_mfn.v;
+
+	return frame < mmu->be.tables ? &mmu->pages[frame] : NULL;
+}
+
+/* ---- pool.c: mmu->lock held for all ---- */
+int sh_pool_init(struct sh_mmu *mmu);
+void sh_pool_fini(struct sh_mmu *mmu);
+/* A zeroed, unhashed page or NULL when the reserve is used up (see sh_reclaim_reserve). */
+struct sh_page *sh_pool_get(struct sh_mmu *mmu);
+void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p);
+/* Shootdown, grace period, and all dying pages are free. */
+void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v);
+void sh_lru_add(struct sh_mmu *mmu, struct sh_page *p);
+void sh_lru_del(struct sh_page *p);
+
+/* ---- page.c ---- */
+/* Finds a live page; caller holds mmu->lock or is in a read-side section. */
+struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role);
+/* First and next live page whose guest table is gfn (not direct ones). */
+struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after);
+/* Finds or makes; mmu->lock held. *made says that guest entries read before the call may have
+ * changed since, untracked: walk again. NULL: out of tables. */
+struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn, struct sh_role role,
+			    bool *made);
+/* Takes a page out of use: unhooked from parents, entries cleared, dying. mmu->lock held; must not
+ * be pinned. */
+void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
+
+/* ---- link.c: upper entries; mmu->lock held ---- */
+int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,
+	    struct sh_page *child);
+void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index);
+
+/* ---- leaf.c: leaf entries ---- */
+/* Drops the leaf at index if present; p->lock held. */
+void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index);
+/* Makes index map gfn with the permissions spte.c derives; p->lock held.
+ * SH_FAULT_RESUME, SPURIOUS, TRACKED (a write was asked for and gfn is tracked), NO_RAM, HOST. */
+enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+				 unsigned index, gfn_t gfn, unsigned acc, bool dirty, bool write);
+
+/* ---- rmap.c ---- */
+int sh_rmap_init(struct sh_mmu *mmu);
+void sh_rmap_fini(struct sh_mmu *mmu);
+struct sh_stripe *sh_stripe(struct sh_mmu *mmu, gfn_t gfn);
+/* Makes sure n descriptors can be had without allocating under a spin lock. 0 or -ENOMEM. */
+int sh_desc_reserve(struct sh_mmu *mmu, unsigned n);
+/* Set operations; the caller holds what guards the set. Add fails only without a reserve. */
+int sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
+bool sh_set_del(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
+unsigned sh_set_count(const sh_set_t *set);
+/* i-th element, SH_SLOT_NONE past the end. */
+sh_slot_t sh_set_at(const sh_set_t *set, unsigned i);
+void sh_set_each(const sh_set_t *set, void (*fn)(void *ctx, sh_slot_t s), void *ctx);
+uint64_t sh_desc_live(const struct sh_mmu *mmu);
+
+/* ---- track.c ---- */
+#define SH_SET_TRACKED (1ull << 1) /* in rmap[gfn]: this frame is shadowed as a table */
+static inline bool sh_tracked(struct sh_mmu *mmu, gfn_t gfn)
+{
+	return gfn.v < mmu->rmap_frames &&
+	       atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_acquire) & SH_SET_TRACKED;
+}
+/* mmu->lock held. Returns when no vCPU can write gfn without a fault. */
+void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
+void sh_untrack(struct sh_mmu *mmu, gfn_t gfn);
+
+/* ---- reclaim.c: mmu->lock held ---- */
+/* Makes n pages available, taking old ones back if it must. 0 or -ENOMEM. */
+int sh_reclaim_reserve(struct sh_mmu *mmu, struct sh_vcpu *v, unsigned n);
+/* Everything that was dropped is forgotten by every vCPU on return. */
+void sh_flush_drops(struct sh_mmu *mmu, struct sh_vcpu *v);
+
+static inline void sh_dropped(struct sh_mmu *mmu)
+{
+	atomic_fetch_add_explicit(&mmu->drops, 1, memory_order_seq_cst);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The pool of shadow pages: free, live and dying ones.
+ *
+ * Invariants: a free table is all zeroes; used + dying never exceed the limit; a dying page becomes
+ * free only in sh_pool_reap(), after a shootdown and a grace period.
+ * Locks: mmu->lock for everything here. Read first: page.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow/page.h"
+
+static void list_init(struct sh_page *head)
+{
+	head->list_next = head->list_prev = head;
+}
+
+static void list_add_tail(struct sh_page *head, struct sh_page *p)
+{
+	p->list_next = head;
+	p->list_prev = head->list_prev;
+	head->list_prev->list_next = p;
+	head->list_prev = p;
+}
+
+static void list_del(struct sh_page *p)
+{
+	p->list_prev->list_next = p->list_next;
+	p->list_next->list_prev = p->list_prev;
+}
+
+void sh_lru_add(struct sh_mmu *mmu, struct sh_page *p)
+{
+	list_add_tail(&mmu->lru, p);
+}
+
+void sh_lru_del(struct sh_page *p)
+{
+	list_del(p);
+}
+
+int sh_pool_init(struct sh_mmu *mmu)
+{
+	mmu->pages = calloc(mmu->be.tables, sizeof(*mmu->pages));
+	if (!mmu->pages)
+		return -ENOMEM;
+	list_init(&mmu->free_list);
+	list_init(&mmu->dying_list);
+	list_init(&mmu->lru);
+	for (uint32_t i = 0; i < mmu->be.tables; i++) {
+		pthread_spin_init(&mmu->pages[i].lock, PTHREAD_PROCESS_PRIVATE);
+		list_add_tail(&mmu->free_list, &mmu->pages[i]);
+	}
+	mmu->free = mmu->be.tables;
+	return 0;
+}
+
+void sh_pool_fini(struct sh_mmu *mmu)
+{
+	free(mmu->pages);
+}
+
+struct sh_page *sh_pool_get(struct sh_mmu *mmu)
+{
+	struct sh_page *p = mmu->free_list.list_next;
+
+	if (p == &mmu->free_list || mmu->used + mmu->dying >= mmu->limit)
+		return NULL;
+	list_del(p);
+	mmu->free--;
+	mmu->used++;
+	p->state = SH_PAGE_LIVE;
+	atomic_store(&p->parents, 0);
+	atomic_store(&p->pins, 0);
+	atomic_store(&p->present, 0);
+	atomic_store(&p->flood, 0);
+	atomic_store(&p->used, 1);
+	if (!sh_mutant(SH_MUT_INHERIT_INVALID))
+		atomic_store(&p->invalid, 0);
+	return p;
+}
+
+void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p)
+{
+	p->state = SH_PAGE_DYING;
+	list_add_tail(&mmu->dying_list, p);
+	mmu->used--;
+	mmu->dying++;
+}
+
+void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
+{
+	if (!mmu->dying)
+		return;
+	if (!sh_mutant(SH_MUT_FREE_WITHOUT_FLUSH)) {
+		sh_dropped(mmu); /* the dying tables themselves may be cached */
+		sh_flush_drops(mmu, v);
+		urcu_memb_synchronize_rcu();
+	}
+	while (mmu->dying_list.list_next != &mmu->dying_list) {
+		struct sh_page *p = mmu->dying_list.list_next;
+
+		list_del(p);
+		p->state = SH_PAGE_FREE;
+		list_add_tail(&mmu->free_list, p);
+		mmu->dying--;
+		mmu->free++;
+	}
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reclaim under the limit, and the flush that covers what was dropped.
+ *
+ * Second chance over the list of live pages; pinned roots are passed over. What is taken comes
+ * back only after a shootdown and a grace period, so several are taken at a time.
+ * Locks: mmu->lock held. Callers must not hold a pointer to an unpinned page across a call.
+ * Read first: pool.c, page.c.
+ */
+#include <errno.h>
+
+#include "shadow/page.h"
+
+void sh_flush_drops(struct sh_mmu *mmu, struct sh_vcpu *v)
+{
+	uint64_t drops = atomic_load(&mmu->drops);
+	unsigned kicks;
+
+	if (drops == atomic_load(&mmu->drops_flushed))
+		return;
+	kicks = mmu->be.shootdown(mmu->be.ctx, v);
+	atomic_store(&mmu->drops_flushed, drops);
+	sh_count(mmu, v, SH_ST_REMOTE_FLUSH, 1);
+	sh_count(mmu, v, SH_ST_KICKS, kicks);
+}
+
+static uint32_t available(const struct sh_mmu *mmu)
+{
+	uint32_t room = mmu->limit - mmu->used - mmu->dying;
+
+	return room < mmu->free ? room : mmu->free;
+}
+
+/* One turn of the clock's hand: takes the page there or gives it its second chance. */
+static bool take_oldest(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	if (atomic_load(&p->pins))
+		return false;
+	if (atomic_exchange(&p->used, 0))
+		return false;
+	sh_page_zap(mmu, v, p);
+	sh_count(mmu, v, SH_ST_RECYCLED, 1);
+	return true;
+}
+
+static void take_some(struct sh_mmu *mmu, struct sh_vcpu *v, uint32_t want)
+{
+	/* Twice round: the first turn may only clear marks. */
+	for (uint32_t turns = 2 * mmu->used, taken = 0; turns && taken < want; turns--) {
+		struct sh_page *p = mmu->lru.list_next;
+
+		if (p == &mmu->lru)
+			return;
+		if (take_oldest(mmu, v, p)) {
+			taken++;
+			continue;
+		}
+		sh_lru_del(p);
+		sh_lru_add(mmu, p);
+	}
+}
+
+int sh_reclaim_reserve(struct sh_mmu *mmu, struct sh_vcpu *v, unsigned n)
+{
+	uint32_t batch = mmu->limit / 16;
+
+	if (available(mmu) >= n)
+		return 0;
+	sh_pool_reap(mmu, v);
+	if (available(mmu) >= n)
+		return 0;
+	take_some(mmu, v, n > batch ? n : batch);
+	sh_pool_reap(mmu, v);
+	return available(mmu) >= n ? 0 : -ENOMEM;
+}

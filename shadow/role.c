@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Registers -> mode -> role. Read first: role.h.
+ */
+#include "shadow/role.h"
+
+#define CR0_WP     (1ull << 16)
+#define CR0_PG     (1ull << 31)
+#define CR4_PAE    (1ull << 5)
+#define CR4_LA57   (1ull << 12)
+#define CR4_SMEP   (1ull << 20)
+#define CR4_SMAP   (1ull << 21)
+#define EFER_LMA   (1ull << 10)
+#define EFER_NXE   (1ull << 11)
+
+static enum sh_format_id format_of(const struct sh_regs *r)
+{
+	if (!(r->cr0 & CR0_PG))
+		return SH_FMT_NONE;
+	if (!(r->cr4 & CR4_PAE))
+		return SH_FMT_32;
+	if (!(r->efer & EFER_LMA))
+		return SH_FMT_PAE;
+	return r->cr4 & CR4_LA57 ? SH_FMT_5LVL : SH_FMT_4LVL;
+}
+
+struct sh_mode sh_mode_of(const struct sh_regs *r, const struct sh_cpu_model *m)
+{
+	enum sh_format_id format = format_of(r);
+
+	return (struct sh_mode){
+		.format = format,
+		.nxe = r->efer & EFER_NXE && format >= SH_FMT_PAE,
+		.wp = r->cr0 & CR0_WP,
+		.smep = r->cr4 & CR4_SMEP && format != SH_FMT_NONE,
+		.smap = r->cr4 & CR4_SMAP && format != SH_FMT_NONE,
+		.maxphyaddr = m->maxphyaddr,
+		.gb_pages = m->gb_pages,
+	};
+}
+
+struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view)
+{
+	bool kernel = view != SH_VIEW_USER;
+	unsigned levels = sh_formats[mode->format].levels;
+	struct sh_role r = {.word = 0};
+
+	r.level = (levels < 4 ? 4 : levels) & 7;
+	r.format = mode->format & 7;
+	r.user = !kernel;
+	r.access = SH_ACC_ALL;
+	r.nxe = mode->nxe;
+	r.direct = mode->format == SH_FMT_NONE;
+	r.dirty = r.direct;
+	r.wp = kernel && mode->wp;
+	r.smep = kernel && mode->smep;
+	r.smap = view == SH_VIEW_KERNEL && mode->smap;
+	return r;
+}
+
+struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large, bool dirty)
+{
+	struct sh_role r = parent;
+
+	r.level = (parent.level - 1u) & 7;
+	r.access = parent.access & entry_access & SH_ACC_ALL;
+	if (large) {
+		r.direct = 1;
+		r.dirty = dirty;
+	}
+	return r;
+}

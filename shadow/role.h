@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Mode: the paging-related state of a vCPU, digested. Role: everything besides the guest frame
+ * that changes what a shadow page means; (gfn, role) is a shadow page's identity.
+ *
+ * The rule that makes the rest simple: **the contents of a shadow page are a function of its key
+ * and of the guest table at its gfn, and of nothing else.** So anything that changes how an entry
+ * is built must be in here, and nothing that is a page's state (invalid, pinned) may be.
+ *
+ * Read first: format.h. Locks: none.
+ */
+#ifndef UMBRA_SHADOW_ROLE_H
+#define UMBRA_SHADOW_ROLE_H
+
+#include "shadow/format.h"
+
+/* The U/S bit of the hardware is spent on running guest kernels at CPL 3, so each guest address
+ * space has one tree per privilege: a user view without anything a user may not touch, and a
+ * kernel view; with SMAP, a second kernel view for EFLAGS.AC=1. */
+enum sh_view { SH_VIEW_USER, SH_VIEW_KERNEL, SH_VIEW_KERNEL_AC, SH_VIEWS };
+
+/* Accumulated access: the AND over the entries above (SDM vol. 3, section 4.6). */
+#define SH_ACC_W   (1u << 0)
+#define SH_ACC_U   (1u << 1)
+#define SH_ACC_X   (1u << 2)
+#define SH_ACC_ALL (SH_ACC_W | SH_ACC_U | SH_ACC_X)
+
+/* The virtual CPU's paging state as the guest set it. */
+struct sh_regs {
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t pdpte[4];
+	uint32_t pkru;
+};
+
+/* What the processor model allows. */
+struct sh_cpu_model {
+	uint8_t maxphyaddr; /* 32..52 */
+	bool gb_pages;
+};
+
+struct sh_mode {
+	enum sh_format_id format;
+	bool nxe, wp, smep, smap;
+	uint8_t maxphyaddr;
+	bool gb_pages;
+};
+
+struct sh_role {
+	union {
+		struct {
+			uint32_t level : 3;    /* of the shadow table */
+			uint32_t format : 3;   /* enum sh_format_id of the guest table */
+			uint32_t user : 1;     /* user view */
+			uint32_t direct : 1;   /* no guest table: maps gfn.. linearly */
+			uint32_t access : 3;   /* SH_ACC_*, accumulated above this table */
+			uint32_t quadrant : 2; /* part of a table of 4-byte entries */
+			uint32_t nxe : 1;
+			uint32_t wp : 1;   /* these three stay 0 in the user view: */
+			uint32_t smep : 1; /* they don't change it, so it is shared */
+			uint32_t smap : 1; /* SMAP in force: kernel view with AC=0 */
+			uint32_t dirty : 1; /* direct: the large gpte's D is set */
+		};
+		uint32_t word;
+	};
+};
+
+static inline bool sh_role_eq(struct sh_role a, struct sh_role b)
+{
+	return a.word == b.word;
+}
+
+/* Whether tables of this role are what the hardware's CR3 points at. */
+static inline bool sh_role_is_top(struct sh_role r)
+{
+	unsigned levels = sh_formats[r.format].levels;
+
+	return r.level == (levels < 4 ? 4 : levels);
+}
+
+/* Digests registers (SDM vol. 3, section 4.1.1). */
+struct sh_mode sh_mode_of(const struct sh_regs *r, const struct sh_cpu_model *m);
+
+/* Role of the top-level table for a view; level is the hardware's top level. */
+struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view);
+
+/* Role of the table below an entry of a table with role parent, whose own access bits and large
+ * flag are given. For a large leaf the child is direct. */
+struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large, bool dirty);
+
+/* Which view an access by this privilege needs. ac is EFLAGS.AC. */
+static inline enum sh_view sh_view_of(const struct sh_mode *m, bool user, bool ac)
+{
+	if (user)
+		return SH_VIEW_USER;
+	return m->smap && ac ? SH_VIEW_KERNEL_AC : SH_VIEW_KERNEL;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Guest entry -> shadow entry. Read first: spte.h.
+ *
+ * Every entry has U=1, because all guest code runs at CPL 3, and A=1, D=1, because what they would
+ * tell is kept in the guest's own entries: a guest entry that is not accessed has no shadow entry,
+ * one that is not dirty has a read-only one, and the fault that follows sets the bit.
+ */
+#include "shadow/spte.h"
+
+uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index)
+{
+	const struct sh_format *f = &sh_formats[p->role.format];
+	uint64_t base = gfn_gpa(p->gfn).v;
+
+	if (p->role.direct)
+		return 0;
+	return sh_gpte_read(mmu->gm, f, GPA(base + index * (uint64_t)f->entry_bytes));
+}
+
+static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned index)
+{
+	unsigned below = role.level - 1u;
+	gfn_t at = GFN(gfn.v + ((uint64_t)index << (9 * below)));
+
+	if (!below)
+		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
+					  .gfn = at,
+					  .access = role.access,
+					  .dirty = role.dirty};
+	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
+				  .gfn = at,
+				  .role = sh_role_child(role, SH_ACC_ALL, false, false)};
+}
+
+static struct sh_role child_role(struct sh_role role, unsigned own, bool large, bool dirty)
+{
+	struct sh_role r = sh_role_child(role, own, large, dirty);
+
+	if (sh_mutant(SH_MUT_ACCESS_NOT_IN_KEY) && !large)
+		r.access = SH_ACC_ALL;
+	return r;
+}
+
+struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role, unsigned index,
+			   uint64_t gpte)
+{
+	const struct sh_format *f = &sh_formats[role.format];
+	struct sh_mode mode = {.format = role.format,
+			       .nxe = role.nxe,
+			       .maxphyaddr = mmu->model.maxphyaddr,
+			       .gb_pages = mmu->model.gb_pages};
+	unsigned level = role.level, own;
+	bool large;
+
+	if (role.direct)
+		return expect_direct(gfn, role, index);
+	large = sh_gpte_large(f, &mode, level, gpte);
+	if (!(gpte & PTE_P) || (!(gpte & PTE_A) && f->level[level].has_a))
+		return (struct sh_expect){.kind = SH_EXPECT_NONE};
+	if (gpte & sh_rsvd_bits(f, level, large, mode.maxphyaddr, mode.nxe, mode.gb_pages))
+		return (struct sh_expect){.kind = SH_EXPECT_NONE};
+	own = sh_gpte_access(&mode, &f->level[level], gpte);
+	if (level == 1)
+		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
+					  .gfn = gpa_gfn(sh_entry_addr(f, 1, false, gpte)),
+					  .access = own & role.access,
+					  .dirty = gpte & PTE_D || sh_mutant(SH_MUT_D_NOT_REQUIRED)};
+	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
+				  .gfn = gpa_gfn(sh_entry_addr(f, level, large, gpte)),
+				  .role = child_role(role, own, large, gpte & PTE_D)};
+}
+
+static uint64_t leaf_bits(bool w, bool x)
+{
+	return PTE_P | PTE_U | PTE_A | PTE_D | (w ? PTE_W : 0) | (x ? 0 : PTE_NX);
+}
+
+uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable, mfn_t mfn)
+{
+	bool user_page = access & SH_ACC_U;
+	bool w = access & SH_ACC_W, x = access & SH_ACC_X;
+
+	if (role.user && !user_page && !sh_mutant(SH_MUT_USER_VIEW_SUPERVISOR))
+		return 0;
+	if (!role.user) {
+		if (role.smap && user_page)
+			return 0;
+		w = w || !role.wp || sh_mutant(SH_MUT_WP_IGNORED);
+		x = x && !(role.smep && user_page && !sh_mutant(SH_MUT_SMEP_IGNORED));
+	}
+	return leaf_bits(w && dirty && writable, x) | mfn.v << SH_PAGE_SHIFT;
+}
+
+uint64_t sh_spte_table(mfn_t table)
+{
+	return PTE_P | PTE_W | PTE_U | PTE_A | table.v << SH_PAGE_SHIFT;
+}
+
+bool sh_spte_narrows(uint64_t old, uint64_t new)
+{
+	if (!(old & PTE_P))
+		return false;
+	if (!(new & PTE_P) || !mfn_eq(sh_spte_mfn(old), sh_spte_mfn(new)))
+		return true;
+	return (old & PTE_W && !(new & PTE_W)) || (!(old & PTE_NX) && new & PTE_NX);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Names of the counters, and their sums. Read first: stats.h.
+ */
+#include "shadow/page.h"
+
+const char *const sh_stat_names[SH_STATS] = {
+	[SH_ST_PF_TAKEN] = "pf_taken",
+	[SH_ST_PF_FIXED] = "pf_fixed",
+	[SH_ST_PF_GUEST] = "pf_guest",
+	[SH_ST_PF_SPURIOUS] = "pf_spurious",
+	[SH_ST_PF_EMULATE] = "pf_emulate",
+	[SH_ST_PTE_WRITE] = "mmu_pte_write",
+	[SH_ST_PTE_UPDATED] = "mmu_pte_updated",
+	[SH_ST_PTE_ZAPPED] = "mmu_pte_zapped",
+	[SH_ST_FLOODED] = "mmu_flooded",
+	[SH_ST_RECYCLED] = "mmu_recycled",
+	[SH_ST_CACHE_MISS] = "mmu_cache_miss",
+	[SH_ST_PREFETCHED] = "mmu_prefetched",
+	[SH_ST_TLB_FLUSH] = "tlb_flush",
+	[SH_ST_REMOTE_FLUSH] = "remote_tlb_flush",
+	[SH_ST_KICKS] = "remote_tlb_flush_kicks",
+	[SH_ST_WALK_RETRY] = "walk_retries",
+	[SH_ST_FAULT_RETRY] = "fault_retries",
+	[SH_ST_INVLPG] = "invlpg",
+	[SH_ST_CR3_LOAD] = "cr3_loads",
+};
+
+void sh_mmu_stats(struct sh_mmu *mmu, struct sh_stats *out)
+{
+	*out = (struct sh_stats){.tables_limit = mmu->limit};
+	for (unsigned i = 0; i <= SH_MAX_VCPUS; i++)
+		for (unsigned s = 0; s < SH_STATS; s++)
+			out->v[s] += atomic_load_explicit(&mmu->counters[i].n[s],
+							  memory_order_relaxed);
+	out->tables_used = atomic_load_explicit(&mmu->used, memory_order_relaxed);
+	out->pages_4k = atomic_load_explicit(&mmu->pages_4k, memory_order_relaxed);
+	out->rmap_descs = sh_desc_live(mmu);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Tracking: a guest frame that is shadowed as a table is writable to no vCPU, so that every write
+ * to it comes to write.c.
+ *
+ * Order in sh_track(): mark the frame (no new writable entry from here on) -> take W from the
+ * entries that exist -> shootdown -> only then may the guest's entries be read for shadowing. A
+ * write that was under way natively has landed by then; one by an emulated instruction stores
+ * first and looks at the mark after (write.c), so one of the two sees the other.
+ * Locks: mmu->lock held; the frame's stripe inside. Read first: leaf.c.
+ */
+#include "shadow/page.h"
+
+struct protect {
+	struct sh_mmu *mmu;
+	struct sh_vcpu *v;
+	unsigned narrowed;
+};
+
+static void take_write(void *ctx, sh_slot_t s)
+{
+	struct protect *pr = ctx;
+	uint64_t old;
+
+	if (sh_mutant(SH_MUT_NO_WRITE_PROTECT))
+		return;
+	old = atomic_fetch_and(sh_slot_ptr(pr->mmu, s), ~PTE_W);
+	if (!(old & PTE_W))
+		return;
+	pr->narrowed++;
+	pr->mmu->be.touch(pr->mmu->be.ctx, pr->v, sh_slot_mpa(pr->mmu, s));
+}
+
+void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
+{
+	struct protect pr = {.mmu = mmu, .v = v};
+	struct sh_stripe *st;
+
+	if (gfn.v >= mmu->rmap_frames)
+		return; /* no RAM there: nobody can write it */
+	st = sh_stripe(mmu, gfn);
+	pthread_spin_lock(&st->lock);
+	atomic_fetch_or(&mmu->rmap[gfn.v], SH_SET_TRACKED);
+	sh_set_each(&mmu->rmap[gfn.v], take_write, &pr);
+	pthread_spin_unlock(&st->lock);
+	if (sh_mutant(SH_MUT_NO_FLUSH_ON_TRACK))
+		return;
+	if (pr.narrowed)
+		sh_dropped(mmu);
+	sh_flush_drops(mmu, v);
+}
+
+void sh_untrack(struct sh_mmu *mmu, gfn_t gfn)
+{
+	struct sh_stripe *st;
+
+	if (gfn.v >= mmu->rmap_frames)
+		return;
+	st = sh_stripe(mmu, gfn);
+	pthread_spin_lock(&st->lock);
+	atomic_fetch_and(&mmu->rmap[gfn.v], ~SH_SET_TRACKED);
+	pthread_spin_unlock(&st->lock);
+}
