@@ -19,13 +19,14 @@ struct suffix {
 /* The first is what a bare number means. */
 static const struct suffix suffixes[] = {{'\0', 20}, {'k', 10}, {'m', 20}, {'g', 30}};
 
-/* Digits at text in base; *end is behind them. */
+/* The number at text in base; *end is behind it. strtoull() itself skips one 0x in base 16. */
 static int digits(const char *text, int base, uint64_t *value, const char **end)
 {
-	unsigned char first = (unsigned char)*text;
+	bool good =
+		base == 16 ? isxdigit((unsigned char)text[2]) : isdigit((unsigned char)*text);
 	char *stop;
 
-	if (base == 16 ? !isxdigit(first) : !isdigit(first))
+	if (!good)
 		return -EINVAL;
 	errno = 0;
 	*value = strtoull(text, &stop, base);
@@ -60,7 +61,7 @@ int number_parse(const char *text, uint64_t *value)
 	bool hex = text[0] == '0' && tolower((unsigned char)text[1]) == 'x';
 	const char *end = text;
 	uint64_t number = 0;
-	int err = digits(hex ? text + 2 : text, hex ? 16 : 10, &number, &end);
+	int err = digits(text, hex ? 16 : 10, &number, &end);
 
 	if (err == -EINVAL || *end)
 		return -EINVAL;
