@@ -15,7 +15,7 @@ AM_TESTS_ENVIRONMENT = \
 	BATS='$(BATS)'; export BATS; \
 	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
 	UMBRA="$${UMBRA:-$(abs_top_builddir)/umbra}"; export UMBRA;
-EXTRA_DIST += tests/run-bats
+EXTRA_DIST += tests/run-bats tools/tap-table .ci/run
 
 include tests/unit/local.mk
 include tests/lint/local.mk

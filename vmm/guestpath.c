@@ -14,7 +14,7 @@
 
 #define PREFIX	   "umbra-guest-"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
-#define MAX_DIRS   3
+#define MAX_DIRS   2
 
 struct search {
 	char dirs[MAX_DIRS][PATH_MAX];
@@ -29,24 +29,37 @@ static void search_add(struct search *s, const char *parent, const char *rest)
 		s->n++;
 }
 
+/* The folder of the running program; the build's, where libtool put the program into .libs. */
+static int program_dir(char *buf, size_t n)
+{
+	ssize_t len = readlink("/proc/self/exe", buf, n - 1);
+	char *slash;
+
+	if (len <= 0)
+		return -1;
+	buf[len] = '\0';
+	slash = strrchr(buf, '/');
+	if (!slash)
+		return -1;
+	*slash = '\0';
+	slash = strrchr(buf, '/');
+	if (slash && !strcmp(slash, "/.libs"))
+		*slash = '\0';
+	return 0;
+}
+
 static void search_build(struct search *s)
 {
 	const char *chosen = getenv("UMBRA_GUEST_DIR");
 	char self[PATH_MAX];
-	ssize_t len;
 
 	s->n = 0;
 	if (chosen && *chosen) {
 		search_add(s, chosen, "");
 		return;
 	}
-	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (len > 0) {
-		self[len] = '\0';
-		*strrchr(self, '/') = '\0';
+	if (!program_dir(self, sizeof(self)))
 		search_add(s, self, "/guest");
-		search_add(s, self, "/../guest");
-	}
 	search_add(s, PKGDATADIR, "/guest");
 }
 

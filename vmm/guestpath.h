@@ -4,8 +4,8 @@
  *
  * An image is a file umbra-guest-NAME; beside it lies umbra-guest-NAME.scenarios, one line
  * "name<TAB>help" per scenario. The folder is $UMBRA_GUEST_DIR if that is set, and else the
- * first of these that has an image: guest/ beside the running program, ../guest from it
- * (libtool runs the program out of .libs), the installed place.
+ * first of these that has an image: guest/ beside the running program, as in a build; the
+ * installed place.
  *
  * Read first: nothing.
  */
