@@ -16,8 +16,8 @@ static char msg[256];
 /* Parses a line of words between single spaces. */
 static int parse(const char *line)
 {
-	static char buf[512];
-	char *argv[32] = {"run"}, *save = NULL;
+	static char buf[512], verb[] = "run";
+	char *argv[32] = {verb}, *save = NULL;
 	int argc = 1;
 
 	snprintf(buf, sizeof(buf), "%s", line);
