@@ -165,9 +165,10 @@ check_with() {
 }
 
 @test "table: passed, failed, skipped" {
-	table $'talk\n1..3\nok 1 - boot\r\nnot ok 2 - fork\nok 3 - smap # SKIP no SMAP here'
+	table $'talk\n1..3\nok 1 - boot\r\nnot ok 2 - fork # pid 0\nok 3 - smap # SKIP no SMAP here'
 	[ "$status" -eq 1 ]
 	[ "$last" = "1 passed, 1 failed, 1 skipped" ]
+	[[ $output == *"fork      failed   pid 0"* ]]
 	[[ $output == *"smap      skipped  no SMAP here"* ]]
 }
 
