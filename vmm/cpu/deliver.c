@@ -63,7 +63,6 @@ static bool next_event(struct cpu_event *e, const struct cpu_fault *f)
 		.vector = f->vector,
 		.has_error = f->has_error,
 		.error = f->error,
-		.cr2 = f->cr2,
 	};
 	return true;
 }
@@ -80,8 +79,6 @@ static enum cpu_result deliver_once(struct cpu *c, const struct cpu_event *e, st
 
 	if (is_exception(e) && in_class(FAULTS, e->vector))
 		en.rflags |= RFL_RF;
-	if (is_exception(e) && e->vector == VEC_PF)
-		c->s.cr2 = e->cr2;
 	r = cpu_real_mode(&c->s) ? cpu_enter_real(c, &en, f) : cpu_enter_gate(c, &en, f);
 	if (r == CPU_FAULT && f->vector != VEC_PF && f->has_error && is_external(e))
 		f->error |= EXT_BIT;
@@ -109,12 +106,17 @@ enum cpu_result cpu_deliver(struct cpu *c, const struct cpu_event *first, uint64
 	enum cpu_result r = CPU_FAULT;
 	bool more = true;
 
+	if (is_exception(first) && first->vector == VEC_PF)
+		c->s.cr2 = first->cr2;
 	for (int i = 0; i < CHAIN_MAX && more; i++) {
 		r = deliver_once(c, &e, f);
 		if (r != CPU_FAULT)
 			break;
+		/* Even where it becomes a double fault: handlers look there for a stack overflow. */
+		if (f->vector == VEC_PF)
+			c->s.cr2 = f->cr2;
 		/* The fault belongs to the instruction that asked for the interrupt. */
-		if (!is_external(&e) || e.kind == EVENT_ICEBP)
+		if (!is_external(&e))
 			c->s.rip = insn_start;
 		more = next_event(&e, f);
 	}

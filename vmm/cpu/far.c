@@ -197,7 +197,7 @@ static enum cpu_result far_protected(struct cpu *c, uint16_t sel, uint64_t off,
 		return r;
 	if (!(cpu_desc_attr(&d) & SEG_S))
 		return far_system(c, &d, how, f);
-	r = cpu_read_code(c, sel, &d, f);
+	r = cpu_check_code(c, &d, f);
 	return r == CPU_OK ? far_direct(c, &d, off, how, f) : r;
 }
 

@@ -6,21 +6,25 @@
  */
 #include "vmm/cpu/transfer.h"
 
+enum cpu_result cpu_check_code(const struct cpu *c, const struct cpu_desc *d,
+			       struct cpu_fault *f)
+{
+	unsigned attr = cpu_desc_attr(d);
+
+	if (!attr_is_code(attr) || (cpu_is_code64(&c->s, attr) && (attr & SEG_DB)))
+		return cpu_fault_sel(f, VEC_GP, d->selector);
+	return CPU_OK;
+}
+
 enum cpu_result cpu_read_code(struct cpu *c, uint16_t selector, struct cpu_desc *d,
 			      struct cpu_fault *f)
 {
 	enum cpu_result r;
-	unsigned attr;
 
 	if (SEL_NULL(selector))
 		return cpu_gp0(f);
 	r = cpu_desc_read(c, selector, VEC_GP, d, f);
-	if (r != CPU_OK)
-		return r;
-	attr = cpu_desc_attr(d);
-	if (!attr_is_code(attr) || (cpu_is_code64(&c->s, attr) && (attr & SEG_DB)))
-		return cpu_fault_sel(f, VEC_GP, selector);
-	return CPU_OK;
+	return r == CPU_OK ? cpu_check_code(c, d, f) : r;
 }
 
 enum cpu_result cpu_check_rip(const struct cpu *c, const struct cpu_desc *d, uint64_t rip,
