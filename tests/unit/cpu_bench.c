@@ -9,8 +9,8 @@
 static struct bench the_bench;
 
 /* The first byte of [va, va+len) that the access may not touch is where it faults. */
-static enum cpu_result check(struct bench *b, const struct cpu_state *s, uint64_t va, unsigned len,
-			     unsigned flags, struct cpu_fault *f)
+static enum cpu_result check(struct bench *b, const struct cpu_state *s, uint64_t va,
+			     unsigned len, unsigned flags, struct cpu_fault *f)
 {
 	bool user = cpu_cpl(s) == 3 && !(flags & MEM_IMPLICIT);
 	unsigned need = PAGE_P | (flags & MEM_WRITE ? PAGE_W : 0) | (user ? PAGE_U : 0);
@@ -147,8 +147,8 @@ static const struct cpu_ops ops = {
 
 static const struct cpu_model model = {
 	.maxphyaddr = 40,
-	.cr4_allowed = CR4_PSE | CR4_PAE | CR4_PGE | CR4_DE | CR4_OSXSAVE | CR4_PCIDE | CR4_SMEP |
-		       CR4_LA57 | CR4_SMAP,
+	.cr4_allowed = CR4_PSE | CR4_PAE | CR4_PGE | CR4_DE | CR4_OSXSAVE | CR4_PCIDE |
+		       CR4_SMEP | CR4_LA57 | CR4_SMAP,
 	.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 };
 
@@ -216,19 +216,19 @@ static const struct {
 	{U_CODE32, 0x00cffb000000ffff},
 	{U_DATA, 0x00cff3000000ffff},
 	{U_CODE, 0x00affb000000ffff},
-	{TSS_SEL, 0x0000890030000067},    /* available, at AT_TSS, limit 0x67 */
+	{TSS_SEL, 0x0000890030000067}, /* available, at AT_TSS, limit 0x67 */
 	{K_CODE32, 0x00cf9b000000ffff},
 	{K_CONF, 0x00af9f000000ffff},
-	{LDT_SEL, 0x000082004000000f},    /* at AT_LDT, two entries */
+	{LDT_SEL, 0x000082004000000f}, /* at AT_LDT, two entries */
 	{NP_DATA, 0x00cf13000000ffff},
 	{NP_CODE, 0x00af1b000000ffff},
 	{FRESH_DATA, 0x00cff2000000ffff}, /* accessed bit clear, DPL 3 */
 	{EXEC_ONLY, 0x00cff9000000ffff},
-	{BOTH_LD, 0x00ef9b000000ffff},    /* L and D */
-	{R1_CODE, 0x00afbb000000ffff},    /* DPL 1 */
-	{DOWN_DATA, 0x00c0970000000000},  /* expand-down, 32-bit, limit 0xfff */
+	{BOTH_LD, 0x00ef9b000000ffff},	 /* L and D */
+	{R1_CODE, 0x00afbb000000ffff},	 /* DPL 1 */
+	{DOWN_DATA, 0x00c0970000000000}, /* expand-down, 32-bit, limit 0xfff */
 	{STACK16, 0x000093000000ffff},
-	{TASK_SEL, 0x0000e50000300000},   /* task gate, DPL 3 */
+	{TASK_SEL, 0x0000e50000300000}, /* task gate, DPL 3 */
 	{RO_DATA, 0x00cf91000000ffff},
 	{U_CODE16, 0x0000fb000000ffff},
 	{K_CODE16, 0x00009b000000ffff},
@@ -238,12 +238,16 @@ static const struct {
 static void flat(struct bench *b, uint16_t cs, uint16_t cs_attr, uint16_t ss, uint16_t ss_attr)
 {
 	b->c.s.seg[CPU_CS] = (struct cpu_segment){
-		.selector = cs, .limit = 0xffffffff, .attr = cs_attr,
+		.selector = cs,
+		.limit = 0xffffffff,
+		.attr = cs_attr,
 	};
 	for (int i = 0; i < CPU_SEGS; i++)
 		if (i != CPU_CS)
 			b->c.s.seg[i] = (struct cpu_segment){
-				.selector = ss, .limit = 0xffffffff, .attr = ss_attr,
+				.selector = ss,
+				.limit = 0xffffffff,
+				.attr = ss_attr,
 			};
 }
 
@@ -268,7 +272,10 @@ struct bench *bench_real(void)
 	struct bench *b = bench_new();
 
 	b->c.s.seg[CPU_CS] = (struct cpu_segment){
-		.selector = 0x1000, .base = 0x10000, .limit = 0xffff, .attr = 0x9b,
+		.selector = 0x1000,
+		.base = 0x10000,
+		.limit = 0xffff,
+		.attr = 0x9b,
 	};
 	b->c.s.rip = 0x100;
 	b->c.s.gpr[CPU_RSP] = 0x8000;
@@ -282,7 +289,10 @@ static void protect(struct bench *b)
 	b->c.s.gdtr = (struct cpu_table){.base = AT_GDT, .limit = GDT_END - 1};
 	b->c.s.idtr.base = AT_IDT;
 	b->c.s.tr = (struct cpu_segment){
-		.selector = TSS_SEL, .base = AT_TSS, .limit = 0x67, .attr = 0x8b,
+		.selector = TSS_SEL,
+		.base = AT_TSS,
+		.limit = 0x67,
+		.attr = 0x8b,
 	};
 	b->c.s.ldtr = (struct cpu_segment){0};
 	b->c.s.rip = 0x40000;

@@ -12,7 +12,11 @@ static const struct cpu_event external = {.kind = EVENT_EXTERNAL, .vector = 0x30
 static const struct cpu_event divide = {.kind = EVENT_EXCEPTION, .vector = VEC_DE};
 static const struct cpu_event undefined = {.kind = EVENT_EXCEPTION, .vector = VEC_UD};
 static const struct cpu_event page_fault = {
-	.kind = EVENT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = 7, .cr2 = 0x123456,
+	.kind = EVENT_EXCEPTION,
+	.vector = VEC_PF,
+	.has_error = true,
+	.error = 7,
+	.cr2 = 0x123456,
 };
 
 /* Delivers e at CPL 0 and returns the error code that the handler at rip finds. */
@@ -125,7 +129,7 @@ static void page_fault_twice_on_stack(void)
 	b->c.s.gpr[CPU_RSP] = 0xe008;
 	b->page[0xd] = PAGE_ABSENT;
 	EQ(error_at(b, &page_fault, DF_RIP), 0);
-	EQ(b->c.s.cr2, 0xdff8); /* of the second */
+	EQ(b->c.s.cr2, 0xdff8);		    /* of the second */
 	EQ(peek64(b, 0xb000 - 16), 0xe008); /* the RSP of the fault */
 }
 
@@ -136,7 +140,7 @@ static void software_interrupt_is_benign(void)
 
 	bench_gate(b, VEC_GP, NP_CODE, 0, 0x8e, 0); /* INT 13 finds an absent handler: #NP */
 	EQ(error_at(b, &e, AT_HANDLE + 0xb0), NP_CODE); /* EXT=0 */
-	EQ(peek64(b, RUNSTACK - 40), 0); /* RIP of the INT: insn_start */
+	EQ(peek64(b, RUNSTACK - 40), 0);		/* RIP of the INT: insn_start */
 }
 
 static void nested_fault_has_ext(void)

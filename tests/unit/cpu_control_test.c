@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Control and debug registers, and the instructions in system.c. SDM vol. 3, sections 2.5, 4.1.2.
+ * Control and debug registers, and the instructions in system.c. SDM vol. 3,
+ * sections 2.5, 4.1.2.
  */
 #include "tests/unit/cpu_bench.h"
 
@@ -10,7 +11,7 @@ static void cr0_reserved(void)
 {
 	struct bench *b = bench_prot32();
 
-	FAULTS(b, WRITE(0, CR0_PG), VEC_GP, 0);          /* PG without PE */
+	FAULTS(b, WRITE(0, CR0_PG), VEC_GP, 0);		 /* PG without PE */
 	FAULTS(b, WRITE(0, CR0_PE | CR0_NW), VEC_GP, 0); /* NW without CD */
 	FAULTS(b, WRITE(0, CR0_PE | 1ull << 32), VEC_GP, 0);
 	EQ(b->set_crs, 0);
@@ -37,7 +38,7 @@ static void long_mode_in_and_out(void)
 	OK(b, WRITE(0, s->cr0 | CR0_PG));
 	EQ(s->efer, EFER_LME | EFER_LMA);
 	CU_ASSERT(!cpu_64bit(s));
-	FAULTS(b, WRITE(4, 0), VEC_GP, 0);                  /* PAE must stay */
+	FAULTS(b, WRITE(4, 0), VEC_GP, 0);		    /* PAE must stay */
 	FAULTS(b, WRITE(4, CR4_PAE | CR4_LA57), VEC_GP, 0); /* LA57 may not change */
 	OK(b, WRITE(0, s->cr0 & ~CR0_PG));
 	EQ(s->efer, EFER_LME);
@@ -104,10 +105,10 @@ static void pae_pdptes(void)
 	EQ(s->pdpte[3], 0xfffffff001);
 	poke64(b, 0x6020, 0x7003); /* R/W is reserved here */
 	FAULTS(b, WRITE(3, 0x6020), VEC_GP, 0);
-	OK(b, WRITE(4, CR4_PAE | CR4_DE));                   /* no reload */
-	FAULTS(b, WRITE(4, CR4_PAE | CR4_PGE), VEC_GP, 0);   /* reload */
-	FAULTS(b, WRITE(0, s->cr0 | CR0_CD), VEC_GP, 0);     /* reload */
-	OK(b, WRITE(0, s->cr0 | CR0_TS));                    /* no reload */
+	OK(b, WRITE(4, CR4_PAE | CR4_DE));		   /* no reload */
+	FAULTS(b, WRITE(4, CR4_PAE | CR4_PGE), VEC_GP, 0); /* reload */
+	FAULTS(b, WRITE(0, s->cr0 | CR0_CD), VEC_GP, 0);   /* reload */
+	OK(b, WRITE(0, s->cr0 | CR0_TS));		   /* no reload */
 	poke64(b, 0x6020, 0x9001);
 	EQ(s->pdpte[0], 0x7001); /* cached since */
 	OK(b, WRITE(0, s->cr0 | CR0_CD));
@@ -229,8 +230,8 @@ static void xsetbv_checks(void)
 	OK(b, xsetbv(b, 0, 7));
 	EQ(b->c.s.xcr0, 7);
 	FAULTS(b, xsetbv(b, 1, 7), VEC_GP, 0);
-	FAULTS(b, xsetbv(b, 0, 6), VEC_GP, 0);    /* x87 is a must */
-	FAULTS(b, xsetbv(b, 0, 5), VEC_GP, 0);    /* AVX without SSE */
+	FAULTS(b, xsetbv(b, 0, 6), VEC_GP, 0);	  /* x87 is a must */
+	FAULTS(b, xsetbv(b, 0, 5), VEC_GP, 0);	  /* AVX without SSE */
 	FAULTS(b, xsetbv(b, 0, 0xe7), VEC_GP, 0); /* AVX-512: not of this CPU */
 	b = bench_long_user();
 	b->c.s.cr4 |= CR4_OSXSAVE;

@@ -5,7 +5,11 @@
 #include "tests/unit/cpu_bench.h"
 
 static const struct cpu_event page_fault = {
-	.kind = EVENT_EXCEPTION, .vector = VEC_PF, .has_error = true, .error = 7, .cr2 = 0x123456,
+	.kind = EVENT_EXCEPTION,
+	.vector = VEC_PF,
+	.has_error = true,
+	.error = 7,
+	.cr2 = 0x123456,
 };
 static const struct cpu_event external = {.kind = EVENT_EXTERNAL, .vector = 0x30};
 

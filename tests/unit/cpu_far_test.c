@@ -4,9 +4,9 @@
  */
 #include "tests/unit/cpu_bench.h"
 
-#define GATE64_LOW(sel, off, attr)                                                                 \
-	(((off) & 0xffff) | (uint64_t)(sel) << 16 | (uint64_t)(attr) << 40 |                       \
-	 ((uint64_t)(off) & 0xffff0000) << 32)
+#define GATE64_LOW(sel, off, attr)                                         \
+	(((off)&0xffff) | (uint64_t)(sel) << 16 | (uint64_t)(attr) << 40 | \
+	 ((uint64_t)(off)&0xffff0000) << 32)
 
 static void real_mode(void)
 {
@@ -146,6 +146,14 @@ static void gate64_checks(void)
 	poke64(b, AT_GDT + GATE_SEL + 8, 0);
 	b->c.s.tr.limit = 4 + 6; /* RSP0 ends at 11 */
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_TS, TSS_SEL);
+	b->c.s.tr.limit = 4 + 7;
+	OK(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f));
+	b = bench_long();
+	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(K_CODE, 0x23456, 0x8c));
+	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_GP,
+	       GATE_SEL); /* RPL */
+	OK(b, cpu_far_jmp(&b->c, GATE_SEL, 0, 8, &b->f));
+	EQ(b->c.s.rip, 0x23456);
 }
 
 static void gate32_copies_parameters(void)
@@ -181,6 +189,8 @@ static void gate32_inner_stack_checks(void)
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0, &b->f), VEC_TS, 0);
 	poke16(b, AT_TSS + 8, U_DATA | 3);
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0, &b->f), VEC_TS, U_DATA);
+	poke16(b, AT_TSS + 8, K_DATA | 3); /* RPL */
+	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0, &b->f), VEC_TS, K_DATA);
 	poke16(b, AT_TSS + 8, NP_DATA);
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0, &b->f), VEC_SS, NP_DATA);
 	poke16(b, AT_TSS + 8, RO_DATA);
@@ -189,6 +199,11 @@ static void gate32_inner_stack_checks(void)
 	poke32(b, AT_TSS + 4, 0xabcd8000); /* 16 bits of it count */
 	OK(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0x40007, &b->f));
 	EQ(b->c.s.gpr[CPU_RSP] & 0xffff, 0x8000 - 16);
+	b = bench_prot32_user();
+	bench_desc(b, GATE_SEL, GATE64_LOW(K_CODE32, 0x23456, 0xec));
+	bench_desc(b, STACK16, 0x0000930000000fff); /* the new stack is too small */
+	poke16(b, AT_TSS + 8, STACK16);
+	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 4, 0, &b->f), VEC_SS, STACK16);
 }
 
 static void ret_checks(void)

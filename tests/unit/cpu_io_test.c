@@ -65,7 +65,7 @@ static void last_byte(void)
 	OK(b, IO(0x3f, 1));
 	FAULTS(b, IO(0x3f, 2), VEC_GP, 0); /* runs into the ones */
 	FAULTS(b, IO(0x40, 1), VEC_GP, 0); /* its second byte is beyond the limit */
-	b->c.s.tr.limit--;                 /* now so is that of ports 0x38 to 0x3f */
+	b->c.s.tr.limit--;		   /* now so is that of ports 0x38 to 0x3f */
 	FAULTS(b, IO(0x3f, 1), VEC_GP, 0);
 	OK(b, IO(0x37, 1));
 	FAULTS(b, IO(0xffff, 1), VEC_GP, 0);
@@ -78,6 +78,7 @@ static void no_bitmap(void)
 	poke16(b, AT_TSS + 102, 0xffff);
 	FAULTS(b, IO(0, 1), VEC_GP, 0);
 	b = with_bitmap();
+	poke16(b, AT_TSS + 102, 0x10); /* within the limit, but half the field is not */
 	b->c.s.tr.limit = 102;
 	FAULTS(b, IO(0, 1), VEC_GP, 0);
 	b = bench_prot32_user();

@@ -73,7 +73,7 @@ static void long_to_user_and_segments(void)
 	EQ(b->c.s.rip, 0x7fff00000000);
 	EQ(b->c.s.seg[CPU_CS].selector, U_CODE | 3);
 	EQ(b->c.s.seg[CPU_DS].selector, U_DATA | 3); /* the user's own: stays */
-	EQ(b->c.s.seg[CPU_ES].selector, 0);          /* held K_DATA: nulled */
+	EQ(b->c.s.seg[CPU_ES].selector, 0);	     /* held K_DATA: nulled */
 	EQ(b->c.s.seg[CPU_ES].attr & SEG_P, 0);
 	EQ(b->c.s.seg[CPU_GS].selector, 0);
 	EQ(b->c.s.seg[CPU_GS].base, 0x5000);

@@ -6,7 +6,10 @@
 #include "tests/unit/cpu_bench.h"
 
 static const struct cpu_event general = {
-	.kind = EVENT_EXCEPTION, .vector = VEC_GP, .has_error = true, .error = 0x1238,
+	.kind = EVENT_EXCEPTION,
+	.vector = VEC_GP,
+	.has_error = true,
+	.error = 0x1238,
 };
 static const struct cpu_event external = {.kind = EVENT_EXTERNAL, .vector = 0x30};
 

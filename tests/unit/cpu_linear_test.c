@@ -99,12 +99,8 @@ static void real_mode(void)
 }
 
 CU_TestInfo cpu_linear_tests[] = {
-	{"64-bit bases", long_mode_bases},
-	{"64-bit canonical form", long_mode_canonical},
-	{"limit", legacy_limit},
-	{"wrap at 4 GiB", legacy_wrap},
-	{"expand-down", expand_down},
-	{"types", types},
-	{"real mode", real_mode},
-	CU_TEST_INFO_NULL,
+	{"64-bit bases", long_mode_bases}, {"64-bit canonical form", long_mode_canonical},
+	{"limit", legacy_limit},	   {"wrap at 4 GiB", legacy_wrap},
+	{"expand-down", expand_down},	   {"types", types},
+	{"real mode", real_mode},	   CU_TEST_INFO_NULL,
 };

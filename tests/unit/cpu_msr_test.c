@@ -23,18 +23,18 @@ static uint64_t read(struct bench *b, uint32_t msr)
 }
 
 /* FAULTS() for write(), which itself sets registers. */
-#define REFUSED(b, msr, val)                                                                       \
-	do {                                                                                       \
-		CU_ASSERT_EQUAL(write(b, msr, val), CPU_FAULT);                                    \
-		EQ((b)->f.vector, VEC_GP);                                                         \
-		EQ((b)->f.error, 0);                                                               \
-		CU_ASSERT(memcmp(&(b)->before, &(b)->c.s, sizeof((b)->before)) == 0);              \
+#define REFUSED(b, msr, val)                                                          \
+	do {                                                                          \
+		CU_ASSERT_EQUAL(write(b, msr, val), CPU_FAULT);                       \
+		EQ((b)->f.vector, VEC_GP);                                            \
+		EQ((b)->f.error, 0);                                                  \
+		CU_ASSERT(memcmp(&(b)->before, &(b)->c.s, sizeof((b)->before)) == 0); \
 	} while (0)
 
 static void plain_registers(void)
 {
-	static const uint32_t msrs[] = {0x175,	    0x176,	0xc0000081, 0xc0000082, 0xc0000083,
-					0xc0000100, 0xc0000101, 0xc0000102};
+	static const uint32_t msrs[] = {0x175,	    0x176,	0xc0000081, 0xc0000082,
+					0xc0000083, 0xc0000100, 0xc0000101, 0xc0000102};
 	struct bench *b = bench_long();
 
 	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)

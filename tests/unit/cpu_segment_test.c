@@ -98,7 +98,7 @@ static void ss_checks(void)
 {
 	struct bench *b = bench_prot32();
 
-	FAULTS(b, cpu_load_seg(&b->c, CPU_SS, U_DATA, &b->f), VEC_GP, U_DATA);    /* DPL */
+	FAULTS(b, cpu_load_seg(&b->c, CPU_SS, U_DATA, &b->f), VEC_GP, U_DATA);	   /* DPL */
 	FAULTS(b, cpu_load_seg(&b->c, CPU_SS, K_DATA | 1, &b->f), VEC_GP, K_DATA); /* RPL */
 	FAULTS(b, cpu_load_seg(&b->c, CPU_SS, RO_DATA, &b->f), VEC_GP, RO_DATA);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_SS, K_CODE32, &b->f), VEC_GP, K_CODE32);
@@ -117,6 +117,8 @@ static void data_checks(void)
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, K_DATA | 3, &b->f), VEC_GP, K_DATA);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, GDT_END | 1, &b->f), VEC_GP, GDT_END);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, 0x0c, &b->f), VEC_GP, 0x0c); /* no LDT */
+	b->c.s.ldtr.limit = 0xffff; /* a limit alone makes none */
+	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, 0x0c, &b->f), VEC_GP, 0x0c);
 	OK(b, cpu_load_seg(&b->c, CPU_ES, RO_DATA, &b->f));
 	OK(b, cpu_load_seg(&b->c, CPU_FS, K_CODE32, &b->f));
 	b = bench_prot32_user();

@@ -21,6 +21,7 @@ int main(void)
 		{"control", NULL, NULL, NULL, NULL, cpu_control_tests},
 		{"msr", NULL, NULL, NULL, NULL, cpu_msr_tests},
 		{"io", NULL, NULL, NULL, NULL, cpu_io_tests},
+		{"property", NULL, NULL, NULL, NULL, cpu_property_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned failures;

@@ -2,9 +2,9 @@
  *
  * Owns far JMP and CALL: direct, and through call gates.
  *
- * Limit: there is no task switching. A task gate or TSS is #GP in long mode, as on hardware, and
- * CPU_BROKEN elsewhere.
- * Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3, sections 5.8.2 to 5.8.5.
+ * Limit: there is no task switching. A task gate or TSS is #GP in long mode, as on hardware,
+ * and CPU_BROKEN elsewhere. Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3,
+ * sections 5.8.2 to 5.8.5.
  */
 #include "vmm/cpu/segment.h"
 #include "vmm/cpu/transfer.h"

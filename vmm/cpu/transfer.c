@@ -31,7 +31,7 @@ enum cpu_result cpu_check_rip(const struct cpu *c, const struct cpu_desc *d, uin
 			      struct cpu_fault *f)
 {
 	bool ok = cpu_is_code64(&c->s, cpu_desc_attr(d)) ? cpu_canonical(&c->s, rip)
-							: rip <= cpu_desc_segment(d).limit;
+							 : rip <= cpu_desc_segment(d).limit;
 
 	return ok ? CPU_OK : cpu_gp0(f);
 }
@@ -83,7 +83,8 @@ static enum cpu_result return_ss(struct cpu *c, uint16_t sel, unsigned cpl, bool
 	unsigned attr;
 
 	if (SEL_NULL(sel)) {
-		*ss = (struct cpu_segment){.selector = sel, .attr = (uint16_t)(cpl << SEG_DPL_SHIFT)};
+		*ss = (struct cpu_segment){.selector = sel,
+					   .attr = (uint16_t)(cpl << SEG_DPL_SHIFT)};
 		return to64 && cpl != 3 && SEL_RPL(sel) == cpl ? CPU_OK : cpu_gp0(f);
 	}
 	r = cpu_desc_read(c, sel, VEC_GP, &d, f);
@@ -107,7 +108,8 @@ static void drop_inner_data(struct cpu_state *s, unsigned cpl)
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
 		struct cpu_segment *g = &s->seg[data[i]];
 
-		if (!(g->attr & SEG_P) || attr_is_conforming(g->attr) || SEG_DPL(g->attr) >= cpl)
+		if (!(g->attr & SEG_P) || attr_is_conforming(g->attr) ||
+		    SEG_DPL(g->attr) >= cpl)
 			continue;
 		g->selector = 0;
 		g->attr = 0;
