@@ -76,11 +76,13 @@ enum cpu_result x_bit_scan(struct exec *x)
 
 	if (r != CPU_OK)
 		return r;
-	set_flags(&s->rflags, RFL_ARITH & ~RFL_PF, v ? 0 : RFL_ZF);
-	set_flags(&s->rflags, RFL_PF, __builtin_parity((uint8_t)v) ? 0 : RFL_PF);
-	if (v)
-		reg_set(s, dst, dst->size,
-			(uint64_t)(x->h->arg ? 63 - __builtin_clzll(v) : __builtin_ctzll(v)));
+	if (!v) {
+		set_flags(&s->rflags, RFL_ARITH, RFL_ZF | RFL_PF);
+		return CPU_OK;
+	}
+	v = (uint64_t)(x->h->arg ? 63 - __builtin_clzll(v) : __builtin_ctzll(v));
+	set_flags(&s->rflags, RFL_ARITH, __builtin_parity((unsigned)v) ? 0 : RFL_PF);
+	reg_set(s, dst, dst->size, v);
 	return CPU_OK;
 }
 
@@ -110,7 +112,7 @@ enum cpu_result x_bit_count(struct exec *x)
 	if (x->h->arg != 2 && !v)
 		f |= RFL_CF;
 	reg_set(s, dst, dst->size, n);
-	set_flags(&s->rflags, x->h->arg == 2 ? RFL_ARITH : RFL_CF | RFL_ZF, f);
+	set_flags(&s->rflags, RFL_ARITH, f);
 	return CPU_OK;
 }
 

@@ -19,8 +19,8 @@ static uint64_t logic(unsigned kind, uint64_t a, uint64_t v)
 	}
 }
 
-/* CF: for BLSI a source other than 0, for BLSR and BLSMSK a source of 0, for ANDN clear. PF is
- * undefined for all and left alone, and so is AF. */
+/* CF: for BLSI a source other than 0, for BLSR and BLSMSK a source of 0, for ANDN clear. Flags
+ * the manual leaves undefined are 0, here and below, as on the processors at hand. */
 static uint64_t logic_flags(unsigned kind, uint64_t v, uint64_t r, unsigned size)
 {
 	uint64_t f = flags_szp(r, size) & (RFL_SF | RFL_ZF);
@@ -41,7 +41,7 @@ enum cpu_result x_bmi_logic(struct exec *x)
 		return r;
 	res = logic(kind, a, v);
 	reg_set(s, &x->i->op[0], size, res);
-	set_flags(&s->rflags, RFL_CF | RFL_ZF | RFL_SF | RFL_OF,
+	set_flags(&s->rflags, RFL_ARITH,
 		  logic_flags(kind, v, res, size));
 	return CPU_OK;
 }
@@ -74,13 +74,13 @@ enum cpu_result x_bmi_field(struct exec *x)
 	reg_set(s, &x->i->op[0], size, res);
 	f = flags_szp(res, size) & RFL_ZF;
 	if (!x->h->arg) {
-		set_flags(&s->rflags, RFL_CF | RFL_ZF | RFL_OF, f);
+		set_flags(&s->rflags, RFL_ARITH, f);
 		return CPU_OK;
 	}
 	f |= flags_szp(res, size) & RFL_SF;
 	if ((ctl & 0xff) >= size * 8)
 		f |= RFL_CF;
-	set_flags(&s->rflags, RFL_CF | RFL_ZF | RFL_SF | RFL_OF, f);
+	set_flags(&s->rflags, RFL_ARITH, f);
 	return CPU_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Multiplication and division. The manual defines only CF and OF of a product and no flag of a
- * quotient; ZF and AF of a product are left alone, SF and PF follow its low half.
+ * quotient; as on the processors at hand, ZF and AF of a product are 0, SF and PF follow its
+ * low half, and a quotient leaves all flags alone.
  *
  * Read first: exec.h.
  */
@@ -14,8 +15,7 @@ static void mul_flags(struct cpu_state *s, bool overflow, uint64_t low, unsigned
 {
 	uint64_t f = flags_szp(low, size) & (RFL_SF | RFL_PF);
 
-	set_flags(&s->rflags, RFL_CF | RFL_OF | RFL_SF | RFL_PF,
-		  f | (overflow ? RFL_CF | RFL_OF : 0));
+	set_flags(&s->rflags, RFL_ARITH, f | (overflow ? RFL_CF | RFL_OF : 0));
 }
 
 /* The pair of registers an accumulator operation works on: AH:AL, DX:AX, EDX:EAX, RDX:RAX. */

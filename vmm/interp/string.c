@@ -92,38 +92,11 @@ static bool rep_ends(const struct run *u)
 	return u->x->i->rep == REP_NE ? zf : !zf;
 }
 
-/* RCX is written with the address size only when an iteration was done: REP with a count of 0
- * changes nothing. */
 static void count_down(struct run *u)
 {
 	u->count -= u->n;
 	if (u->x->i->rep)
 		gpr_set(exec_state(u->x), CPU_RCX, u->x->i->addrsize, u->count);
-}
-
-/* Runs step until the count, the budget or the condition ends it. Flags change at the end only:
- * after a fault they are as before the instruction (SDM vol. 2, REP). */
-static enum cpu_result run_string(struct exec *x, step_fn step)
-{
-	struct run u = {.x = x, .size = x->h->arg, .flags = exec_state(x)->rflags};
-	uint64_t budget = x->max_rep ? x->max_rep : 1;
-
-	u.count = x->i->rep ? addr_reg(&u, CPU_RCX) : 1;
-	while (u.count && budget && !u.stop) {
-		u.n = u.count < budget ? u.count : budget;
-		budget -= u.n;
-
-		const uint64_t asked = u.n;
-		enum cpu_result r = step(&u);
-
-		if (r != CPU_OK)
-			return r;
-		budget += asked - u.n;
-		count_down(&u);
-	}
-	exec_state(x)->rflags = u.flags;
-	x->unfinished = u.count && !u.stop;
-	return CPU_OK;
 }
 
 /* Largest number of elements, at most u->n, that reg can address upwards within its page and
@@ -295,6 +268,47 @@ static enum cpu_result step_outs(struct run *u)
 	if (r == CPU_OK)
 		advance(u, CPU_RSI);
 	return r;
+}
+
+/* REP with 32-bit addresses and a count of 0 still clears the upper halves that an iteration
+ * would have cleared, on Intel processors of MOVS's and STOS's pointers, too. */
+static void no_iteration(struct exec *x, step_fn step)
+{
+	struct cpu_state *s = exec_state(x);
+	const unsigned size = x->i->addrsize;
+
+	gpr_set(s, CPU_RCX, size, s->gpr[CPU_RCX]);
+	if (step == step_movs)
+		gpr_set(s, CPU_RSI, size, s->gpr[CPU_RSI]);
+	if (step == step_movs || step == step_stos)
+		gpr_set(s, CPU_RDI, size, s->gpr[CPU_RDI]);
+}
+
+/* Runs step until the count, the budget or the condition ends it. Flags change at the end only:
+ * after a fault they are as before the instruction (SDM vol. 2, REP). */
+static enum cpu_result run_string(struct exec *x, step_fn step)
+{
+	struct run u = {.x = x, .size = x->h->arg, .flags = exec_state(x)->rflags};
+	uint64_t budget = x->max_rep ? x->max_rep : 1;
+
+	u.count = x->i->rep ? addr_reg(&u, CPU_RCX) : 1;
+	if (!u.count)
+		no_iteration(x, step);
+	while (u.count && budget && !u.stop) {
+		u.n = u.count < budget ? u.count : budget;
+		budget -= u.n;
+
+		const uint64_t asked = u.n;
+		enum cpu_result r = step(&u);
+
+		if (r != CPU_OK)
+			return r;
+		budget += asked - u.n;
+		count_down(&u);
+	}
+	exec_state(x)->rflags = u.flags;
+	x->unfinished = u.count && !u.stop;
+	return CPU_OK;
 }
 
 static enum cpu_result run_port(struct exec *x, step_fn step)
