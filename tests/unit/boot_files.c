@@ -41,8 +41,9 @@ static void a_good_file(void)
 
 static void missing(void)
 {
-	expect_refused("/nonexistent/k", "can't be opened (No such file or directory); check the path "
-					 "and its permissions");
+	expect_refused("/nonexistent/k",
+		       "can't be opened (No such file or directory); check the path "
+		       "and its permissions");
 }
 
 static void not_a_file(void)
@@ -83,8 +84,10 @@ static void initrds(void)
 	gmem_fill(m.gm, GPA(0), 0, 2 * MIB);
 	CU_ASSERT_EQUAL(truncate(path, 0xff001), 0);
 	CU_ASSERT_EQUAL(machine_load(&m, &im), -1);
-	snprintf(line, sizeof(line), "%s: has 1044481 bytes, too many for the RAM after the kernel at "
-				     "0x101000; raise --memory", path);
+	snprintf(line, sizeof(line),
+		 "%s: has 1044481 bytes, too many for the RAM after the kernel at "
+		 "0x101000; raise --memory",
+		 path);
 	CU_ASSERT_STRING_EQUAL(m.msg, line);
 	CU_ASSERT(all_zero(&m, 0, 2 * MIB));
 	m.params.initrd = "/nonexistent/i";

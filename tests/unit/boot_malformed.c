@@ -24,13 +24,17 @@ struct malformed {
 
 static const struct malformed table[] = {
 	{ELF32, 0, 0, 0,
-	 "is not an ELF file and has no multiboot header; build the kernel as an ELF executable"},
+	 "is not an ELF file and has no multiboot header; build the kernel as an ELF "
+	 "executable"},
 	{ELF64, 3, 0, 0,
-	 "is not an ELF file and has no multiboot header; build the kernel as an ELF executable"},
+	 "is not an ELF file and has no multiboot header; build the kernel as an ELF "
+	 "executable"},
 	{ELF64, 0, 1, 'x',
-	 "is not an ELF file and has no multiboot header; build the kernel as an ELF executable"},
-	{ELF32, 0, 1, 'x', "is not an ELF file and its multiboot header has no load addresses; "
-			   "build it as ELF or set flag 16"},
+	 "is not an ELF file and has no multiboot header; build the kernel as an ELF "
+	 "executable"},
+	{ELF32, 0, 1, 'x',
+	 "is not an ELF file and its multiboot header has no load addresses; "
+	 "build it as ELF or set flag 16"},
 	{ELF64, 63, 0, 0, "is cut off inside the ELF header; build or copy it again"},
 	{ELF64, 4, 0, 0, "is cut off inside the ELF header; build or copy it again"},
 	{ELF64, 4, 1, 3, "has ELF class 3; build it as ELF32 or ELF64"},
@@ -43,7 +47,8 @@ static const struct malformed table[] = {
 	{ELF64, 56, 2, 65, "has 65 program headers; link it with at most 64"},
 	{ELF64, 56, 2, 0xffff, "has 65535 program headers; link it with at most 64"},
 	{ELF64, 54, 2, 32, "has program headers of 32 bytes, not 56; link it again"},
-	{ELF64, 32, 8, 0x200, "has its program headers outside the file; build or copy it again"},
+	{ELF64, 32, 8, 0x200,
+	 "has its program headers outside the file; build or copy it again"},
 	{ELF64, 32, 8, UINT64_MAX,
 	 "has its program headers outside the file; build or copy it again"},
 	{ELF64, 56, 2, 64, "has its program headers outside the file; build or copy it again"},
@@ -60,35 +65,49 @@ static const struct malformed table[] = {
 	 "segment 0 wraps around the address space; link it at a lower address"},
 	{ELF32, PH32 + 12, 4, 0x8008, "segments 0 and 1 overlap in memory; link it again"},
 	{ELF64, PH64_3 + 24, 8, 0x100fff, "segments 0 and 2 overlap in memory; link it again"},
-	{ELF32, PH32 + 12, 4, 0xfff001, "segment 0 (0xfff001 to 0x1000001) lies outside RAM; raise "
-					"--memory or link it lower"},
-	{ELF32, PH32_2 + 12, 4, 0xfffffff0, "segment 1 (0xfffffff0 to 0x100000000) lies outside RAM; "
-					    "raise --memory or link it lower"},
+	{ELF32, PH32 + 12, 4, 0xfff001,
+	 "segment 0 (0xfff001 to 0x1000001) lies outside RAM; raise "
+	 "--memory or link it lower"},
+	{ELF32, PH32_2 + 12, 4, 0xfffffff0,
+	 "segment 1 (0xfffffff0 to 0x100000000) lies outside RAM; "
+	 "raise --memory or link it lower"},
 	{ELF64, PH64_3 + 24, 8, 0x100000000,
-	 "segment 2 (0x100000000 to 0x100000010) lies outside RAM; raise --memory or link it lower"},
-	{ELF32, PH32_2 + 12, 4, 0xff1, "segment 1 at 0xff1 lies over the first 4 KiB, which hold the "
-				       "BIOS data area; link it elsewhere"},
-	{ELF32, PH32_2 + 12, 4, 0, "segment 1 at 0x0 lies over the first 4 KiB, which hold the "
-				   "BIOS data area; link it elsewhere"},
-	{ELF32, PH32_2 + 12, 4, 0x9fbf1, "segment 1 at 0x9fbf1 lies over the reserved range from "
-					 "0x9fc00 to 1 MiB; link it elsewhere"},
-	{ELF32, PH32_2 + 12, 4, 0xf0000, "segment 1 at 0xf0000 lies over the reserved range from "
-					 "0x9fc00 to 1 MiB; link it elsewhere"},
-	{ELF32, 24, 4, 0x101000, "entry 0x101000 is in no loaded segment; check the linker script's "
-				 "ENTRY"},
+	 "segment 2 (0x100000000 to 0x100000010) lies outside RAM; raise --memory or link it "
+	 "lower"},
+	{ELF32, PH32_2 + 12, 4, 0xff1,
+	 "segment 1 at 0xff1 lies over the first 4 KiB, which hold the "
+	 "BIOS data area; link it elsewhere"},
+	{ELF32, PH32_2 + 12, 4, 0,
+	 "segment 1 at 0x0 lies over the first 4 KiB, which hold the "
+	 "BIOS data area; link it elsewhere"},
+	{ELF32, PH32_2 + 12, 4, 0x9fbf1,
+	 "segment 1 at 0x9fbf1 lies over the reserved range from "
+	 "0x9fc00 to 1 MiB; link it elsewhere"},
+	{ELF32, PH32_2 + 12, 4, 0xf0000,
+	 "segment 1 at 0xf0000 lies over the reserved range from "
+	 "0x9fc00 to 1 MiB; link it elsewhere"},
+	{ELF32, 24, 4, 0x101000,
+	 "entry 0x101000 is in no loaded segment; check the linker script's "
+	 "ENTRY"},
 	{ELF32, 24, 4, 0, "entry 0x0 is in no loaded segment; check the linker script's ENTRY"},
-	{ELF64, BIG_NOTE + 16, 4, 0x80100000, "entry 0x80100000 is in no loaded segment; check the "
-					      "linker script's ENTRY"},
-	{ELF32, SMALL_TEXT, 4, 0, "has neither a multiboot header in its first 8192 bytes nor a PVH "
-				  "note; add one"},
-	{ELF64, BIG_NOTE + 8, 4, 17, "has neither a multiboot header in its first 8192 bytes nor a "
-				     "PVH note; add one"},
-	{ELF64, BIG_NOTE, 4, 0xffffffff, "has neither a multiboot header in its first 8192 bytes nor "
-					 "a PVH note; add one"},
-	{ELF64, BIG_NOTE + 4, 4, 0xffffffff, "has neither a multiboot header in its first 8192 bytes "
-					     "nor a PVH note; add one"},
-	{ELF64, BIG_NOTE + 19, 0, 0, "has neither a multiboot header in its first 8192 bytes nor a "
-				     "PVH note; add one"},
+	{ELF64, BIG_NOTE + 16, 4, 0x80100000,
+	 "entry 0x80100000 is in no loaded segment; check the "
+	 "linker script's ENTRY"},
+	{ELF32, SMALL_TEXT, 4, 0,
+	 "has neither a multiboot header in its first 8192 bytes nor a PVH "
+	 "note; add one"},
+	{ELF64, BIG_NOTE + 8, 4, 17,
+	 "has neither a multiboot header in its first 8192 bytes nor a "
+	 "PVH note; add one"},
+	{ELF64, BIG_NOTE, 4, 0xffffffff,
+	 "has neither a multiboot header in its first 8192 bytes nor "
+	 "a PVH note; add one"},
+	{ELF64, BIG_NOTE + 4, 4, 0xffffffff,
+	 "has neither a multiboot header in its first 8192 bytes "
+	 "nor a PVH note; add one"},
+	{ELF64, BIG_NOTE + 19, 0, 0,
+	 "has neither a multiboot header in its first 8192 bytes nor a "
+	 "PVH note; add one"},
 	{ELF64, BIG_NOTE + 4, 4, 2, "PVH note has 2 bytes, not 4 or 8; fix the note"},
 	{ELF32, SMALL_TEXT + 8, 4, 0, "multiboot header has a wrong checksum; fix the header"},
 	{FLAT, 24, 4, 0, "multiboot header has a wrong checksum; fix the header"},
@@ -101,10 +120,12 @@ static const struct malformed table[] = {
 	{FLAT, 36, 4, 0x100061,
 	 "multiboot load_end_addr 0x100061 is past the end of the file; fix the header"},
 	{FLAT, 47, 0, 0, "is cut off inside the multiboot header; build it again"},
-	{FLAT, 44, 4, 0xfffff, "entry 0xfffff is in no loaded segment; check the linker script's "
-			       "ENTRY"},
-	{FLAT, 40, 4, 0xf0000000, "segment 0 (0x100000 to 0xf0000000) lies outside RAM; raise "
-				  "--memory or link it lower"},
+	{FLAT, 44, 4, 0xfffff,
+	 "entry 0xfffff is in no loaded segment; check the linker script's "
+	 "ENTRY"},
+	{FLAT, 40, 4, 0xf0000000,
+	 "segment 0 (0x100000 to 0xf0000000) lies outside RAM; raise "
+	 "--memory or link it lower"},
 };
 
 static void change(struct image *im, const struct malformed *c)
@@ -152,7 +173,8 @@ static void demands(void)
 		image_multiboot(&im);
 		put_flags(&im, SMALL_TEXT, 1u << bit | 7);
 		snprintf(msg, sizeof(msg),
-			 "multiboot header demands features 0x%x that are not here; clear those flags",
+			 "multiboot header demands features 0x%x that are not here; clear "
+			 "those flags",
 			 1u << bit);
 		refuse(&im, msg);
 	}
@@ -192,8 +214,9 @@ static void entry_above_4_gib(void)
 	put64(&im, BIG_PHDR + 24, 0x100000000);
 	put64(&im, 24, 0x100000000);
 	CU_ASSERT_EQUAL(machine_load(&m, &im), -1);
-	CU_ASSERT_STRING_EQUAL(m.msg, "dir/k.elf: entry 0x100000000 is above 4 GiB, out of reach of "
-				      "32-bit mode; link it lower");
+	CU_ASSERT_STRING_EQUAL(m.msg,
+			       "dir/k.elf: entry 0x100000000 is above 4 GiB, out of reach of "
+			       "32-bit mode; link it lower");
 	machine_close(&m);
 }
 

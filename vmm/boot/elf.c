@@ -51,7 +51,8 @@ static int read_header(const struct boot_image *im, Elf64_Ehdr *eh)
 	bool small = im->len > EI_CLASS && im->bytes[EI_CLASS] == ELFCLASS32;
 
 	if (im->len < (small ? sizeof(narrow) : sizeof(*eh)))
-		return boot_fail(im->err, "is cut off inside the ELF header; build or copy it again");
+		return boot_fail(im->err,
+				 "is cut off inside the ELF header; build or copy it again");
 	memset(eh, 0, sizeof(*eh));
 	if (small) {
 		memcpy(&narrow, im->bytes, sizeof(narrow));
@@ -75,7 +76,8 @@ static int check_ident(const struct boot_image *im, const Elf64_Ehdr *eh)
 		return boot_fail(im->err, "is for ELF machine %u; build it for i386 or x86-64",
 				 eh->e_machine);
 	if (eh->e_type != ET_EXEC && eh->e_type != ET_DYN)
-		return boot_fail(im->err, "is not an executable (ELF type %u); link it", eh->e_type);
+		return boot_fail(im->err, "is not an executable (ELF type %u); link it",
+				 eh->e_type);
 	return 0;
 }
 
@@ -92,8 +94,9 @@ static int check_table(const struct boot_image *im, const Elf64_Ehdr *eh)
 		return boot_fail(im->err, "has program headers of %u bytes, not %zu; link it again",
 				 eh->e_phentsize, each);
 	if (!image_has(im, eh->e_phoff, eh->e_phnum * each))
-		return boot_fail(im->err,
-				 "has its program headers outside the file; build or copy it again");
+		return boot_fail(
+			im->err,
+			"has its program headers outside the file; build or copy it again");
 	return 0;
 }
 
@@ -114,16 +117,18 @@ static void read_phdr(const struct boot_image *im, const Elf64_Ehdr *eh, unsigne
 static int add_segment(struct boot_image *im, unsigned i, const Elf64_Phdr *ph)
 {
 	if (ph->p_filesz > ph->p_memsz)
-		return boot_fail(im->err,
-				 "segment %u has more bytes in the file than in memory; link it again",
-				 i);
+		return boot_fail(
+			im->err,
+			"segment %u has more bytes in the file than in memory; link it again",
+			i);
 	if (!image_has(im, ph->p_offset, ph->p_filesz))
-		return boot_fail(im->err, "segment %u ends outside the file; build or copy it again",
-				 i);
-	if (ph->p_paddr + ph->p_memsz < ph->p_paddr)
 		return boot_fail(im->err,
-				 "segment %u wraps around the address space; link it at a lower address",
-				 i);
+				 "segment %u ends outside the file; build or copy it again", i);
+	if (ph->p_paddr + ph->p_memsz < ph->p_paddr)
+		return boot_fail(
+			im->err,
+			"segment %u wraps around the address space; link it at a lower address",
+			i);
 	if (ph->p_memsz == 0)
 		return 0;
 	im->seg[im->segments++] = (struct boot_segment){

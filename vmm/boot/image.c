@@ -35,7 +35,8 @@ static int check_place(const struct boot_image *im, const struct gmem *gm,
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		if (overlap(s->paddr, seg_end(s), kept[i].start, kept[i].end))
 			return boot_fail(im->err,
-					 "segment %u at 0x%" PRIx64 " lies over %s; link it elsewhere",
+					 "segment %u at 0x%" PRIx64
+					 " lies over %s; link it elsewhere",
 					 s->number, s->paddr, kept[i].what);
 	if (!gmem_valid(gm, GPA(s->paddr), s->memsz))
 		return boot_fail(im->err,
@@ -78,7 +79,8 @@ static int check_entry(struct boot_image *im)
 			return 0;
 		}
 	return boot_fail(im->err,
-			 "entry 0x%" PRIx64 " is in no loaded segment; check the linker script's ENTRY",
+			 "entry 0x%" PRIx64
+			 " is in no loaded segment; check the linker script's ENTRY",
 			 im->entry);
 }
 

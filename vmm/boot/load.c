@@ -55,8 +55,9 @@ static int identify(struct boot_image *im)
 		return found < 0 ? -1 : 0;
 	if (bad_checksum)
 		return boot_fail(im->err, "multiboot header has a wrong checksum; fix the header");
-	return boot_fail(im->err, "has neither a multiboot header in its first 8192 bytes nor a PVH "
-				  "note; add one");
+	return boot_fail(im->err,
+			 "has neither a multiboot header in its first 8192 bytes nor a PVH "
+			 "note; add one");
 }
 
 static int check_params(const struct boot_params *p, const struct boot_error *e)
@@ -105,9 +106,11 @@ static int place_initrd(struct load *ld, struct boot_claims *c)
 		return -1;
 	ld->initrd_at = claim_find(c, ld->gm, ld->initrd.len, from, BOOT_MEM_END);
 	if (!ld->initrd_at)
-		return boot_fail(&e, "has %zu bytes, too many for the RAM after the kernel at 0x%" PRIx64
-				     "; raise --memory",
-				 ld->initrd.len, from);
+		return boot_fail(
+			&e,
+			"has %zu bytes, too many for the RAM after the kernel at 0x%" PRIx64
+			"; raise --memory",
+			ld->initrd.len, from);
 	claim(c, ld->initrd_at, ld->initrd.len);
 	return 0;
 }

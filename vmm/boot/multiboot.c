@@ -86,22 +86,26 @@ static int load_addresses(struct boot_image *im, size_t at, const struct mb_head
 		return boot_fail(im->err, "is cut off inside the multiboot header; build it again");
 	if (h->load_addr > h->header_addr || before > at)
 		return boot_fail(im->err,
-				 "multiboot load_addr 0x%x does not fit header_addr 0x%x; fix the header",
+				 "multiboot load_addr 0x%x does not fit header_addr 0x%x; fix "
+				 "the header",
 				 h->load_addr, h->header_addr);
 	s->offset = at - before;
 	end = h->load_end_addr ? h->load_end_addr : h->load_addr + (im->len - s->offset);
 	bss_end = h->bss_end_addr ? h->bss_end_addr : end;
 	if (end < h->load_addr || bss_end < end)
-		return boot_fail(im->err, "multiboot end addresses are out of order; fix the header");
+		return boot_fail(im->err,
+				 "multiboot end addresses are out of order; fix the header");
 	s->paddr = s->vaddr = h->load_addr;
 	s->filesz = end - h->load_addr;
 	s->memsz = bss_end - h->load_addr;
 	if (!image_has(im, s->offset, s->filesz))
 		return boot_fail(im->err,
-				 "multiboot load_end_addr 0x%x is past the end of the file; fix the header",
+				 "multiboot load_end_addr 0x%x is past the end of the file; "
+				 "fix the header",
 				 h->load_end_addr);
 	if (!s->memsz)
-		return boot_fail(im->err, "multiboot addresses name nothing to load; fix the header");
+		return boot_fail(im->err,
+				 "multiboot addresses name nothing to load; fix the header");
 	im->segments = 1;
 	im->entry = h->entry_addr;
 	return 0;

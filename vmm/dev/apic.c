@@ -180,8 +180,9 @@ static uint64_t page_read(void *dev, unsigned vcpu, uint64_t offset, unsigned si
 	l = &a->cpu[vcpu];
 	lapic_lock(l);
 	if (lapic_enabled(l) && !lapic_x2(l))
-		val = offset % 16 < 4 ? lapic_read(a, l, (unsigned)(offset / 16)) >> 8 * (offset % 16)
-				      : 0;
+		val = offset % 16 < 4
+			      ? lapic_read(a, l, (unsigned)(offset / 16)) >> 8 * (offset % 16)
+			      : 0;
 	lapic_unlock(a, l);
 	return val;
 }
