@@ -54,8 +54,8 @@ struct control;
 
 /* Listens on path (mode 0600; missing parent directories of the default place are made 0700). A
  * socket file nobody answers at is replaced; one that a live machine answers at is refused.
- * With wait, returns only when a client has negotiated; *out is set before. Returns 0; or -1 with
- * one line in msg. */
+ * With wait, returns only when a client has negotiated; *out is set before any op is called.
+ * Returns 0; or -1 with one line in msg and *out NULL. */
 int control_start(const char *path, bool wait, const struct control_ops *ops, void *m,
 		  struct control **out, char *msg, size_t msg_len);
 /* Sends pending output for a moment, closes all clients, removes the socket file. Nobody may call

@@ -6,7 +6,7 @@
  * A value is cut out before it is parsed, rather than parsed piece by piece, for three reasons:
  * json-c's UTF-8 check does not span two pieces; a half-sent request costs its own bytes only,
  * not a tree of objects; and what json-c is lenient about (raw control characters and \u0000 in
- * strings, NaN, comments) is refused here in one place.
+ * strings, NaN, comments, integers beyond 64 bits) is refused here in one place.
  *
  * Invariants: text never holds more than CTL_MAX_OBJECT bytes; depth never exceeds CTL_MAX_DEPTH;
  * text is empty whenever depth is 0 on entry. After an error, input is skipped up to a line's
@@ -75,7 +75,30 @@ static const char *close_bracket(struct ctl_frame *f, bool brace)
 	return opened_by_brace == brace ? NULL : "brackets do not match";
 }
 
-static const char *scan_token(struct ctl_frame *f, unsigned char ch)
+/* An integer beyond 64 bits is refused: json-c would make another one of it, and an id must come
+ * back as it was sent. */
+static const char *scan_number(struct ctl_number *n, unsigned char ch)
+{
+	bool digit = ch >= '0' && ch <= '9';
+	if (!n->active && (digit || ch == '-'))
+		*n = (struct ctl_number){.active = true, .negative = ch == '-'};
+	if (!n->active || ch == '-')
+		return NULL;
+	if (digit) {
+		n->overflow |= __builtin_mul_overflow(n->value, 10u, &n->value);
+		n->overflow |= __builtin_add_overflow(n->value, ch - '0', &n->value);
+		return NULL;
+	}
+	if (ch == '.' || ch == 'e' || ch == 'E' || ch == '+') {
+		n->real = true;
+		return NULL;
+	}
+	n->active = false;
+	bool large = n->overflow || (n->negative && n->value > 1ull << 63);
+	return large && !n->real ? "integer of more than 64 bits" : NULL;
+}
+
+static const char *scan_structure(struct ctl_frame *f, unsigned char ch)
 {
 	if (ch == '{' || ch == '[')
 		return open_bracket(f, ch == '{');
@@ -88,6 +111,12 @@ static const char *scan_token(struct ctl_frame *f, unsigned char ch)
 	else if (!is_space(ch) && (ch == 0 || !strchr(":,0123456789+-.eEtrufalsn", ch)))
 		return "stray character";
 	return NULL;
+}
+
+static const char *scan_token(struct ctl_frame *f, unsigned char ch)
+{
+	const char *why = scan_number(&f->number, ch);
+	return why ? why : scan_structure(f, ch);
 }
 
 static const char *scan(struct ctl_frame *f, unsigned char ch)
@@ -105,6 +134,7 @@ static void reset(struct ctl_frame *f)
 	f->depth = 0;
 	f->in_string = false;
 	f->escape = 0;
+	f->number.active = false;
 }
 
 static enum ctl_frame_result fail(struct ctl_frame *f, unsigned char ch, const char *why)

@@ -40,6 +40,10 @@ enum ctl_frame_result {
 	CTL_FRAME_OBJECT, /* text holds one object or array, brackets balanced */
 	CTL_FRAME_ERROR,  /* why says what is wrong; input is skipped up to a place to go on */
 };
+struct ctl_number {
+	uint64_t value; /* of its digits, while it has no fraction or exponent */
+	bool active, negative, real, overflow;
+};
 struct ctl_frame {
 	struct ctl_text text;
 	const char *why;
@@ -48,6 +52,7 @@ struct ctl_frame {
 	bool in_string, skipping;
 	uint8_t escape; /* 0 none, 1 after a backslash, 2..5 digits of \uXXXX to come, plus one */
 	bool escape_zero;
+	struct ctl_number number; /* the one being scanned */
 };
 /* Stops after the byte that ends a value or shows an error; *used says how far it came. */
 enum ctl_frame_result ctl_frame_feed(struct ctl_frame *f, const char *p, size_t n, size_t *used);

@@ -62,14 +62,18 @@ static void put_code(struct ctl_text *out, uint32_t code)
 	put_unit(out, 0xdc00 | (code & 0x3ff));
 }
 
-/* Decodes one UTF-8 sequence of a NUL-ended text into *code; returns its length. A byte that
- * starts no valid sequence (a cut-off description, say) becomes U+FFFD. */
+/* Decodes one UTF-8 sequence of two or more bytes, or DEL, of a NUL-ended text into *code; returns
+ * its length. A byte that starts no valid one (a cut-off description, say) becomes U+FFFD. */
 static size_t decode(const unsigned char *p, uint32_t *code)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
 	uint32_t c = p[0] & (0xffu >> (len + 1));
 	bool valid = p[0] >= 0xc2 && p[0] <= 0xf4;
+	if (p[0] == 0x7f) {
+		*code = 0x7f;
+		return 1;
+	}
 	for (size_t i = 1; valid && i < len; i++) {
 		valid = (p[i] & 0xc0) == 0x80; /* a NUL is not, so this never reads beyond */
 		c = c << 6 | (p[i] & 0x3f);
@@ -89,7 +93,7 @@ void ctl_reply_encode(struct json_object *o, struct ctl_text *out)
 		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	while (s && *s) {
 		size_t n = 0;
-		while (s[n] && !(s[n] & 0x80))
+		while (s[n] && (unsigned char)s[n] < 0x7f)
 			n++;
 		ctl_text_put(out, s, n);
 		s += n;

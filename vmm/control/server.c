@@ -305,11 +305,12 @@ int control_start(const char *path, bool wait, const struct control_ops *ops, vo
 		snprintf(msg, msg_len, "control socket: out of memory");
 		return -1;
 	}
+	*out = c; /* before the thread starts: a command may post an event at once */
 	if (start(c, path, msg, msg_len)) {
+		*out = NULL;
 		destroy(c);
 		return -1;
 	}
-	*out = c;
 	pthread_mutex_lock(&c->lock);
 	while (wait && !c->negotiated)
 		pthread_cond_wait(&c->cond, &c->lock);
