@@ -112,10 +112,10 @@ class Client:
                 if self.events[i]["event"] == name:
                     return self.events.pop(i)
             seen = len(self.events)
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("no event %s within %g s" % (name, limit))
-            message = self.receive(left)
+            try:
+                message = self.receive(max(0.001, deadline - time.monotonic()))
+            except TimeoutError:
+                raise TimeoutError("no event %s within %g s" % (name, limit)) from None
             if "event" in message:
                 self.events.append(message)
 

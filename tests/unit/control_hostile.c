@@ -134,6 +134,22 @@ static void test_deep(void)
 	stop();
 }
 
+/* A million small values would cost a hundred times their size once parsed. */
+static void test_wide(void)
+{
+	enum { VALUES = 300000 };
+	char *text = malloc(3 * VALUES + 100);
+	size_t n = (size_t)sprintf(text, "{\"execute\":\"query-name\",\"id\":[[]");
+	start();
+	for (int i = 0; i < VALUES; i++, n += 3)
+		memcpy(text + n, ",[]", 3);
+	strcpy(text + n, "]}\n");
+	expect_error(&bad, text, "GenericError", "too many values");
+	check_works(&bad);
+	free(text);
+	stop();
+}
+
 /* The limit itself: 64 levels are echoed, 65 are refused. */
 static void test_depth_limit(void)
 {
@@ -320,6 +336,7 @@ CU_TestInfo control_hostile_tests[] = {
 	{"resync", test_resync},
 	{"nul_bytes", test_nul_bytes},
 	{"deep", test_deep},
+	{"wide", test_wide},
 	{"depth_limit", test_depth_limit},
 	{"endless_object", test_endless_object},
 	{"huge_numbers", test_huge_numbers},

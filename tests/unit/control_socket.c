@@ -146,6 +146,19 @@ static void test_default_path(void)
 	unsetenv("XDG_RUNTIME_DIR");
 }
 
+/* A relative path stays the same file when the process changes its directory. */
+static void test_relative_path(void)
+{
+	struct control *second = NULL;
+	rig_start(&rig);
+	CU_ASSERT_EQUAL(chdir(rig.dir), 0);
+	CU_ASSERT_EQUAL_FATAL(start_at("relative", &second), 0);
+	CU_ASSERT_EQUAL(mode_of("relative"), 0600);
+	CU_ASSERT_EQUAL(chdir("/"), 0);
+	control_stop(second);
+	rig_stop(&rig);
+}
+
 struct listed {
 	unsigned all, running, dead;
 	char names[64];
@@ -310,6 +323,7 @@ CU_TestInfo control_socket_tests[] = {
 	{"not_a_socket", test_not_a_socket},
 	{"bad_paths", test_bad_paths},
 	{"replaced_file_kept", test_replaced_file_kept},
+	{"relative_path", test_relative_path},
 	{"default_path", test_default_path},
 	{"default_dir_and_list", test_default_dir_and_list},
 	{"wait", test_wait},

@@ -58,13 +58,19 @@ static const char *scan_string(struct ctl_frame *f, unsigned char ch)
 	return NULL;
 }
 
+/* A bracket opened or a comma passed: at most one more value, besides the first. */
+static const char *count_value(struct ctl_frame *f)
+{
+	return ++f->values > CTL_MAX_VALUES ? "too many values" : NULL;
+}
+
 static const char *open_bracket(struct ctl_frame *f, bool brace)
 {
 	if (f->depth == CTL_MAX_DEPTH)
 		return "nested too deeply";
 	uint64_t bit = 1ull << f->depth++;
 	f->braces = brace ? f->braces | bit : f->braces & ~bit;
-	return NULL;
+	return count_value(f);
 }
 
 static const char *close_bracket(struct ctl_frame *f, bool brace)
@@ -106,9 +112,11 @@ static const char *scan_structure(struct ctl_frame *f, unsigned char ch)
 		return close_bracket(f, ch == '}');
 	if (f->depth == 0)
 		return "expecting an object";
+	if (ch == ',')
+		return count_value(f);
 	if (ch == '"')
 		f->in_string = true;
-	else if (!is_space(ch) && (ch == 0 || !strchr(":,0123456789+-.eEtrufalsn", ch)))
+	else if (!is_space(ch) && (ch == 0 || !strchr(":0123456789+-.eEtrufalsn", ch)))
 		return "stray character";
 	return NULL;
 }
@@ -131,7 +139,7 @@ static const char *scan(struct ctl_frame *f, unsigned char ch)
 static void reset(struct ctl_frame *f)
 {
 	ctl_text_clear(&f->text);
-	f->depth = 0;
+	f->depth = f->values = 0;
 	f->in_string = false;
 	f->escape = 0;
 	f->number.active = false;

@@ -17,6 +17,7 @@
 
 #define CTL_MAX_DEPTH   64u            /* nesting of one request */
 #define CTL_MAX_OBJECT  (1u << 20)     /* bytes of one request */
+#define CTL_MAX_VALUES  65536u         /* values in one request: json-c takes 100s of bytes each */
 #define CTL_MAX_QUEUE   (4u << 20)     /* bytes owed to a client before it is disconnected */
 #define CTL_PAUSE_QUEUE (1u << 20)     /* bytes owed to a client before its commands wait */
 #define CTL_MAX_CLIENTS 64u
@@ -48,7 +49,7 @@ struct ctl_frame {
 	struct ctl_text text;
 	const char *why;
 	uint64_t braces; /* bit d: the bracket opened at depth d is a brace */
-	unsigned depth;
+	unsigned depth, values;
 	bool in_string, skipping;
 	uint8_t escape; /* 0 none, 1 after a backslash, 2..5 digits of \uXXXX to come, plus one */
 	bool escape_zero;

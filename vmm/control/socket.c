@@ -45,7 +45,7 @@ int ctl_default_dir(char *buf, size_t n)
 	const char *run = getenv("XDG_RUNTIME_DIR");
 	/* The directory specification: a relative path is to be ignored. */
 	int len = run && run[0] == '/' ? snprintf(buf, n, "%s/umbra", run)
-				       : snprintf(buf, n, "/tmp/umbra-%u", (unsigned)getuid());
+				       : snprintf(buf, n, "/tmp/umbra-%u", (unsigned)geteuid());
 	return len < 0 || (size_t)len >= n ? -ENAMETOOLONG : 0;
 }
 
@@ -111,7 +111,7 @@ static int check_default_dir(const char *dir, struct message *msg)
 		return refuse(msg, "%s: %s", dir, strerror(errno));
 	if (lstat(dir, &st))
 		return refuse(msg, "%s: %s", dir, strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 022))
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))
 		return refuse(msg, "%s: not a directory that only you can write to", dir);
 	return 0;
 }
