@@ -73,7 +73,7 @@ static struct json_object *number(int i)
 	return o;
 }
 
-/* Over the socket and by the real clock: the first at once, the last one when a second is over. */
+/* Over the socket, by the real clock: the first at once, the last when a second is over. */
 static void test_limited(void)
 {
 	rig_start(&rig);

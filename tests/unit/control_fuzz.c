@@ -2,12 +2,14 @@
  *
  * Fuzzing a control session in memory: any bytes, cut into pieces of any size.
  *
- * Checks what must hold for every input: the output is ASCII, each line ends with CRLF and is one
- * JSON object, and a session that was resynchronised answers the next command. The first byte of
- * an input is the size of the pieces.
+ * Checks what must hold for every input: the output is ASCII, each line ends with CRLF and is
+ * one JSON object, and a session that was resynchronised answers the next command. The first
+ * byte of an input is the size of the pieces.
  *
- *   clang -fsanitize=fuzzer,address,undefined ... control_fuzz.c with all .c files of vmm/control
+ * Build it with all .c files of vmm/control and clang -fsanitize=fuzzer,address,undefined.
  */
+#define _GNU_SOURCE 1 /* memmem */
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Tests of the control socket: clients that send garbage, flood, do not read or hang up. In each,
- * another client must go on working.
+ * Tests of the control socket: clients that send garbage, flood, do not read or hang up. In
+ * each, another client must go on working.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +160,8 @@ static void test_depth_limit(void)
 	snprintf(wanted, sizeof(wanted), "{\"return\":{\"name\":\"rig\"},\"id\":%s}", brackets);
 	expect(&bad, request, wanted);
 	nest('[', ']', CTL_MAX_DEPTH, brackets);
-	snprintf(request, sizeof(request), "{\"execute\":\"query-name\",\"id\":%s}\n", brackets);
+	snprintf(request, sizeof(request), "{\"execute\":\"query-name\",\"id\":%s}\n",
+		 brackets);
 	expect_error(&bad, request, "GenericError", "nested too deeply");
 	check_works(&bad);
 	stop();
@@ -194,8 +195,8 @@ static void test_huge_numbers(void)
 	digits[1000] = 0;
 	snprintf(text, sizeof(text), "{\"execute\":\"query-name\",\"id\":%s}\n", digits);
 	expect_error(&bad, text, "GenericError", PARSE);
-	expect_error(&bad, "{\"execute\":\"stop\",\"id\":18446744073709551616}\n", "GenericError",
-		     PARSE);
+	expect_error(&bad, "{\"execute\":\"stop\",\"id\":18446744073709551616}\n",
+		     "GenericError", PARSE);
 	expect_error(&bad,
 		     "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":\"0x1\","
 		     "\"vcpu\":18446744073709551615}}\n",
@@ -208,7 +209,8 @@ static void test_huge_numbers(void)
 
 static void test_hang_up(void)
 {
-	static const char *const last[] = {"", "{", "{\"execute\":\"qu", "\xff", "[[[[", STATUS};
+	static const char *const last[] = {"",	   "{",	   "{\"execute\":\"qu",
+					   "\xff", "[[[[", STATUS};
 	struct peer p;
 	start();
 	for (int i = 0; i < 60; i++) {

@@ -2,6 +2,8 @@
  *
  * Tests of the control socket: what a well-behaved client meets, and what its mistakes give.
  */
+#define _GNU_SOURCE 1 /* memmem */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +39,8 @@ static void test_negotiation(void)
 	expect_error(&a, "{\"execute\":\"no-such\"}", "CommandNotFound", "Expecting");
 	expect_error(&a, "{\"execute\":\"stop\"}", "CommandNotFound", "Expecting");
 	CU_ASSERT_EQUAL(atomic_load(&rig.m.stops), 0);
-	expect_error(&a, "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"x\"]}}",
+	expect_error(&a,
+		     "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"x\"]}}",
 		     "GenericError", "'x'");
 	expect_error(&a, STATUS, "CommandNotFound", "Expecting");
 	peer_negotiate(&a);
@@ -113,9 +116,11 @@ static void test_query_commands(void)
 static void test_arguments(void)
 {
 	static const char *const bad_gva[] = {
-		"1",	"null",	  "\"\"",     "\"0x\"",	 "\"12\"", "\"0x-1\"", "\"0x1g\"",
-		"\"x\"", "\"0 1\"", "[\"0x1\"]", "\" 0x1\"", "\"0x11112222333344445\""};
-	static const char *const bad_vcpu[] = {"-1", "1.0", "\"1\"", "true", "4294967296", "null"};
+		"1",	   "null",	"\"\"",	    "\"0x\"",
+		"\"12\"",  "\"0x-1\"",	"\"0x1g\"", "\"x\"",
+		"\"0 1\"", "[\"0x1\"]", "\" 0x1\"", "\"0x11112222333344445\""};
+	static const char *const bad_vcpu[] = {"-1",   "1.0",	     "\"1\"",
+					       "true", "4294967296", "null"};
 	char text[160];
 	start_negotiated();
 	expect_error(&a, "{\"execute\":\"shadow-walk\"}", "GenericError", "'gva' is missing");
@@ -123,7 +128,8 @@ static void test_arguments(void)
 		     "'gva' is missing");
 	for (size_t i = 0; i < sizeof(bad_gva) / sizeof(*bad_gva); i++) {
 		snprintf(text, sizeof(text),
-			 "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":%s}}", bad_gva[i]);
+			 "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":%s}}",
+			 bad_gva[i]);
 		expect_error(&a, text, "GenericError", "type for 'gva'");
 	}
 	for (size_t i = 0; i < sizeof(bad_vcpu) / sizeof(*bad_vcpu); i++) {
@@ -171,17 +177,28 @@ static void test_members(void)
 		     "'control' is unexpected");
 	expect_error(&a, "[{\"execute\":\"stop\"}]", "GenericError", "must be a JSON object");
 	expect_error(&a, "{\"execute\":\"\"}", "CommandNotFound", "has not been found");
-	expect_error(&a, "{\"execute\":\"Stop\"}", "CommandNotFound", "Stop has not been found");
+	expect_error(&a, "{\"execute\":\"Stop\"}", "CommandNotFound",
+		     "Stop has not been found");
 	CU_ASSERT_EQUAL(atomic_load(&rig.m.stops), 0);
 	stop();
 }
 
 static void test_id(void)
 {
-	static const char *const ids[] = {
-		"0", "-9223372036854775808", "18446744073709551615", "1.50", "1e400", "true",
-		"false", "null", "\"\"", "\"a \\\\ \\\" b\"", "[]", "{}",
-		"[1,[2,{\"x\":[null]}]]", "{\"id\":{\"execute\":\"stop\"}}"};
+	static const char *const ids[] = {"0",
+					  "-9223372036854775808",
+					  "18446744073709551615",
+					  "1.50",
+					  "1e400",
+					  "true",
+					  "false",
+					  "null",
+					  "\"\"",
+					  "\"a \\\\ \\\" b\"",
+					  "[]",
+					  "{}",
+					  "[1,[2,{\"x\":[null]}]]",
+					  "{\"id\":{\"execute\":\"stop\"}}"};
 	char text[256], wanted[256];
 	start_negotiated();
 	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
@@ -192,8 +209,8 @@ static void test_id(void)
 	}
 	/* Errors carry it too, even of requests that are no commands. */
 	expect(&a, "{\"execute\":\"x\",\"id\":7}",
-	       "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command x has not been "
-	       "found\"},\"id\":7}");
+	       "{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command x has not "
+	       "been found\"},\"id\":7}");
 	expect(&a, "{\"x\":1,\"id\":[7]}",
 	       "{\"error\":{\"class\":\"GenericError\",\"desc\":\"QMP input member 'x' is "
 	       "unexpected\"},\"id\":[7]}");
@@ -206,8 +223,10 @@ static void test_non_ascii(void)
 	/* Sent as UTF-8 and as escapes; the rig checks that what comes back is ASCII. */
 	expect(&a, "{\"execute\":\"query-name\",\"id\":{\"\xc3\xa9\":\"\xe2\x82\xac\"}}",
 	       "{\"return\":{\"name\":\"rig\"},\"id\":{\"\xc3\xa9\":\"\xe2\x82\xac\"}}");
-	expect(&a, "{\"execute\":\"query-name\",\"id\":\"\xf0\x9f\x98\x80\\ud83d\\ude00\\u00e9\"}",
-	       "{\"return\":{\"name\":\"rig\"},\"id\":\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xc3\xa9\"}");
+	expect(&a,
+	       "{\"execute\":\"query-name\",\"id\":\"\xf0\x9f\x98\x80\\ud83d\\ude00\\u00e9\"}",
+	       "{\"return\":{\"name\":\"rig\"},\"id\":"
+	       "\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xc3\xa9\"}");
 	/* What the machine says may be broken UTF-8: each bad byte becomes U+FFFD. */
 	rig.m.name = "\xc3(\xff\xed\xa0\x80\xf8\xc0\xaf\xe2\x82";
 	expect(&a, "{\"execute\":\"query-name\"}",
@@ -231,7 +250,8 @@ static void test_pipelined(void)
 	json_object_put(peer_receive(&a));
 	expect(&a, "", "{\"return\":{}}");
 	for (int i = 0; i < 100; i++) {
-		snprintf(wanted, sizeof(wanted), "{\"return\":{\"name\":\"rig\"},\"id\":%d}", i);
+		snprintf(wanted, sizeof(wanted), "{\"return\":{\"name\":\"rig\"},\"id\":%d}",
+			 i);
 		expect(&a, "", wanted);
 	}
 	stop();
@@ -246,8 +266,7 @@ static void test_single_bytes(void)
 		peer_send_bytes(&a, text + i, 1);
 		usleep(500);
 	}
-	expect(&a, "",
-	       "{\"return\":{\"name\":\"rig\"},\"id\":\"\xe2\x82\xac\xc3\xa9\\n\"}");
+	expect(&a, "", "{\"return\":{\"name\":\"rig\"},\"id\":\"\xe2\x82\xac\xc3\xa9\\n\"}");
 	stop();
 }
 

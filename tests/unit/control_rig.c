@@ -228,7 +228,8 @@ const char *text_at(struct json_object *o, const char *outer, const char *inner)
 	struct json_object *a, *b;
 	if (!json_object_is_type(o, json_type_object) ||
 	    !json_object_object_get_ex(o, outer, &a) ||
-	    !json_object_is_type(a, json_type_object) || !json_object_object_get_ex(a, inner, &b))
+	    !json_object_is_type(a, json_type_object) ||
+	    !json_object_object_get_ex(a, inner, &b))
 		return "";
 	return json_object_is_type(b, json_type_string)
 		       ? json_object_get_string(b)

@@ -2,6 +2,8 @@
  *
  * Tests of the control socket: the socket file, its place and its owner; starting and stopping.
  */
+#define _GNU_SOURCE 1 /* pthread_tryjoin_np */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -174,7 +176,7 @@ static void note(void *ctx, const char *name, const char *path, const char *stat
 	CU_ASSERT_EQUAL(access(path, F_OK), 0);
 }
 
-/* Default directory made 0700 and refused if others may write to it; list sees live and dead. */
+/* The default directory is made 0700, and refused if others may write to it. */
 static void test_default_dir_and_list(void)
 {
 	struct listed l = {0};

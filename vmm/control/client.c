@@ -2,9 +2,9 @@
  *
  * One connection: moves bytes between a socket and a session.
  *
- * Owns the socket and the session. Nothing here blocks: a turn runs at most one command, reading
- * stops while the client does not take its replies, and a client that hangs up still has what it
- * sent before carried out, in silence.
+ * Owns the socket and the session. Nothing here blocks: a turn runs at most one command,
+ * reading stops while the client does not take its replies, and a client that hangs up still
+ * has what it sent before carried out, in silence.
  *
  * Read after: session.c. Read next: server.c.
  */

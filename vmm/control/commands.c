@@ -2,8 +2,8 @@
  *
  * What each row of the command table runs.
  *
- * Arguments were checked against the row before. No lock is held: a command may make the machine
- * post events.
+ * Arguments were checked against the row before. No lock is held: a command may make the
+ * machine post events.
  *
  * Read after: table.c.
  */
@@ -81,7 +81,8 @@ struct json_object *ctl_run_status(const struct ctl_call *call, struct control_e
 {
 	(void)e;
 	struct json_object *o = json_object_new_object();
-	json_object_object_add(o, "running", json_object_new_boolean(call->ops->running(call->m)));
+	json_object_object_add(o, "running",
+			       json_object_new_boolean(call->ops->running(call->m)));
 	json_object_object_add(o, "status", json_object_new_string(call->ops->status(call->m)));
 	return o;
 }

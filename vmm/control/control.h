@@ -29,11 +29,11 @@ struct control_error {
 	char desc[256];
 };
 
-/* What a machine offers to its control socket; all are required. Called from the server's thread
- * with no lock held; each may be called at any time of the machine's life and never blocks longer
- * than a pause takes. Each may call control_event, none may call control_stop. */
+/* What a machine offers to its control socket; all are required. Called from the server's
+ * thread with no lock held; each may be called at any time of the machine's life and never
+ * blocks longer than a pause takes. Each may call control_event, none may call control_stop. */
 struct control_ops {
-	/* "running", "paused", "shutdown", "prelaunch", "internal-error" as in QEMU's RunState. */
+	/* "running", "paused", "shutdown", "prelaunch", "internal-error", as in QEMU. */
 	const char *(*status)(void *m);
 	bool (*running)(void *m);
 	const char *(*name)(void *m);
@@ -58,13 +58,13 @@ struct control;
  * Returns 0; or -1 with one line in msg and *out NULL. */
 int control_start(const char *path, bool wait, const struct control_ops *ops, void *m,
 		  struct control **out, char *msg, size_t msg_len);
-/* Sends pending output for a moment, closes all clients, removes the socket file. Nobody may call
- * control_event any more. */
+/* Sends pending output for a moment, closes all clients, removes the socket file. Nobody may
+ * call control_event any more. */
 void control_stop(struct control *c);
 
-/* Queues an event for all clients that negotiated; data may be NULL and is taken over, name (up to
- * 47 characters) is copied. Never blocks; callable from any thread. Kinds that a guest can cause at
- * will are sent at most once a second each, always the latest: see event.c. */
+/* Queues an event for all clients that negotiated; data may be NULL and is taken over, name (up
+ * to 47 characters) is copied. Never blocks; callable from any thread. Kinds that a guest can
+ * cause at will are sent at most once a second each, always the latest: see event.c. */
 void control_event(struct control *c, const char *name, struct json_object *data);
 
 /* The default place for a machine of this name: $XDG_RUNTIME_DIR/umbra/NAME.sock, or

@@ -78,7 +78,8 @@ static const struct ctl_command *find(const struct ctl_session *s, const struct 
 		return NULL;
 	}
 	if (r->oob && !(cmd->flags & CTL_CMD_OOB)) {
-		ctl_fail(e, CTL_GENERIC_ERROR, "The command %s does not support OOB", cmd->name);
+		ctl_fail(e, CTL_GENERIC_ERROR, "The command %s does not support OOB",
+			 cmd->name);
 		return NULL;
 	}
 	return cmd;

@@ -106,7 +106,8 @@ static int64_t second_after(int64_t now)
 	return now > INT64_MAX - CTL_NSEC ? INT64_MAX : now + CTL_NSEC;
 }
 
-bool ctl_events_post(struct ctl_events *q, const char *name, struct json_object *data, int64_t now)
+bool ctl_events_post(struct ctl_events *q, const char *name, struct json_object *data,
+		     int64_t now)
 {
 	struct ctl_event *old, *e = event_create(name, data);
 	bool wake = true;

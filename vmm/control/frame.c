@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Where one request ends: QMP input has no line structure, so values are cut out of the stream by
- * their brackets and parsed as a whole.
+ * Where one request ends: QMP input has no line structure, so values are cut out of the stream
+ * by their brackets and parsed as a whole.
  *
  * A value is cut out before it is parsed, rather than parsed piece by piece, for three reasons:
  * json-c's UTF-8 check does not span two pieces; a half-sent request costs its own bytes only,
  * not a tree of objects; and what json-c is lenient about (raw control characters and \u0000 in
  * strings, NaN, comments, integers beyond 64 bits) is refused here in one place.
  *
- * Invariants: text never holds more than CTL_MAX_OBJECT bytes; depth never exceeds CTL_MAX_DEPTH;
- * text is empty whenever depth is 0 on entry. After an error, input is skipped up to a line's
- * end, a control character or 0xFF: each of these is a place where a client starts afresh.
+ * Invariants: text never holds more than CTL_MAX_OBJECT bytes; depth never exceeds
+ * CTL_MAX_DEPTH; text is empty whenever depth is 0 on entry. After an error, input is skipped
+ * up to a line's end, a control character or 0xFF: each of these is a place where a client
+ * starts afresh.
  *
  * Read after: text.c.
  */
@@ -81,8 +82,8 @@ static const char *close_bracket(struct ctl_frame *f, bool brace)
 	return opened_by_brace == brace ? NULL : "brackets do not match";
 }
 
-/* An integer beyond 64 bits is refused: json-c would make another one of it, and an id must come
- * back as it was sent. */
+/* An integer beyond 64 bits is refused: json-c would make another one of it, and an id must
+ * come back as it was sent. */
 static const char *scan_number(struct ctl_number *n, unsigned char ch)
 {
 	bool digit = ch >= '0' && ch <= '9';

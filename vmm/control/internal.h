@@ -15,14 +15,14 @@
 
 #include "vmm/control/control.h"
 
-#define CTL_MAX_DEPTH   64u            /* nesting of one request */
-#define CTL_MAX_OBJECT  (1u << 20)     /* bytes of one request */
-#define CTL_MAX_VALUES  65536u         /* values in one request: json-c takes 100s of bytes each */
-#define CTL_MAX_QUEUE   (4u << 20)     /* bytes owed to a client before it is disconnected */
-#define CTL_PAUSE_QUEUE (1u << 20)     /* bytes owed to a client before its commands wait */
+#define CTL_MAX_DEPTH	64u	   /* nesting of one request */
+#define CTL_MAX_OBJECT	(1u << 20) /* bytes of one request */
+#define CTL_MAX_VALUES	65536u	   /* values in one request: json-c takes 100s of bytes each */
+#define CTL_MAX_QUEUE	(4u << 20) /* bytes owed to a client before it is disconnected */
+#define CTL_PAUSE_QUEUE (1u << 20) /* bytes owed to a client before its commands wait */
 #define CTL_MAX_CLIENTS 64u
-#define CTL_INPUT_CHUNK 16384u         /* bytes read from a client at a time */
-#define CTL_NSEC        1000000000ll
+#define CTL_INPUT_CHUNK 16384u /* bytes read from a client at a time */
+#define CTL_NSEC	1000000000ll
 
 /* text.c: a growable piece of text. All zero is an empty one. */
 struct ctl_text {
@@ -37,7 +37,7 @@ void ctl_text_free(struct ctl_text *t);
 
 /* frame.c: finds where one JSON value ends in a stream of bytes. All zero is a fresh one. */
 enum ctl_frame_result {
-	CTL_FRAME_MORE,   /* all bytes used, no complete value yet */
+	CTL_FRAME_MORE,	  /* all bytes used, no complete value yet */
 	CTL_FRAME_OBJECT, /* text holds one object or array, brackets balanced */
 	CTL_FRAME_ERROR,  /* why says what is wrong; input is skipped up to a place to go on */
 };
@@ -51,20 +51,21 @@ struct ctl_frame {
 	uint64_t braces; /* bit d: the bracket opened at depth d is a brace */
 	unsigned depth, values;
 	bool in_string, skipping;
-	uint8_t escape; /* 0 none, 1 after a backslash, 2..5 digits of \uXXXX to come, plus one */
+	uint8_t escape; /* 0 none, 1 after a backslash, 2..5: 1..4 digits of \uXXXX to come */
 	bool escape_zero;
 	struct ctl_number number; /* the one being scanned */
 };
 /* Stops after the byte that ends a value or shows an error; *used says how far it came. */
-enum ctl_frame_result ctl_frame_feed(struct ctl_frame *f, const char *p, size_t n, size_t *used);
+enum ctl_frame_result ctl_frame_feed(struct ctl_frame *f, const char *p, size_t n,
+				     size_t *used);
 /* Parses the text of a complete value and empties the frame; NULL with f->why set. */
 struct json_object *ctl_frame_parse(struct ctl_frame *f);
 void ctl_frame_free(struct ctl_frame *f);
 
 /* reply.c */
 __attribute__((format(printf, 3, 4))) void ctl_fail(struct control_error *e,
-						    enum control_class class,
-						    const char *fmt, ...);
+						    enum control_class class, const char *fmt,
+						    ...);
 struct json_object *ctl_reply_return(struct json_object *ret); /* takes ret over */
 struct json_object *ctl_reply_error(const struct control_error *e);
 /* Appends o as one line: ASCII only, ended by CRLF. */
@@ -76,8 +77,10 @@ struct ctl_call {
 	struct ctl_session *session;
 	const struct control_ops *ops;
 	void *m;
-	struct json_object *args; /* checked against the command's row; NULL if none were given */
+	struct json_object *args; /* as the command's row wants them; NULL: none given */
 };
+/* Returns a new object (ownership passes), or NULL with *e set. */
+typedef struct json_object *ctl_run_fn(const struct ctl_call *call, struct control_error *e);
 enum ctl_arg_type { CTL_ARG_STRING, CTL_ARG_INDEX, CTL_ARG_HEX, CTL_ARG_STRING_LIST };
 enum ctl_command_flags {
 	CTL_CMD_UNNEGOTIATED = 1 << 0, /* runs in negotiation mode */
@@ -94,9 +97,8 @@ struct ctl_command {
 	const char *name;
 	const char *help;
 	const char *returns;
-	/* A new object (ownership passes), or NULL with *e set. */
-	struct json_object *(*run)(const struct ctl_call *call, struct control_error *e);
-	unsigned flags;
+	ctl_run_fn *run;
+	unsigned flags; /* enum ctl_command_flags */
 	struct ctl_arg args[CTL_MAX_ARGS + 1];
 };
 extern const struct ctl_command ctl_commands[]; /* ends with a row without a name */
@@ -109,10 +111,9 @@ uint64_t ctl_arg_hex(const struct ctl_call *call, const char *name, uint64_t def
 unsigned ctl_arg_index(const struct ctl_call *call, const char *name, unsigned def);
 
 /* commands.c: what the rows of the table run */
-typedef struct json_object *ctl_run_fn(const struct ctl_call *call, struct control_error *e);
-ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_status, ctl_run_name,
-	ctl_run_cpus_fast, ctl_run_stop, ctl_run_cont, ctl_run_quit, ctl_run_shadow_roots,
-	ctl_run_shadow_walk, ctl_run_shadow_audit, ctl_run_shadow_stats;
+ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_status,
+	ctl_run_name, ctl_run_cpus_fast, ctl_run_stop, ctl_run_cont, ctl_run_quit,
+	ctl_run_shadow_roots, ctl_run_shadow_walk, ctl_run_shadow_audit, ctl_run_shadow_stats;
 struct json_object *ctl_version(void);
 
 /* dispatch.c: one request in, one reply out (never NULL but for want of memory) */

@@ -100,13 +100,12 @@ static int is_socket_name(const struct dirent *d)
 int control_list(void (*fn)(void *ctx, const char *name, const char *path, const char *status),
 		 void *ctx)
 {
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)], path[sizeof(dir) + 260], status[64];
-	struct dirent **entry;
-	int live = 0;
-	int n = ctl_default_dir(dir, sizeof(dir)) ? -1
-						  : scandir(dir, &entry, is_socket_name, alphasort);
-	if (n < 0)
-		return 0;
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[sizeof(dir) + 260], status[64];
+	struct dirent **entry = NULL;
+	int n = 0, live = 0;
+	if (!ctl_default_dir(dir, sizeof(dir)))
+		n = scandir(dir, &entry, is_socket_name, alphasort);
 	for (int i = 0; i < n; i++) {
 		char *name = entry[i]->d_name;
 		snprintf(path, sizeof(path), "%s/%s", dir, name);

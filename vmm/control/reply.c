@@ -62,8 +62,9 @@ static void put_code(struct ctl_text *out, uint32_t code)
 	put_unit(out, 0xdc00 | (code & 0x3ff));
 }
 
-/* Decodes one UTF-8 sequence of two or more bytes, or DEL, of a NUL-ended text into *code; returns
- * its length. A byte that starts no valid one (a cut-off description, say) becomes U+FFFD. */
+/* Decodes one UTF-8 sequence of two or more bytes, or DEL, of a NUL-ended text into *code;
+ * returns its length. A byte that starts no valid one (a cut-off description, say) becomes
+ * U+FFFD. */
 static size_t decode(const unsigned char *p, uint32_t *code)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

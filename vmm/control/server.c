@@ -10,6 +10,8 @@
  *
  * Read after: client.c, event.c, socket.c.
  */
+#define _GNU_SOURCE 1 /* accept4 */
+
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -3,9 +3,9 @@
  * One client's session, without its socket: bytes in, commands run, bytes out.
  *
  * Owns the client's negotiation state, its input not yet used and its output not yet sent.
- * Invariants: a command runs only while at most CTL_PAUSE_QUEUE bytes are owed to the client, so
- * at most one reply above that size is queued; a client is failed (to be disconnected) once more
- * than CTL_MAX_QUEUE bytes besides that reply are owed to it.
+ * Invariants: a command runs only while at most CTL_PAUSE_QUEUE bytes are owed to the client,
+ * so at most one reply above that size is queued; a client is failed (to be disconnected) once
+ * more than CTL_MAX_QUEUE bytes besides that reply are owed to it.
  *
  * Read after: dispatch.c. Read next: client.c.
  */
@@ -99,8 +99,8 @@ void ctl_session_step(struct ctl_session *s)
 	size_t used;
 	if (!ctl_session_runnable(s))
 		return;
-	enum ctl_frame_result r = ctl_frame_feed(&s->frame, s->in.p + s->in_used,
-						 s->in.len - s->in_used, &used);
+	enum ctl_frame_result r =
+		ctl_frame_feed(&s->frame, s->in.p + s->in_used, s->in.len - s->in_used, &used);
 	s->in_used += used;
 	s->failed |= s->frame.text.failed;
 	if (s->in_used == s->in.len) {

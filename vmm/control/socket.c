@@ -31,7 +31,8 @@ struct message {
 	size_t n;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct message *msg, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(struct message *msg, const char *fmt,
+							...)
 {
 	va_list ap;
 	va_start(ap, fmt);
