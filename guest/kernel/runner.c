@@ -116,7 +116,7 @@ void runner_main(void)
 	sched_first_run();
 	all_up = smp_start(why, sizeof(why));
 	print("umbra-guest amd64: boot by %s, %lu MiB, %u cpus\n", bootinfo.protocol,
-	      (bootinfo_ram_total() + (1UL << 19)) >> 20, cpu_count);
+	      (bootinfo_ram_total() + (1UL << 20) - 1) >> 20, cpu_count);
 	if (!all_up) {
 		print("Bail out! %s\n", why);
 		machine_exit(EXIT_FAILED);

@@ -257,6 +257,7 @@ static const char *edit_through_self(struct pair p)
 	CHECK(saved == pte_read(pde), "the table entry reads differently");
 	store(d, 0);
 	invlpg(VA);
+	invlpg(e); /* the entry's own address went by way of d, too */
 	CHECK(!probe_read(VA, &v, &f) && f.error == 0, "an unlinked table still maps");
 	CHECK(!probe_read(e, &v, &f) && f.error == 0, "an unlinked table can still be read");
 	store(d, saved);

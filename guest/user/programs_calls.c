@@ -56,6 +56,13 @@ static void jump(u64 to)
 	((void (*)(void))to)();
 }
 
+/* A pointer the compiler knows nothing about. */
+static volatile u64 *hidden(u64 va)
+{
+	asm volatile("" : "+r"(va));
+	return (volatile u64 *)va;
+}
+
 static u64 data_word = 0xc3; /* RET, in a page that may not be executed */
 
 u64 prog_fault(u64 kind)
@@ -64,9 +71,9 @@ u64 prog_fault(u64 kind)
 
 	switch (kind) {
 	case FAULT_NULL_READ:
-		return *(volatile u64 *)8;
+		return *hidden(8);
 	case FAULT_NULL_WRITE:
-		*(volatile u64 *)8 = 1;
+		*hidden(8) = 1;
 		break;
 	case FAULT_WRITE_RO:
 		*(volatile u64 *)0x400000 = *(volatile u64 *)0x400000;
