@@ -63,7 +63,7 @@ const char *brk_heap(void)
 
 const char *smp_fork(void)
 {
-	return run_program(USER_SMP_FORK, 8);
+	return run_program(USER_SMP_FORK, 6);
 }
 
 const char *smp_atomic(void)
@@ -78,7 +78,7 @@ const char *smp_threads(void)
 
 const char *smp_mprotect(void)
 {
-	return run_program(USER_SMP_MPROTECT, 20);
+	return run_program(USER_SMP_MPROTECT, 8);
 }
 
 const char *syscalls(void)

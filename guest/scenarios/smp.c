@@ -9,6 +9,7 @@
 
 #define VA     (TEST_BASE + 0x80000000UL)
 #define ROUNDS 200
+#define BURST  50
 
 static u32 bad_cpu; /* 1 + a CPU that saw something wrong */
 static u64 bad_value, stop;
@@ -103,6 +104,7 @@ const char *ipi(void)
 static u64 acknowledged;
 static u64 reads[MAX_CPUS];
 
+/* Reads in bursts and halts in between: each shootdown's interrupt begins another burst. */
 static void reader(void *arg)
 {
 	u32 me = this_cpu()->index;
@@ -110,25 +112,26 @@ static void reader(void *arg)
 	(void)arg;
 	irq_enable();
 	while (!atomic_load(&stop)) {
-		u64 least = atomic_load(&acknowledged);
-		u64 got = *(volatile u64 *)VA;
+		for (int i = 0; i < BURST; i++) {
+			u64 least = atomic_load(&acknowledged);
+			u64 got = *(volatile u64 *)VA;
 
-		if (got < least)
-			complain(got);
-		atomic_add(&reads[me], 1);
-		pause();
+			if (got < least)
+				complain(got);
+			pause();
+		}
+		atomic_add(&reads[me], BURST);
+		asm volatile("hlt");
 	}
 	irq_disable();
 }
 
-static void await_reads(void)
+/* Everybody has begun to read before the first change. */
+static void await_readers(void)
 {
-	for (u32 i = 1; i < cpu_count; i++) {
-		u64 before = atomic_load(&reads[i]);
-
-		while (atomic_load(&reads[i]) < before + 2)
+	for (u32 i = 1; i < cpu_count; i++)
+		while (!atomic_load(&reads[i]))
 			cpu_relax();
-	}
 }
 
 const char *smp_shootdown(void)
@@ -137,14 +140,14 @@ const char *smp_shootdown(void)
 
 	atomic_store(&acknowledged, 0);
 	test_map(VA, frame[0], PTE_KDATA);
+	memset(reads, 0, sizeof(reads));
 	run_on_others(reader);
+	await_readers();
 	for (u64 r = 1; r <= ROUNDS && !atomic_load(&bad_cpu); r++) {
 		*(volatile u64 *)phys(frame[r & 1]) = r;
 		pte_write(test_pte(VA), frame[r & 1] | PTE_KDATA | (r & 2 ? PTE_G : 0));
 		tlb_flush_kernel(VA, VA + PAGE_SIZE);
 		atomic_store(&acknowledged, r);
-		if (r % 8 == 0)
-			await_reads();
 	}
 	atomic_store(&stop, 1);
 	smp_wait_all();

@@ -44,14 +44,18 @@ long wait_all_ok(int expected)
 	return bad;
 }
 
-/* A thread of this address space on a stack of its own, which lives as long as the space. */
-long start_thread(void (*fn)(u64), u64 arg)
+/* A thread of this address space; its stack is kept for the next one of the same slot. */
+long start_thread(void (*fn)(u64), u64 slot)
 {
-	char *stack = map(2, PROT_R | PROT_W, 0);
+	static char *stack[MAX_THREADS];
 
-	if (!stack)
+	if (slot >= MAX_THREADS)
 		return -1;
-	return CALL3(SYS_THREAD, fn, stack + 2 * PAGE - 8, arg);
+	if (!stack[slot])
+		stack[slot] = map(2, PROT_R | PROT_W, 0);
+	if (!stack[slot])
+		return -1;
+	return CALL3(SYS_THREAD, fn, stack[slot] + 2 * PAGE - 8, slot);
 }
 
 void *memcpy(void *dst, const void *src, u64 n);

@@ -52,9 +52,10 @@ static inline void pause(void)
 	asm volatile("pause" : : : "memory");
 }
 
-/* lib.c */
+/* main.c */
+#define MAX_THREADS 16
 long wait_all_ok(int expected);
-long start_thread(void (*fn)(u64), u64 arg);
+long start_thread(void (*fn)(u64), u64 slot);
 
 /* start.S */
 extern long call_keeping(long number, u64 out[7]);
