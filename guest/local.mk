@@ -76,7 +76,7 @@ guest/umbra-guest-amd64.elf64: guest/amd64-kernel.elf
 
 guest_DATA += guest/umbra-guest-amd64 guest/umbra-guest-amd64.elf64
 EXTRA_DIST += $(guest_kernel_sources) $(guest_amd64_sources) $(guest_amd64_asm) \
-	$(guest_user_sources) $(guest_user_asm) $(guest_headers) guest/README.md \
+	$(guest_user_sources) $(guest_user_asm) $(guest_headers) guest/README.md tests/guest/qemu-tcg.bats \
 	guest/arch/amd64/guest.ld guest/user/user.ld
 CLEANFILES += $(guest_amd64_objects) $(guest_user_objects) $(guest_amd64_objects:.g64o=.d) \
 	$(guest_user_objects:.u64o=.d) guest/amd64-user.elf guest/amd64-user.bin \
