@@ -25,7 +25,7 @@ guest_kernel_sources = \
 	guest/scenarios/process.c guest/scenarios/smp.c guest/scenarios/table.c
 guest_amd64_sources = \
 	guest/arch/amd64/apic.c guest/arch/amd64/bootinfo.c guest/arch/amd64/cpu.c \
-	guest/arch/amd64/mptable.c guest/arch/amd64/probe.c guest/arch/amd64/trap.c
+	guest/arch/amd64/madt.c guest/arch/amd64/probe.c guest/arch/amd64/trap.c
 guest_amd64_asm = \
 	guest/arch/amd64/boot.S guest/arch/amd64/entry.S guest/arch/amd64/trampoline.S \
 	guest/user/image.S

@@ -140,8 +140,8 @@ extern struct options options;
 void options_parse(const char *line);
 u64 random_next(void);
 
-/* mptable.c */
-u32 mptable_count_cpus(void);
+/* madt.c */
+u32 madt_count_cpus(void);
 
 /* apic.c */
 void apic_init(void);

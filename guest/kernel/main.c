@@ -7,7 +7,7 @@ static u8 runner_stack[16384] __attribute__((aligned(16)));
 
 static u32 wanted_cpus(void)
 {
-	u32 n = options.cpus ? options.cpus : mptable_count_cpus();
+	u32 n = options.cpus ? options.cpus : madt_count_cpus();
 
 	return n > MAX_CPUS ? MAX_CPUS : n;
 }

@@ -5,7 +5,7 @@
 
 #define DEBUG_EXIT_PORT 0xf4
 
-static u32 panicking;
+static u32 panicking; /* 1 + index of the CPU */
 
 void machine_exit(u32 code)
 {
@@ -15,12 +15,19 @@ void machine_exit(u32 code)
 		asm volatile("hlt");
 }
 
+/* A CPU that panics while it panics goes at once; another one leaves the stage to the first. */
 static void begin_panic(void)
 {
+	u32 me = this_cpu()->index + 1, nobody = 0;
+
 	cli();
-	if (atomic_xchg(&panicking, 1))
+	if (!__atomic_compare_exchange_n(&panicking, &nobody, me, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		if (nobody == me)
+			machine_exit(EXIT_PANIC);
 		for (;;)
 			asm volatile("hlt");
+	}
 	print_panic_mode();
 }
 

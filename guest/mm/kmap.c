@@ -43,11 +43,23 @@ static void map_ram(u64 mapped)
 	}
 }
 
+/* Make the pages of [pa, pa + len) visible in the device slot. At boot only: nothing is flushed. */
+void *kmap_device(u64 pa, u64 len, pte_t flags)
+{
+	for (u64 at = ALIGN_DOWN(pa, PAGE_SIZE); at < pa + len; at += PAGE_SIZE) {
+		pte_t *e = walk(kernel_mm.root, DEVICE_BASE + at, 1, PTE_TABLE);
+
+		if (!(pte_read(e) & PTE_P))
+			pte_write(e, at | flags);
+	}
+	return (void *)(DEVICE_BASE + pa);
+}
+
 void kmap_init(void)
 {
 	kernel_mm.root = frame_alloc();
 	map_ram(map_image());
-	map_range(kernel_mm.root, APIC_VA, APIC_PA, PAGE_SIZE, PTE_KDATA | PTE_PCD | PTE_PWT | PTE_G);
+	kmap_device(APIC_PA, PAGE_SIZE, PTE_KDATA | PTE_PCD | PTE_PWT | PTE_G);
 	/* The test slot gets its first table now, and keeps it. */
 	walk(kernel_mm.root, TEST_BASE, PT_LEVELS - 1, PTE_TABLE);
 }

@@ -34,6 +34,7 @@ void free_tables(pte_t entry, int level);
 extern struct mm kernel_mm;
 void kmap_init(void);
 void kmap_share(u64 root);
+void *kmap_device(u64 pa, u64 len, pte_t flags);
 void test_map(u64 va, u64 pa, pte_t flags);
 pte_t *test_pte(u64 va);
 void test_reset(void);

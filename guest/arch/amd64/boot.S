@@ -65,9 +65,9 @@ boot32:
 boot64:
 	movl $SEL_KDATA, %eax
 	movl %eax, %ss
+	xorl %eax, %eax /* the other segments are null: 64-bit code has no use for them */
 	movl %eax, %ds
 	movl %eax, %es
-	xorl %eax, %eax
 	movl %eax, %fs
 	movl %eax, %gs
 	movabs $boot_stack_top, %rsp

@@ -5,7 +5,7 @@
  *
  *   slot 0..255   user space of the current process
  *   slot 273      KBASE: all RAM, direct mapped; the kernel image is linked here at +1 MiB
- *   slot 274      DEVICE_BASE: the local APIC, uncached
+ *   slot 274      DEVICE_BASE: what is not RAM, at +physical: the local APIC, uncached; ACPI tables
  *   slot 275      TEST_BASE: where scenarios put mappings of their own
  *   slot 300      SELF_BASE: the recursive slot, present only while the self-map scenario runs
  * Slots 256 and 511 are never used.
@@ -29,8 +29,8 @@
 #define SLOT_SELF   300
 #define USER_SLOTS  256
 
-#define APIC_VA         DEVICE_BASE
 #define APIC_PA         UL(0xfee00000)
+#define APIC_VA         (DEVICE_BASE + APIC_PA)
 #define TRAMPOLINE_PA   UL(0x8000)
 #define NONCANONICAL_VA UL(0x0001000000000000)
 

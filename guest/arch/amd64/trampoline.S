@@ -40,10 +40,11 @@ tramp32:
 
 	.code64
 tramp64:
-	movl $SEL_KDATA, %eax
+	xorl %eax, %eax /* SS keeps 0x10; the other segments are null, as on CPU 0 */
 	movl %eax, %ds
 	movl %eax, %es
-	movl %eax, %ss
+	movl %eax, %fs
+	movl %eax, %gs
 	movq trampoline_stack(%rip), %rsp
 	xorl %ebp, %ebp
 	call *trampoline_entry(%rip)
