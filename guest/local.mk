@@ -9,10 +9,10 @@ GUEST_CC_INCLUDE = `$(CC) -print-file-name=include`
 GUEST_CFLAGS = -std=gnu11 -m64 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -fno-pie \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-	-fno-tree-loop-distribute-patterns -mno-sse -mno-mmx -mno-80387 -mgeneral-regs-only \
+	-mno-sse -mno-mmx -mno-80387 -mgeneral-regs-only \
 	-mno-red-zone
 GUEST_CC = $(CC) $(GUEST_CFLAGS) $(GUEST_CPPFLAGS) -MMD -MP
-GUEST_LD = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+GUEST_LD = $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack
 
 guest_kernel_sources = \
