@@ -2,10 +2,11 @@
 /*
  * Every structure and cross-file function of kernel/, grouped by the file that owns it.
  *
- * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, and between
- * irq_enable() and irq_disable() in scenario code. Nobody reads IF: struct cpu keeps its own copy.
- * Whoever waits with IF clear does so through cpu_relax(), which serves pending TLB shootdowns; so
- * a CPU that waits for acknowledgements never waits for one that waits for it.
+ * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, and
+ * between irq_enable() and irq_disable() in scenario code. Nobody reads IF: struct cpu keeps
+ * its own copy. Whoever waits with IF clear does so through cpu_relax(), which serves pending
+ * TLB shootdowns; so a CPU that waits for acknowledgements never waits for one that waits for
+ * it.
  *
  * Lock order: mm->lock, shootdown lock, sched_lock, frame lock, print lock.
  */
@@ -98,10 +99,10 @@ void print_panic_mode(void);
 void machine_exit(u32 code) __attribute__((noreturn));
 void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void panic_trap(const struct trapframe *tf, u64 addr) __attribute__((noreturn));
-#define ASSERT(cond)                                                                           \
-	do {                                                                                   \
-		if (!(cond))                                                                   \
-			panic("%s:%d: %s", __FILE__, __LINE__, #cond);                         \
+#define ASSERT(cond)                                                   \
+	do {                                                           \
+		if (!(cond))                                           \
+			panic("%s:%d: %s", __FILE__, __LINE__, #cond); \
 	} while (0)
 
 /* spinlock.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Boot order. Entered by boot.S on CPU 0 with IF clear, on the boot tables and the boot stack. */
+/* Boot order. Entered by boot.S on CPU 0 with IF clear, on the boot tables and stack. */
 #include "mm/mm.h"
 #include "x86.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Processes: birth, end, and the waiting for it. Owns the process table.
- * Process 1 is the runner, a kernel thread bound to CPU 0; whoever loses its parent becomes its child.
- * Locks: sched_lock for the table. A process that is NEW belongs to its creator alone, one that is
- * ZOMBIE has left its stack and its address space.
+ * Process 1 is the runner, a kernel thread bound to CPU 0; whoever loses its parent becomes its
+ * child. Locks: sched_lock for the table. A process that is NEW belongs to its creator alone,
+ * one that is ZOMBIE has left its stack and its address space.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -157,12 +157,14 @@ void process_kill(u64 vector, u64 error, u64 addr)
 {
 	struct proc *p = this_cpu()->proc;
 
-	p->exit = (struct exit_info){.killed = 1, .vector = vector, .error = error, .addr = addr};
+	p->exit =
+		(struct exit_info){.killed = 1, .vector = vector, .error = error, .addr = addr};
 	finish(p);
 	__builtin_unreachable();
 }
 
-/* Under sched_lock: a child that has ended, else NULL; *any tells whether there is a child at all. */
+/* Under sched_lock: a child that has ended, else NULL; *any tells whether there is a child at
+ * all. */
 static struct proc *ended_child(const struct proc *parent, bool *any)
 {
 	*any = false;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Round-robin scheduling of all processes over all CPUs. Owns the run queue and idle_cpus.
- * Lock: sched_lock, for these and for state, chan, parent, next of every process. It is held across
- * swtch(): the side that is switched to releases it, so nobody can pick up, or reap, a process whose
- * context is not saved yet. The kernel itself is never preempted; user mode is, on a tick.
+ * Lock: sched_lock, for these and for state, chan, parent, next of every process. It is held
+ * across swtch(): the side that is switched to releases it, so nobody can pick up, or reap, a
+ * process whose context is not saved yet. The kernel itself is never preempted; user mode is,
+ * on a tick.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -57,12 +58,14 @@ static void run(struct cpu *c, struct proc *p)
 		cpu_set_kstack(c, KBASE + p->kstack + PAGE_SIZE);
 	mm_switch(p->mm ? p->mm : &kernel_mm);
 	swtch(&c->sched_ctx, p->ctx);
+	/* Stacks come zeroed: the lowest word tells whether this one was ever full. */
+	ASSERT(!p->kstack || *(u64 *)phys(p->kstack) == 0);
 	c->proc = NULL;
 }
 
 /*
- * IF is clear from before the queue was found empty until HLT, so a wake-up in between is pending
- * when HLT begins and ends it.
+ * IF is clear from before the queue was found empty until HLT, so a wake-up in between is
+ * pending when HLT begins and ends it.
  */
 static void idle(struct cpu *c)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The other processors: starting them, and running functions on them for scenarios.
- * Owns the trampoline page and cpu.call_fn. APs are started one at a time by CPU 0; a started AP lives
- * in sched_loop() and takes work from there, with IF clear. Only the runner hands out work.
+ * Owns the trampoline page and cpu.call_fn. APs are started one at a time by CPU 0; a started
+ * AP lives in sched_loop() and takes work from there, with IF clear. Only the runner hands out
+ * work.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -61,12 +62,14 @@ static bool start_one(u32 i)
 	return true;
 }
 
-/* Bring up CPUs 1..cpu_count-1. On failure cpu_count is what did come up, and `why` says the rest. */
+/* Bring up CPUs 1..cpu_count-1. On failure cpu_count is what did come up, and `why` says the
+ * rest. */
 bool smp_start(char *why, size_t size)
 {
 	u32 wanted = cpu_count;
 
-	memcpy(phys(TRAMPOLINE_PA), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memcpy(phys(TRAMPOLINE_PA), trampoline_start,
+	       (size_t)(trampoline_end - trampoline_start));
 	set_trampoline(&trampoline_cr3, (u64)boot_pml4 - KBASE);
 	set_trampoline(&trampoline_entry, (u64)ap_main);
 	for (u32 i = 1; i < wanted; i++)
@@ -113,7 +116,8 @@ void smp_wait_all(void)
 			cpu_relax();
 }
 
-/* Until every other CPU idles on the kernel's tables: then nothing of a scenario is left anywhere. */
+/* Until every other CPU idles on the kernel's tables: then nothing of a scenario is left
+ * anywhere. */
 void smp_quiesce(void)
 {
 	u64 others = ((1UL << cpu_count) - 1) & ~(1UL << this_cpu()->index);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Spinlocks and the software interrupt flag.
- * Invariants: struct cpu.irq_on always equals IF while in the kernel; a held lock implies IF clear
- * on its owner. CLI and STI are issued only when they change something. A waiter serves TLB
- * shootdowns, so a lock may be held across one.
+ * Invariants: struct cpu.irq_on always equals IF while in the kernel; a held lock implies IF
+ * clear on its owner. CLI and STI are issued only when they change something. A waiter serves
+ * TLB shootdowns, so a lock may be held across one.
  */
 #include "kernel/kernel.h"
 #include "mm/mm.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls: number in RAX, arguments in RDI RSI RDX R10 R8 R9, result in RAX; RCX and R11 are
- * lost to the CPU. One function per call, one table. Runs with IF clear, on the caller's stack.
+ * System calls: number in RAX, arguments in RDI RSI RDX R10 R8 R9, result in RAX; RCX and R11
+ * are lost to the CPU. One function per call, one table. Runs with IF clear, on the caller's
+ * stack.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -73,7 +74,8 @@ static s64 sys_brk(struct trapframe *tf)
 
 static s64 sys_mix(struct trapframe *tf)
 {
-	return (s64)(tf->rdi + 3 * tf->rsi + 5 * tf->rdx + 7 * tf->r10 + 11 * tf->r8 + 13 * tf->r9);
+	return (s64)(tf->rdi + 3 * tf->rsi + 5 * tf->rdx + 7 * tf->r10 + 11 * tf->r8 +
+		     13 * tf->r9);
 }
 
 /* Move to a CPU of the mask; if this one is not in it, that takes a trip through the queue. */
@@ -181,26 +183,13 @@ static s64 sys_retry(struct trapframe *tf)
 }
 
 static s64 (*const table[SYS_COUNT])(struct trapframe *) = {
-	[SYS_NULL] = sys_null,
-	[SYS_EXIT] = sys_exit,
-	[SYS_FORK] = sys_fork,
-	[SYS_WAIT] = sys_wait,
-	[SYS_GETPID] = sys_getpid,
-	[SYS_YIELD] = sys_yield,
-	[SYS_MMAP] = sys_mmap,
-	[SYS_MUNMAP] = sys_munmap,
-	[SYS_MPROTECT] = sys_mprotect,
-	[SYS_BRK] = sys_brk,
-	[SYS_MIX] = sys_mix,
-	[SYS_PIN] = sys_pin,
-	[SYS_CPUS] = sys_cpus,
-	[SYS_THREAD] = sys_thread,
-	[SYS_PTE] = sys_pte,
-	[SYS_CLEAN] = sys_clean,
-	[SYS_CLEAR_AD] = sys_clear_ad,
-	[SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random,
-	[SYS_RETRY] = sys_retry,
+	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
+	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
+	[SYS_MMAP] = sys_mmap,	   [SYS_MUNMAP] = sys_munmap,	  [SYS_MPROTECT] = sys_mprotect,
+	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
+	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
+	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
+	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,
 };
 
 void syscall(struct trapframe *tf)

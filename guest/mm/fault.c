@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page faults of user space: pages on demand, copies on write. Everything under mm->lock.
- * A writable area may hold read-only entries; whether a write there copies the page or just takes it
- * over is decided by the frame's reference count: only a fork of this same mm, under this same lock,
- * could raise it from one.
+ * A writable area may hold read-only entries; whether a write there copies the page or just
+ * takes it over is decided by the frame's reference count: only a fork of this same mm, under
+ * this same lock, could raise it from one.
  */
 #include "mm/mm.h"
 
@@ -36,7 +36,8 @@ static void break_share(struct mm *mm, const struct vma *v, pte_t *e, u64 va)
 	}
 	pa = frame_alloc();
 	memcpy(phys(pa), phys(old), PAGE_SIZE);
-	/* Not present in between: no thread may see the new page while another still has the old. */
+	/* Not present in between: no thread may see the new page while another still has the
+	 * old. */
 	pte_exchange(e, 0);
 	tlb_flush_mm(mm, va, va + PAGE_SIZE);
 	pte_write(e, pa | prot_to_pte(mm, v));

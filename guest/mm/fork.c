@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fork: the child gets the same frames. Private writable pages become read-only on both sides; the
- * parent's old rights are flushed from every CPU before the child can run. Under the parent's lock.
+ * fork: the child gets the same frames. Private writable pages become read-only on both sides;
+ * the parent's old rights are flushed from every CPU before the child can run. Under the
+ * parent's lock.
  */
 #include "mm/mm.h"
 

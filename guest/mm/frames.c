@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frame allocator. Owns all RAM behind the kernel image up to MANAGED_END, one struct frame each.
- * Invariants: a free frame has no references and holds POISON in every word, checked when it is
- * handed out again; frames never used so far are handed out in address order and hold anything. The
- * free list is last in, first out, so that a page table of one moment is data of the next.
- * Lock: frame_lock for the list and the counts; poisoning and zeroing are done outside it.
+ * The frame allocator. Owns all RAM behind the kernel image up to MANAGED_END, one struct frame
+ * each. Invariants: a free frame has no references and holds POISON in every word, checked when
+ * it is handed out again; frames never used so far are handed out in address order and hold
+ * anything. The free list is last in, first out, so that a page table of one moment is data of
+ * the next. Lock: frame_lock for the list and the counts; poisoning and zeroing are done
+ * outside it.
  */
 #include "mm/mm.h"
 
 #define MANAGED_END (512UL << 20)
-#define POISON      0xccccccccccccccccUL
+#define POISON	    0xccccccccccccccccUL
 #define NO_FRAME    0U
 
 struct frame {
@@ -83,7 +84,8 @@ static void check_poison(u64 pa)
 
 	for (u64 i = 0; i < PAGE_SIZE / sizeof(*w); i++)
 		if (w[i] != POISON)
-			panic("frame 0x%lx was written after free: word %lu is 0x%lx", pa, i, w[i]);
+			panic("frame 0x%lx was written after free: word %lu is 0x%lx", pa, i,
+			      w[i]);
 }
 
 u64 frame_alloc(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unhooked frames, pages and tables alike, wait here until every CPU has forgotten them: flush first,
- * free after. The caller holds mm->lock from the first entry to gather_end().
+ * Unhooked frames, pages and tables alike, wait here until every CPU has forgotten them: flush
+ * first, free after. The caller holds mm->lock from the first entry to gather_end().
  */
 #include "mm/mm.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel half of every address space. Owns kernel_mm, whose upper slots are copied into each new
- * root: they are all linked in at boot, so a change below them is seen everywhere.
- * The direct map has 2 MiB pages, except where the kernel image lies: there 4 KiB pages give text
+ * The kernel half of every address space. Owns kernel_mm, whose upper slots are copied into
+ * each new root: they are all linked in at boot, so a change below them is seen everywhere. The
+ * direct map has 2 MiB pages, except where the kernel image lies: there 4 KiB pages give text
  * R-X, rodata R-- and the rest RW-. Everything is global.
  * The test slot belongs to the scenario that is running; test_reset() empties it.
  */
@@ -43,7 +43,8 @@ static void map_ram(u64 mapped)
 	}
 }
 
-/* Make the pages of [pa, pa + len) visible in the device slot. At boot only: nothing is flushed. */
+/* Make the pages of [pa, pa + len) visible in the device slot. At boot only: nothing is
+ * flushed. */
 void *kmap_device(u64 pa, u64 len, pte_t flags)
 {
 	for (u64 at = ALIGN_DOWN(pa, PAGE_SIZE); at < pa + len; at += PAGE_SIZE) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mmap, munmap, mprotect and brk for anonymous memory. Areas are split at page boundaries as needed;
- * tables left empty by an unmap are freed with the pages. Everything under mm->lock.
+ * mmap, munmap, mprotect and brk for anonymous memory. Areas are split at page boundaries as
+ * needed; tables left empty by an unmap are freed with the pages. Everything under mm->lock.
  */
 #include "mm/mm.h"
 
-/* The one place where rights become entry bits. A and D are preset, as for any anonymous fault. */
+/* The one place where rights become entry bits. A and D are preset, as for any anonymous fault.
+ */
 pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 {
 	pte_t e = PTE_P | PTE_U;
@@ -21,7 +22,8 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 
 static bool bad_range(u64 va, u64 len)
 {
-	return !len || (va | len) % PAGE_SIZE || va >= USER_STACK_TOP || len > USER_STACK_TOP - va;
+	return !len || (va | len) % PAGE_SIZE || va >= USER_STACK_TOP ||
+	       len > USER_STACK_TOP - va;
 }
 
 static u64 find_hole(struct mm *mm, u64 len)

@@ -51,9 +51,9 @@ struct vma {
 struct mm {
 	u64 root;
 	u32 refs;
-	u64 cpus; /* CPUs whose CR3 may hold root */
+	u64 cpus;	      /* CPUs whose CR3 may hold root */
 	struct spinlock lock; /* vma[], brk, and every change to the user half of the tables */
-	u64 frame;            /* where this struct lives */
+	u64 frame;	      /* where this struct lives */
 	u64 brk;
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];

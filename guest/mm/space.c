@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Address spaces: struct mm with its areas, its reference count, its life and death.
- * A reference is held by every process in it and by every CPU whose CR3 holds its root, so tables are
- * freed only after the hardware has left them. kernel_mm is never freed.
+ * A reference is held by every process in it and by every CPU whose CR3 holds its root, so
+ * tables are freed only after the hardware has left them. kernel_mm is never freed.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -106,8 +106,8 @@ bool mm_add(struct mm *mm, const struct vma *area)
 
 static void add_segment(struct mm *mm, u64 start, u64 file_end, u64 end, u32 prot)
 {
-	struct vma v = {start, ALIGN_UP(end, PAGE_SIZE), prot, false,
-			user_image + (start - USER_IMAGE), file_end - start};
+	struct vma v = {start, ALIGN_UP(end, PAGE_SIZE),	  prot,
+			false, user_image + (start - USER_IMAGE), file_end - start};
 
 	if (start < v.end)
 		(void)mm_add(mm, &v);
@@ -116,8 +116,12 @@ static void add_segment(struct mm *mm, u64 start, u64 file_end, u64 end, u32 pro
 void mm_load_image(struct mm *mm)
 {
 	const struct image_header *h = header();
-	struct vma stack = {USER_STACK_TOP - USER_STACK_LEN, USER_STACK_TOP, PROT_R | PROT_W,
-			    false, NULL, 0};
+	struct vma stack = {USER_STACK_TOP - USER_STACK_LEN,
+			    USER_STACK_TOP,
+			    PROT_R | PROT_W,
+			    false,
+			    NULL,
+			    0};
 
 	add_segment(mm, USER_IMAGE, h->text_end, h->text_end, PROT_R | PROT_X);
 	add_segment(mm, h->text_end, h->rodata_end, h->rodata_end, PROT_R);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables: one walker for every level and format. Nothing here flushes a TLB or takes a lock;
- * the caller holds whatever protects the tables under `root`. Entries are read and written whole.
+ * Page tables: one walker for every level and format. Nothing here flushes a TLB or takes a
+ * lock; the caller holds whatever protects the tables under `root`. Entries are read and
+ * written whole.
  */
 #include "mm/mm.h"
 
@@ -27,8 +28,8 @@ pte_t *table_of(pte_t entry)
 }
 
 /*
- * The entry for `va` at `level`, or NULL if the way there is not present or ends in a large page.
- * `alloc` is 0, or the flags with which missing tables are linked in.
+ * The entry for `va` at `level`, or NULL if the way there is not present or ends in a large
+ * page. `alloc` is 0, or the flags with which missing tables are linked in.
  */
 pte_t *walk(u64 root, u64 va, int level, pte_t alloc)
 {
@@ -49,7 +50,8 @@ pte_t *walk(u64 root, u64 va, int level, pte_t alloc)
 	return &table[PT_INDEX(va, level)];
 }
 
-/* The entry that ends the walk for `va`, present or not, of any size, and the level it is at. */
+/* The entry that ends the walk for `va`, present or not, of any size, and the level it is at.
+ */
 pte_t *lookup(u64 root, u64 va, int *level)
 {
 	pte_t *table = phys(root);
@@ -82,7 +84,8 @@ void map_range(u64 root, u64 va, u64 pa, u64 len, pte_t flags)
 	}
 }
 
-/* Free the tables under an entry found at `level`, the one it points at included; not the pages. */
+/* Free the tables under an entry found at `level`, the one it points at included; not the
+ * pages. */
 void free_tables(pte_t entry, int level)
 {
 	pte_t *table = table_of(entry);

@@ -2,9 +2,10 @@
 /*
  * Making every CPU forget. One shootdown at a time, under shoot_lock: the initiator writes the
  * request, sets tlb_pending of each target, sends the IPI and waits until all have cleared it.
- * A target serves the request from the interrupt, or from cpu_relax() if it is waiting with IF clear.
- * Who is a target: mm->cpus is set before CR3 is loaded and cleared after another root is, and it
- * is read after the tables were changed; so a CPU that is not asked has not seen the old entries.
+ * A target serves the request from the interrupt, or from cpu_relax() if it is waiting with IF
+ * clear. Who is a target: mm->cpus is set before CR3 is loaded and cleared after another root
+ * is, and it is read after the tables were changed; so a CPU that is not asked has not seen the
+ * old entries.
  */
 #include "mm/mm.h"
 #include "x86.h"

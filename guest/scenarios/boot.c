@@ -60,12 +60,12 @@ static const char *check_rights(void)
 	return NULL;
 }
 
-#define CHECK_FAULT(ok, f, want_error, want_addr, what)                                        \
-	do {                                                                                   \
-		CHECK(!(ok), "%s did not fault", what);                                        \
-		CHECK((f).vector == 14, "%s: vector %lu", what, (f).vector);                   \
-		CHECK((f).error == (want_error), "%s: error code 0x%lx", what, (f).error);     \
-		CHECK((f).addr == (u64)(want_addr), "%s: wrong CR2", what);                    \
+#define CHECK_FAULT(ok, f, want_error, want_addr, what)                                    \
+	do {                                                                               \
+		CHECK(!(ok), "%s did not fault", what);                                    \
+		CHECK((f).vector == 14, "%s: vector %lu", what, (f).vector);               \
+		CHECK((f).error == (want_error), "%s: error code 0x%lx", what, (f).error); \
+		CHECK((f).addr == (u64)(want_addr), "%s: wrong CR2", what);                \
 	} while (0)
 
 const char *boot_tables(void)

@@ -42,7 +42,8 @@ const char *crash_idt(void)
 	return NULL;
 }
 
-/* A #PF handler whose first instruction faults; its IST stack never runs out, so this never ends. */
+/* A #PF handler whose first instruction faults; its IST stack never runs out, so this never
+ * ends. */
 static void loop_handler(void)
 {
 	asm volatile("1: movq (%0), %%rax; jmp 1b" : : "r"(TEST_BASE) : "rax", "memory");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks of the MMU itself, on hand-made entries in the test slot, on CPU 0. The other CPUs idle and
- * never touch these addresses, so local invalidations are enough.
+ * Checks of the MMU itself, on hand-made entries in the test slot, on CPU 0. The other CPUs
+ * idle and never touch these addresses, so local invalidations are enough.
  */
 #include "scenarios/scenarios.h"
 #include "x86.h"
@@ -53,7 +53,8 @@ const char *wp_bit(void)
 	CHECK(cr0 & CR0_WP, "CR0.WP is clear");
 	test_map(VA, pa, PTE_KRO);
 	for (u64 i = 1; i <= 4; i++) {
-		CHECK(!probe_write(VA, i, &f) && f.error == 3, "WP=1: a read-only page was written");
+		CHECK(!probe_write(VA, i, &f) && f.error == 3,
+		      "WP=1: a read-only page was written");
 		write_cr0(cr0 & ~CR0_WP);
 		written = probe_write(VA, i, &f);
 		write_cr0(cr0);
@@ -74,7 +75,8 @@ const char *invlpg_seen(void)
 	for (int i = 0; i < 50; i++) {
 		u64 now = i & 1 ? p.a : p.b, want = i & 1 ? 'A' : 'B', v;
 
-		CHECK(load(VA) == (i & 1 ? 'B' : 'A'), "round %d starts with the wrong page", i);
+		CHECK(load(VA) == (i & 1 ? 'B' : 'A'), "round %d starts with the wrong page",
+		      i);
 		pte_write(e, now | PTE_KDATA);
 		v = load(VA);
 		CHECK(v == 'A' || v == 'B', "round %d: neither page is there", i);
@@ -84,7 +86,8 @@ const char *invlpg_seen(void)
 			write_cr3(read_cr3());
 		CHECK(load(VA) == want, "round %d: the old page is still there", i);
 		store(VA + 8, (u64)i);
-		CHECK(*(volatile u64 *)phys(now + 8) == (u64)i, "round %d: a write went astray", i);
+		CHECK(*(volatile u64 *)phys(now + 8) == (u64)i, "round %d: a write went astray",
+		      i);
 	}
 	set_entry(e, 0, VA);
 	free_pair(p);
@@ -162,13 +165,15 @@ const char *large_pages(void)
 		split_page(pde, pa, table);
 		/* INVLPG of one address drops the whole large translation. */
 		why = why ? why : check_words(VA, round);
-		CHECK(!probe_write(VA + PROBE, 0, &f) && f.error == 3, "the split page is writable");
+		CHECK(!probe_write(VA + PROBE, 0, &f) && f.error == 3,
+		      "the split page is writable");
 		store(VA + PROBE - STEP, PROBE - STEP + round);
 		set_entry(pde, pa | PTE_KDATA | PTE_PS, VA);
 		for (u64 off = 0; off < HUGE_SIZE; off += PAGE_SIZE * 64)
 			invlpg(VA + off);
 		write_cr3(read_cr3());
-		CHECK(probe_write(VA + PROBE, PROBE + round, &f), "the joined page is read-only");
+		CHECK(probe_write(VA + PROBE, PROBE + round, &f),
+		      "the joined page is read-only");
 		why = why ? why : check_words(VA, round);
 	}
 	set_entry(pde, 0, VA);
@@ -243,13 +248,15 @@ static const char *edit_through_self(struct pair p)
 	struct fault f;
 	u64 v;
 
-	CHECK(load(top) == *walk(kernel_mm.root, VA, PT_LEVELS, 0), "the root reads differently");
+	CHECK(load(top) == *walk(kernel_mm.root, VA, PT_LEVELS, 0),
+	      "the root reads differently");
 	for (int i = 0; i < 20; i++) {
 		u64 pa = i & 1 ? p.b : p.a;
 
 		store(e, pa | PTE_KDATA);
 		invlpg(VA);
-		CHECK((pte_read(direct) & PTE_ADDR) == pa, "round %d: the direct map differs", i);
+		CHECK((pte_read(direct) & PTE_ADDR) == pa, "round %d: the direct map differs",
+		      i);
 		CHECK(load(VA) == (i & 1 ? 'B' : 'A'), "round %d: the wrong page", i);
 		CHECK((load(e) & PTE_ADDR) == pa, "round %d: the entry reads differently", i);
 	}

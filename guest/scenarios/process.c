@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Scenarios whose work is done in ring 3: each runs one program of user/. Sizes are chosen small:
- * under a deprivileging monitor a fault costs some 50 us. */
+/* Scenarios whose work is done in ring 3: each runs one program of user/. Sizes are chosen
+ * small: under a deprivileging monitor a fault costs some 50 us. */
 #include "scenarios/scenarios.h"
 
 const char *run_program(u32 program, u64 arg)
@@ -116,8 +116,8 @@ const char *user_fault(void)
 		CHECK(i.killed, "%s: not killed, line %lu", what, i.code);
 		CHECK(i.vector == expected[kind].vector, "%s: vector %lu", what, i.vector);
 		CHECK(i.error == expected[kind].error, "%s: error code 0x%lx", what, i.error);
-		CHECK(expected[kind].addr == 1 || i.addr == expected[kind].addr, "%s: wrong CR2",
-		      what);
+		CHECK(expected[kind].addr == 1 || i.addr == expected[kind].addr,
+		      "%s: wrong CR2", what);
 	}
 	return run_program(USER_EXIT, 0);
 }

@@ -14,10 +14,10 @@ struct scenario {
 
 extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 
-#define CHECK(cond, ...)                                                                       \
-	do {                                                                                   \
-		if (!(cond))                                                                   \
-			return fail(__VA_ARGS__);                                              \
+#define CHECK(cond, ...)                          \
+	do {                                      \
+		if (!(cond))                      \
+			return fail(__VA_ARGS__); \
 	} while (0)
 
 /* process.c: run one ring-3 program to its end */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks with kernel code on several CPUs. CPU 0 runs the scenario and hands a function to each other
- * CPU; they share the static state below, by atomics only. A scenario always stops and collects the
- * others before it returns, also when a check fails.
+ * Checks with kernel code on several CPUs. CPU 0 runs the scenario and hands a function to each
+ * other CPU; they share the static state below, by atomics only. A scenario always stops and
+ * collects the others before it returns, also when a check fails.
  */
 #include "scenarios/scenarios.h"
 #include "x86.h"
@@ -60,7 +60,8 @@ const char *smp_boot(void)
 	return NULL;
 }
 
-/* ipi: the APIC merges interrupts of one vector, so the next is sent when the last was counted. */
+/* ipi: the APIC merges interrupts of one vector, so the next is sent when the last was counted.
+ */
 static bool await_ipis(u32 cpu, u64 want)
 {
 	u64 begin = rdtsc();
@@ -100,7 +101,8 @@ const char *ipi(void)
 	return NULL;
 }
 
-/* smp-shootdown: the page holds the number of its round; an acknowledged round may not be undercut. */
+/* smp-shootdown: the page holds the number of its round; an acknowledged round may not be
+ * undercut. */
 static u64 acknowledged;
 static u64 reads[MAX_CPUS];
 
@@ -193,7 +195,8 @@ const char *smp_table_writes(void)
 	for (u64 i = 0; i < TABLE_ENTRIES; i++) {
 		u64 want = table_frame[(i + 3) & 1];
 
-		CHECK((pte_read(test_pte(VA + i * PAGE_SIZE)) & PTE_ADDR) == want, "entry %lu is lost", i);
+		CHECK((pte_read(test_pte(VA + i * PAGE_SIZE)) & PTE_ADDR) == want,
+		      "entry %lu is lost", i);
 		pte_write(test_pte(VA + i * PAGE_SIZE), 0);
 	}
 	tlb_flush_kernel(VA, VA + TABLE_ENTRIES * PAGE_SIZE);

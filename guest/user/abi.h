@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What ring 3 and the kernel share: call numbers, flags, the programs, and how a process ended. */
+/* What ring 3 and the kernel share: call numbers, flags, the programs, and how a process ended.
+ */
 #ifndef GUEST_ABI_H
 #define GUEST_ABI_H
 
 enum syscall_number {
 	SYS_NULL,
-	SYS_EXIT,    /* code */
-	SYS_FORK,    /* -> pid, 0 in the child */
-	SYS_WAIT,    /* struct exit_info * or 0 -> pid, -1 without children */
+	SYS_EXIT, /* code */
+	SYS_FORK, /* -> pid, 0 in the child */
+	SYS_WAIT, /* struct exit_info * or 0 -> pid, -1 without children */
 	SYS_GETPID,
 	SYS_YIELD,
-	SYS_MMAP,    /* length, prot, flags -> address */
-	SYS_MUNMAP,  /* address, length */
-	SYS_MPROTECT,/* address, length, prot */
-	SYS_BRK,     /* new end, 0 asks -> end */
-	SYS_MIX,     /* six arguments -> a mix in which each has its own weight */
-	SYS_PIN,     /* mask of CPUs, 0: all -> the CPU it is on */
-	SYS_CPUS,    /* -> number of CPUs */
-	SYS_THREAD,  /* entry, stack top, argument -> pid; shares the address space */
-	SYS_PTE,     /* address -> low 12 bits of its last-level entry, 0 if not present */
-	SYS_CLEAN,   /* flag: make new entries with A and D clear */
-	SYS_CLEAR_AD,/* address: clear A and D in its entry and flush */
-	SYS_SUM,     /* address, length -> sum of bytes, -1 if it cannot be read */
-	SYS_RANDOM,  /* -> the next number of the seeded sequence */
-	SYS_RETRY,   /* flag: protection faults repeat the instruction instead of killing */
+	SYS_MMAP,     /* length, prot, flags -> address */
+	SYS_MUNMAP,   /* address, length */
+	SYS_MPROTECT, /* address, length, prot */
+	SYS_BRK,      /* new end, 0 asks -> end */
+	SYS_MIX,      /* six arguments -> a mix in which each has its own weight */
+	SYS_PIN,      /* mask of CPUs, 0: all -> the CPU it is on */
+	SYS_CPUS,     /* -> number of CPUs */
+	SYS_THREAD,   /* entry, stack top, argument -> pid; shares the address space */
+	SYS_PTE,      /* address -> low 12 bits of its last-level entry, 0 if not present */
+	SYS_CLEAN,    /* flag: make new entries with A and D clear */
+	SYS_CLEAR_AD, /* address: clear A and D in its entry and flush */
+	SYS_SUM,      /* address, length -> sum of bytes, -1 if it cannot be read */
+	SYS_RANDOM,   /* -> the next number of the seeded sequence */
+	SYS_RETRY,    /* flag: protection faults repeat the instruction instead of killing */
 	SYS_COUNT
 };
 
@@ -37,7 +38,7 @@ enum syscall_number {
 struct exit_info {
 	unsigned int pid;
 	unsigned int killed;
-	unsigned long code;                /* what it passed to exit */
+	unsigned long code;		   /* what it passed to exit */
 	unsigned long vector, error, addr; /* why it was killed */
 };
 

@@ -23,7 +23,8 @@ static u64 check_registers(void)
 	for (u64 i = 0; i < 5; i++)
 		CHECK(out[i] == 0x1111222233334444 + i);
 	CHECK(out[5] == (u64)call_keeping_return);
-	/* RF and IF depend on the machine's view of user mode; bit 1 and the system bits do not. */
+	/* RF and IF depend on the machine's view of user mode; bit 1 and the system bits do
+	 * not. */
 	CHECK((out[6] & 0x2) == 0x2);
 	CHECK((out[6] & 0x1c7500) == 0x000000);
 	return 0;

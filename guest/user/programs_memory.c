@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Programs about memory: demand paging, copy on write, mprotect, mmap churn, brk, A and D bits. */
+/* Programs about memory: demand paging, copy on write, mprotect, mmap churn, brk, A and D bits.
+ */
 #include "user/user.h"
 
 #define PTE_A 0x20
@@ -123,7 +124,8 @@ struct region {
 	u64 pages, stride, tag;
 };
 
-/* One region: every word zero at first, a tag on every page after. Wide ones need more tables. */
+/* One region: every word zero at first, a tag on every page after. Wide ones need more tables.
+ */
 static u64 churn_make(struct region *r, u64 tag)
 {
 	u64 x = (u64)CALL0(SYS_RANDOM);
@@ -193,7 +195,8 @@ static long ad(volatile u64 *p)
 	return CALL1(SYS_PTE, p) & (PTE_A | PTE_D);
 }
 
-/* Entries made with A and D clear: a read sets A, a write sets both, and again after a clear. */
+/* Entries made with A and D clear: a read sets A, a write sets both, and again after a clear.
+ */
 u64 prog_ad_bits(u64 rounds)
 {
 	volatile u64 *p;

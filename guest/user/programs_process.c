@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Programs about processes on one CPU or many: fork trees and storms, preemption, scheduling. */
+/* Programs about processes on one CPU or many: fork trees and storms, preemption, scheduling.
+ */
 #include "user/user.h"
 
 #define RW (PROT_R | PROT_W)
 
-/* Every node counts itself on a shared page; some wait for their children, the others orphan them. */
+/* Every node counts itself on a shared page; some wait for their children, the others orphan
+ * them. */
 static void tree_node(volatile u64 *count, u64 depth)
 {
 	for (int i = 0; depth && i < 2; i++)

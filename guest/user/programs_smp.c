@@ -2,10 +2,10 @@
 /* Programs that need several CPUs: processes and threads bound to each, sharing memory. */
 #include "user/user.h"
 
-#define RW        (PROT_R | PROT_W)
-#define MAX_CPUS  16
-#define LINE      8 /* words between counters of different CPUs */
-#define TOUCHED   16
+#define RW	 (PROT_R | PROT_W)
+#define MAX_CPUS 16
+#define LINE	 8 /* words between counters of different CPUs */
+#define TOUCHED	 16
 
 /* In a child: go to `cpu`, change copied pages, come out there again. */
 static u64 visit(u64 cpu, volatile u64 *p)
@@ -86,7 +86,8 @@ u64 prog_smp_threads(u64 rounds)
 		arrived = 0;
 		for (u64 c = 0, cpus = cpu_total; c < cpus; c++)
 			if (start_thread(toucher, c) <= 0)
-				cpu_total = 0; /* nobody waits for the others, and the sums are wrong */
+				cpu_total = 0; /* nobody waits for the others, and the sums are
+						  wrong */
 		CHECK(cpu_total && wait_all_ok((int)cpu_total) == 0);
 		for (u64 i = 0; i < TOUCHED; i++)
 			CHECK(touched[i * 512] == cpu_total * (cpu_total + 1) / 2);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ring-3 side: system calls and helpers. A program returns 0, or the line of the failed check. */
+/* The ring-3 side: system calls and helpers. A program returns 0, or the line of the failed
+ * check. */
 #ifndef GUEST_USER_H
 #define GUEST_USER_H
 
@@ -9,10 +10,10 @@ typedef unsigned long u64;
 typedef unsigned char u8;
 
 #define PAGE 4096UL
-#define CHECK(cond)                                                                            \
-	do {                                                                                   \
-		if (!(cond))                                                                   \
-			return __LINE__;                                                       \
+#define CHECK(cond)                      \
+	do {                             \
+		if (!(cond))             \
+			return __LINE__; \
 	} while (0)
 
 static inline long call6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
@@ -29,9 +30,9 @@ static inline long call6(long n, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 	return r;
 }
 
-#define CALL0(n)          call6(n, 0, 0, 0, 0, 0, 0)
-#define CALL1(n, a)       call6(n, (u64)(a), 0, 0, 0, 0, 0)
-#define CALL2(n, a, b)    call6(n, (u64)(a), (u64)(b), 0, 0, 0, 0)
+#define CALL0(n)	  call6(n, 0, 0, 0, 0, 0, 0)
+#define CALL1(n, a)	  call6(n, (u64)(a), 0, 0, 0, 0, 0)
+#define CALL2(n, a, b)	  call6(n, (u64)(a), (u64)(b), 0, 0, 0, 0)
 #define CALL3(n, a, b, c) call6(n, (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
 
 static inline void exit_with(u64 code)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC in xAPIC mode, at APIC_VA. Owns its registers; each CPU uses its own. The 8259s are
- * masked for good. Nothing waits for delivery except the INIT and SIPI of smp.c: fixed interrupts
- * need no wait on any APIC that long mode can meet.
+ * The local APIC in xAPIC mode, at APIC_VA. Owns its registers; each CPU uses its own. The
+ * 8259s are masked for good. Nothing waits for delivery except the INIT and SIPI of smp.c:
+ * fixed interrupts need no wait on any APIC that long mode can meet.
  */
 #include "kernel/kernel.h"
 #include "x86.h"
 
-#define REG_ID       0x020
-#define REG_TPR      0x080
-#define REG_EOI      0x0b0
+#define REG_ID	     0x020
+#define REG_TPR	     0x080
+#define REG_EOI	     0x0b0
 #define REG_SPIV     0x0f0
-#define REG_ESR      0x280
+#define REG_ESR	     0x280
 #define REG_ICR_LOW  0x300
 #define REG_ICR_HIGH 0x310
 #define REG_TIMER    0x320

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the loader says: command line and RAM, by multiboot 1 or PVH, copied before any memory is
- * handed out (loaders put their structures right behind the kernel image). Runs on the boot tables,
- * which reach the first GiB.
+ * What the loader says: command line and RAM, by multiboot 1 or PVH, copied before any memory
+ * is handed out (loaders put their structures right behind the kernel image). Runs on the boot
+ * tables, which reach the first GiB.
  */
 #include "mm/mm.h"
 
-#define MULTIBOOT_MAGIC    0x2badb002
-#define MULTIBOOT_MEM      0x001
-#define MULTIBOOT_CMDLINE  0x004
-#define MULTIBOOT_MEMMAP   0x040
-#define PVH_MAGIC          0x336ec578
-#define MEMORY_RAM         1
+#define MULTIBOOT_MAGIC	  0x2badb002
+#define MULTIBOOT_MEM	  0x001
+#define MULTIBOOT_CMDLINE 0x004
+#define MULTIBOOT_MEMMAP  0x040
+#define PVH_MAGIC	  0x336ec578
+#define MEMORY_RAM	  1
 
 struct multiboot_info {
 	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -50,7 +50,8 @@ static void add_ram(u64 start, u64 len, u32 type)
 static void set_cmdline(u64 pa)
 {
 	if (pa)
-		format(bootinfo.cmdline, sizeof(bootinfo.cmdline), "%s", (const char *)phys(pa));
+		format(bootinfo.cmdline, sizeof(bootinfo.cmdline), "%s",
+		       (const char *)phys(pa));
 }
 
 static void read_multiboot(const struct multiboot_info *mi)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Per-CPU state: struct cpu, GDT, TSS, the SYSCALL registers, GS. Each CPU writes only its own.
- * Two stacks beside the processes': the scheduler's (an AP boots on it) and one for double faults.
+ * Two stacks beside the processes': the scheduler's (an AP boots on it) and one for double
+ * faults.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -20,12 +21,12 @@ struct __attribute__((packed)) tss {
 	u16 reserved3, iomap;
 };
 
-#define GDT_ENTRIES  14
-#define DESC_KCODE   0x00af9b000000ffffUL
-#define DESC_KDATA   0x00cf93000000ffffUL
-#define DESC_UCODE   0x00affb000000ffffUL
-#define DESC_UDATA   0x00cff3000000ffffUL
-#define DESC_TSS     0x0000890000000000UL
+#define GDT_ENTRIES 14
+#define DESC_KCODE  0x00af9b000000ffffUL
+#define DESC_KDATA  0x00cf93000000ffffUL
+#define DESC_UCODE  0x00affb000000ffffUL
+#define DESC_UDATA  0x00cff3000000ffffUL
+#define DESC_TSS    0x0000890000000000UL
 
 struct cpu cpus[MAX_CPUS];
 u32 cpu_count = 1;

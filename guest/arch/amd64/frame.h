@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the entry code leaves on the kernel stack; the order is that of entry.S, lowest first. */
+/* What the entry code leaves on the kernel stack; in the order of entry.S, lowest first. */
 #ifndef GUEST_FRAME_H
 #define GUEST_FRAME_H
 

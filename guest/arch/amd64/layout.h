@@ -5,9 +5,10 @@
  *
  *   slot 0..255   user space of the current process
  *   slot 273      KBASE: all RAM, direct mapped; the kernel image is linked here at +1 MiB
- *   slot 274      DEVICE_BASE: what is not RAM, at +physical: the local APIC, uncached; ACPI tables
+ *   slot 274      DEVICE_BASE: at +physical, the local APIC (uncached) and ACPI tables
  *   slot 275      TEST_BASE: where scenarios put mappings of their own
- *   slot 300      SELF_BASE: the recursive slot, present only while the self-map scenario runs
+ *   slot 300      SELF_BASE: the recursive slot, present only while self-map runs
+ *
  * Slots 256 and 511 are never used.
  */
 #ifndef GUEST_LAYOUT_H
@@ -19,7 +20,7 @@
 #define UL(x) x##UL
 #endif
 
-#define KBASE       UL(0xffff888000000000)
+#define KBASE	    UL(0xffff888000000000)
 #define DEVICE_BASE UL(0xffff890000000000)
 #define TEST_BASE   UL(0xffff898000000000)
 #define SELF_BASE   UL(0xffff960000000000)
@@ -29,9 +30,9 @@
 #define SLOT_SELF   300
 #define USER_SLOTS  256
 
-#define APIC_PA         UL(0xfee00000)
-#define APIC_VA         (DEVICE_BASE + APIC_PA)
-#define TRAMPOLINE_PA   UL(0x8000)
+#define APIC_PA		UL(0xfee00000)
+#define APIC_VA		(DEVICE_BASE + APIC_PA)
+#define TRAMPOLINE_PA	UL(0x8000)
 #define NONCANONICAL_VA UL(0x0001000000000000)
 
 #define USER_IMAGE     UL(0x400000)
@@ -45,11 +46,11 @@
 #define SEL_KDATA 0x10
 #define SEL_UDATA 0x4b
 #define SEL_UCODE 0x53
-#define SEL_TSS   0x60
+#define SEL_TSS	  0x60
 #define STAR_USER 0x43
 
 #define VEC_TIMER    0x20
-#define VEC_TLB      0xf0
+#define VEC_TLB	     0xf0
 #define VEC_RESCHED  0xf1
 #define VEC_TEST     0xf2
 #define VEC_SPURIOUS 0xff

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How many processors the firmware's ACPI MADT lists; 1 if there is none. The root pointer is looked
- * for in the BIOS area only. Tables may lie in reserved memory: they are mapped read-only for it.
+ * How many processors the firmware's ACPI MADT lists; 1 if there is none. The root pointer is
+ * looked for in the BIOS area only. Tables may lie in reserved memory: they are mapped
+ * read-only for it.
  */
 #include "mm/mm.h"
 

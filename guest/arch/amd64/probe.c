@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses that are allowed to fault, each with an entry in the fixup table. The trap handler leaves
- * what it saw in struct cpu.fault. No state of its own, no locks; callers stay on one CPU.
+ * Accesses that are allowed to fault, each with an entry in the fixup table. The trap handler
+ * leaves what it saw in struct cpu.fault. No state of its own, no locks; callers stay on one
+ * CPU.
  */
 #include "mm/mm.h"
 
 /* Register that the instruction at label `at` continues at label `resume` if it faults. */
-#define FIXUP(at, resume)                                                                      \
-	".pushsection .fixup_table, \"a\"\n\t"                                                 \
-	".balign 8\n\t"                                                                        \
-	".quad " at ", " resume "\n\t"                                                         \
+#define FIXUP(at, resume)                      \
+	".pushsection .fixup_table, \"a\"\n\t" \
+	".balign 8\n\t"                        \
+	".quad " at ", " resume "\n\t"         \
 	".popsection\n\t"
 
 static void begin(void)
@@ -30,7 +31,10 @@ bool probe_read(u64 va, u64 *value, struct fault *f)
 	u64 v = 0;
 
 	begin();
-	asm volatile("1: movq (%1), %0\n\t2:\n\t" FIXUP("1b", "2b") : "+r"(v) : "r"(va) : "memory");
+	asm volatile("1: movq (%1), %0\n\t2:\n\t" FIXUP("1b", "2b")
+		     : "+r"(v)
+		     : "r"(va)
+		     : "memory");
 	*value = v;
 	return end(f);
 }
@@ -38,7 +42,10 @@ bool probe_read(u64 va, u64 *value, struct fault *f)
 bool probe_write(u64 va, u64 value, struct fault *f)
 {
 	begin();
-	asm volatile("1: movq %1, (%0)\n\t2:\n\t" FIXUP("1b", "2b") : : "r"(va), "r"(value) : "memory");
+	asm volatile("1: movq %1, (%0)\n\t2:\n\t" FIXUP("1b", "2b")
+		     :
+		     : "r"(va), "r"(value)
+		     : "memory");
 	return end(f);
 }
 
@@ -53,7 +60,9 @@ bool probe_wrmsr(u32 msr, u64 value, struct fault *f)
 {
 	begin();
 	asm volatile("1: wrmsr\n\t2:\n\t" FIXUP("1b", "2b")
-		     : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+		     :
+		     : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
+		     : "memory");
 	return end(f);
 }
 
@@ -78,7 +87,9 @@ bool probe_divide(struct fault *f)
 
 	begin();
 	asm volatile("1: divq %2\n\t2:\n\t" FIXUP("1b", "2b")
-		     : "+a"(a), "+d"(d) : "r"(0UL) : "memory");
+		     : "+a"(a), "+d"(d)
+		     : "r"(0UL)
+		     : "memory");
 	return end(f);
 }
 
@@ -86,7 +97,9 @@ bool probe_divide(struct fault *f)
 static bool copy(void *dst, const void *src, size_t n)
 {
 	asm volatile("1: rep movsb\n\t2:\n\t" FIXUP("1b", "2b")
-		     : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
+		     : "+D"(dst), "+S"(src), "+c"(n)
+		     :
+		     : "memory");
 	return n == 0;
 }
 

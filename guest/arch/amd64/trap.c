@@ -11,7 +11,7 @@
 #define VECTOR_PF    14
 #define FIRST_IRQ    32
 #define GATE_PRESENT 0x8e00 /* interrupt gate, DPL 0 */
-#define IST_DF       1
+#define IST_DF	     1
 
 struct gate {
 	u16 offset0, selector, flags, offset1;
@@ -115,7 +115,8 @@ void trap(struct trapframe *tf)
 		interrupt(tf);
 	else
 		exception(tf);
-	/* A frame from user mode may have moved to another CPU, where the flag is clear as well. */
+	/* A frame from user mode may have moved to another CPU, where the flag is clear as
+	 * well. */
 	if (!from_user(tf))
 		c->irq_on = on;
 }

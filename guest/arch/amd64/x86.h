@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One wrapper per privileged instruction the kernel uses. Nothing here reads a selector or RFLAGS. */
+/* One wrapper per privileged instruction the kernel uses. Nothing here reads a selector or
+ * RFLAGS. */
 #ifndef GUEST_X86_H
 #define GUEST_X86_H
 
 #include "kernel/types.h"
 
-#define MSR_EFER           0xc0000080
-#define MSR_STAR           0xc0000081
-#define MSR_LSTAR          0xc0000082
-#define MSR_SFMASK         0xc0000084
-#define MSR_GS_BASE        0xc0000101
+#define MSR_EFER	   0xc0000080
+#define MSR_STAR	   0xc0000081
+#define MSR_LSTAR	   0xc0000082
+#define MSR_SFMASK	   0xc0000084
+#define MSR_GS_BASE	   0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_VM_HSAVE_PA    0xc0010117
+#define MSR_VM_HSAVE_PA	   0xc0010117
 
-#define CR0_WP  (1UL << 16)
+#define CR0_WP	(1UL << 16)
 #define CR4_PGE (1UL << 7)
 
 #define RFLAGS_FIXED 0x2UL
@@ -52,16 +53,16 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
-#define CR_ACCESSORS(n)                                                                        \
-	static inline u64 read_cr##n(void)                                                     \
-	{                                                                                      \
-		u64 v;                                                                         \
-		asm volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory");                     \
-		return v;                                                                      \
-	}                                                                                      \
-	static inline void write_cr##n(u64 v)                                                  \
-	{                                                                                      \
-		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory");                         \
+#define CR_ACCESSORS(n)                                                    \
+	static inline u64 read_cr##n(void)                                 \
+	{                                                                  \
+		u64 v;                                                     \
+		asm volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
+		return v;                                                  \
+	}                                                                  \
+	static inline void write_cr##n(u64 v)                              \
+	{                                                                  \
+		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory");     \
 	}
 CR_ACCESSORS(0)
 CR_ACCESSORS(2)
