@@ -3,7 +3,7 @@
  * One virtual machine: memory, shadow MMU, vCPUs, devices, and its life.
  *
  * Life: created -> (prelaunch, if asked) -> running <-> paused -> ended with a verdict. The first
- * verdict counts; machine_end() may be called by anybody, machine_wait() returns it.
+ * verdict counts; machine_end() may be called by anybody.
  *
  * Locks. m->lock (mutex, with m->changed) guards state, pausing and halting; it is a leaf: nothing
  * else is taken under it but a device's lock never. The shadow MMU's locks (shadow/locks.h) are
@@ -15,11 +15,10 @@
 
 #include "vmm/control/control.h"
 #include "vmm/dev/dev.h"
+#include "vmm/options.h"
 #include "vmm/vcpu.h"
 
 #define MACHINE_MAX_CPUS 64
-
-enum pt_update { PT_UPDATE_AUTO, PT_UPDATE_DIRECT, PT_UPDATE_GATED };
 
 /* Why a machine ended. */
 enum verdict {
@@ -36,7 +35,7 @@ struct machine_config {
 	uint64_t memory, lowmem;
 	unsigned cpus;
 	uint32_t shadow_limit; /* tables; 0 for the default */
-	enum pt_update pt_update;
+	enum umbra_pt_update pt_update;
 	struct sh_options options;
 	const char *kernel, *initrd, *append;
 	int serial_fd; /* -1 for none */
@@ -59,7 +58,7 @@ struct machine {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned pausers;  /* how many want it paused */
-	bool paused_by_user;
+	bool user_paused;  /* one of them is the control socket */
 	unsigned resting;  /* vCPU threads that are paused or ended */
 	unsigned threads;
 	enum verdict verdict;
@@ -67,8 +66,13 @@ struct machine {
 	char why[4096]; /* of a crash or host error */
 	_Atomic bool ended;
 
-	uint64_t epoch;      /* CLOCK_MONOTONIC at machine time 0 */
-	uint64_t stopped_at; /* machine time, while paused */
+	_Atomic uint64_t epoch; /* CLOCK_MONOTONIC at machine time 0 */
+	_Atomic uint64_t stopped_at; /* machine time while paused, else 0 */
+	struct dev_host host;
+	pthread_mutex_t split_lock; /* LOCKed accesses that no single host instruction does */
+	uint64_t tsc_khz;
+	void (*on_end)(void *ctx); /* called once, by whoever ends it */
+	void *on_end_ctx;
 	const char *pt_update_name; /* what the engine settled on */
 	char engine_note[128];
 };
@@ -78,8 +82,6 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 		   struct machine **out, char *msg, size_t n);
 /* Starts the vCPU threads. 0 or -1 with msg. */
 int machine_start(struct machine *m, char *msg, size_t n);
-/* Waits until the machine has ended or machine time deadline_ns passed (0: no limit). */
-enum verdict machine_wait(struct machine *m, uint64_t timeout_ns);
 /* Stops all threads; after it nothing executes. */
 void machine_join(struct machine *m);
 /* Frees everything. Returns the number of leaked shadow objects (0 unless there is a bug). */
@@ -101,11 +103,19 @@ void machine_crash(struct vcpu *v, gva_t gva, const char *fmt, ...)
 
 extern const struct cpu_ops vcpu_ops;
 extern const struct control_ops machine_control_ops;
-extern const struct dev_host machine_dev_host; /* ctx is filled in */
+/* upcalls.c: fills in m->host. */
+void machine_host_init(struct machine *m);
+
+/* report.c: what a run came to, as JSON: engine, exits, shadow statistics. A new object. */
+struct json_object *machine_stats_json(struct machine *m);
 
 /* cpuid.c */
 void machine_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 void machine_model(struct cpu_model *model, struct sh_cpu_model *sh);
+
+/* A control register or EFER changed in v->cpu.s: the shadow MMU hears of it before the next
+ * translation. memops.c */
+void vcpu_sync_regs(struct vcpu *v);
 
 /* exits.c: acts on what the engine reported. */
 void vcpu_handle_exit(struct vcpu *v, const struct engine_exit *x);

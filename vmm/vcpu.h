@@ -49,11 +49,13 @@ struct vcpu {
 
 	pthread_t thread;
 	bool started;
+	_Atomic long tid;
 	_Atomic uint32_t requests;
 	_Atomic int mode;
+	_Atomic bool sleeping; /* in HLT: woken by a futex on requests */
 	_Atomic uint64_t runs; /* times the guest was left */
 	_Atomic uint8_t sipi_vector;
-	bool paused; /* m->lock */
+	bool regs_stale, regs_flush; /* the shadow MMU has yet to hear of CR or EFER changes */
 
 	timer_t timer;
 	bool have_timer;
@@ -66,6 +68,9 @@ struct vcpu {
 
 /* Sets a request and makes the vCPU look at it. Any thread. */
 void vcpu_request(struct vcpu *v, uint32_t req);
+/* Asked by the engine when everything is ready: marks the vCPU as in the guest and returns true,
+ * unless a request or a deadline came up. */
+bool vcpu_may_enter(struct vcpu *v);
 /* After a request: returns when the vCPU has left the guest, if it was in it. Returns true if it was
  * in it and had to be kicked. */
 bool vcpu_wait_out(struct vcpu *v);

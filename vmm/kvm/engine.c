@@ -132,13 +132,7 @@ static void state_in(struct cpu_state *s, const struct kvm_entry *e)
 
 static bool may_enter(void *arg)
 {
-	struct vcpu *v = arg;
-
-	atomic_store(&v->mode, VCPU_IN_GUEST);
-	if (!atomic_load(&v->requests))
-		return true;
-	atomic_store(&v->mode, VCPU_OUTSIDE);
-	return false;
+	return vcpu_may_enter(arg);
 }
 
 static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
