@@ -8,7 +8,7 @@
 # has that kernel's package installed, else out of the package that linux-image-amd64 depends on.
 # A complete DIR is left as it is; remove it to get a newer kernel.
 #
-# Exit status: 0 DIR is complete, 77 the package cannot be had here, 1 anything else.
+# Exit status: 0 DIR is complete, 77 the package cannot be had here, 2 usage, 1 anything else.
 set -euo pipefail
 export LC_ALL=C
 
@@ -20,7 +20,7 @@ module_folders=('*/kernel/arch/x86/*' '*/kernel/virt/*' '*/kernel/drivers/crypto
 die() { echo "fetch-kernel.sh: $*" >&2; exit 1; }
 skip() { echo "fetch-kernel.sh: $*" >&2; exit 77; }
 
-# complete DIR: every file that run.sh will ask for is there. order is written last.
+# complete DIR: every file that run.sh will ask for is there.
 complete() {
 	local dir=$1 name
 	[ -s "$dir/vmlinuz" ] && [ -s "$dir/release" ] && [ -s "$dir/modules/order" ] || return 1
@@ -60,7 +60,8 @@ take_module() {
 	echo "$name" >>"$out/order"
 }
 
-# take_kernel IMAGE TREE RELEASE: to DIR, whole or not at all.
+# take_kernel IMAGE TREE RELEASE: to DIR. The modules with their order, by which complete() judges,
+# come last and at once.
 take_kernel() {
 	local image=$1 tree=$2 release=$3 new=$tmp/new
 	mkdir -p "$new/modules"
@@ -69,7 +70,7 @@ take_kernel() {
 	take_module "$tree" "$wanted" "$new/modules"
 	mkdir -p "$dir"
 	rm -rf "$dir/modules"
-	cp -R "$new/." "$dir/"
+	mv "$new/vmlinuz" "$new/release" "$new/modules" "$dir/"
 }
 
 # installed_release: the newest installed kernel that has both its image and its kvm_amd.
@@ -91,11 +92,18 @@ kernel_package() {
 		sed -n 's/^ *Depends: *\(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1
 }
 
-[ $# -eq 1 ] && [ -n "$1" ] || { echo "usage: fetch-kernel.sh DIR" >&2; exit 2; }
-dir=$1
+case $#,${1:-} in
+1,?*) dir=$(realpath -m "$1") ;;
+*) echo "usage: fetch-kernel.sh DIR" >&2; exit 2 ;;
+esac
 ! complete "$dir" || exit 0
 
-tmp=$(mktemp -d)
+# One at a time: a second one finds the work done.
+mkdir -p "$(dirname "$dir")"
+exec 9<"$(dirname "$dir")"
+flock 9
+! complete "$dir" || exit 0
+tmp=$(mktemp -d "$dir.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -105,7 +113,7 @@ if [ -n "$release" ]; then
 	exit 0
 fi
 
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+type apt-get dpkg-deb >/dev/null 2>&1 ||
 	skip "package $meta is not installed, and there is no apt-get to download it"
 package=$(kernel_package)
 [ -n "$package" ] || skip "package $meta is not installed, and apt knows none (apt-get update?)"

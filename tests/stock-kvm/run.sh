@@ -12,7 +12,7 @@ export LC_ALL=C
 
 npt=1 cpus=1 mem=512 limit=120 kernel=${UMBRA_STOCK_KERNEL:-} with=()
 here=$(dirname "$(realpath "$0")")
-tmp='' qemu='' reader='' sleeper=''
+tmp='' children=()
 
 say() { echo "run.sh: $*" >&2; }
 die() { local status=$1; shift; say "$*"; exit "$status"; }
@@ -22,7 +22,7 @@ usage() {
 	exit 2
 }
 
-# end PID...: end our own children, whatever state they are in.
+# end PID...: end children of ours, whatever state they are in.
 end() {
 	local pid
 	for pid; do
@@ -31,9 +31,10 @@ end() {
 	done
 }
 
+# shellcheck disable=SC2317 # called by the traps
 cleanup() {
 	trap - EXIT HUP INT TERM
-	end $qemu $reader $sleeper
+	end "${children[@]}"
 	[ -z "$tmp" ] || rm -rf "$tmp"
 }
 
@@ -74,12 +75,13 @@ put() {
 # put_libraries FILE: the shared libraries and the dynamic loader that FILE needs, where it will
 # look for them.
 put_libraries() {
-	local file=$1 list path
+	local file=$1 list path paths
 	list=$(ldd "$file" 2>/dev/null) || return 0 # static, or no ELF file
 	case $list in
 	*'not found'*) die 2 "$file: $(grep -m1 'not found' <<<"$list" | tr -d '\t')" ;;
 	esac
-	for path in $(sed -n 's/^\t\(.* => \)\?\(\/[^ ]*\) (0x.*/\2/p' <<<"$list"); do
+	mapfile -t paths < <(sed -n 's/^\t\(.* => \)\?\(\/.*\) (0x.*/\2/p' <<<"$list")
+	for path in "${paths[@]}"; do
 		[ -e "$tmp/root$path" ] || put "$path" "$path"
 	done
 }
@@ -123,16 +125,21 @@ make_init() {
 	chmod 755 "$tmp/root/init" "$tmp/root/rig/program"
 }
 
+# place FILE DEST: FILE, with its libraries, at DEST as seen from our own working directory, which
+# is the program's too: so what names a file here names it there.
+place() {
+	put "$1" "$(realpath -sm "$2")"
+	put_libraries "$(realpath "$1")"
+}
+
+# make_initramfs NONCE
 make_initramfs() {
-	local entry file dest name
+	local entry name
 	mkdir -p "$tmp/root/rig" "$tmp/root$PWD" "$tmp/root/bin"
-	for entry in "${with[@]}" "${command[0]}"; do
-		file=${entry%%:*} dest=${entry#*:}
-		case $dest in /*) ;; *) dest=$PWD/$dest ;; esac
-		dest=$(realpath -sm "$dest")
-		put "$file" "$dest"
-		put_libraries "$(realpath "$file")"
+	for entry in "${with[@]}"; do
+		place "${entry%%:*}" "${entry#*:}" # without a colon both are the whole
 	done
+	place "${command[0]}" "${command[0]}"
 	[ -e "$tmp/root/bin/sh" ] || ln -s /rig/busybox "$tmp/root/bin/sh"
 	cp "$busybox" "$tmp/root/rig/busybox"
 	while read -r name; do
@@ -143,10 +150,13 @@ make_initramfs() {
 	rm -rf "$tmp/root"
 }
 
-# setpriv ends QEMU even when this script is killed in a way that leaves no time for its trap.
+# child COMMAND...: become COMMAND, to be ended with this script even when that is killed in a way
+# that leaves no time for its trap.
+child() { exec setpriv --pdeathsig KILL "$@"; }
+
 start_qemu() {
-	: >"$tmp/out"
-	setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config \
+	touch "$tmp/out" "$tmp/log"
+	child qemu-system-x86_64 -nodefaults -no-user-config \
 		-machine q35,sata=off,smbus=off,usb=off,vmport=off -accel tcg,thread=multi \
 		-cpu max,+svm -smp "$cpus" -m "$mem" -display none -no-reboot \
 		-chardev "file,id=log,path=$tmp/log" -serial chardev:log \
@@ -156,10 +166,12 @@ start_qemu() {
 reboot=t panic=-1 oops=panic tsc=reliable mitigations=off nokaslr i8042.noaux random.trust_cpu=on" \
 		</dev/null >"$tmp/qemu" 2>&1 &
 	qemu=$!
-	tail -q -c +1 -s 0.1 -f --pid="$qemu" "$tmp/out" &
+	children+=("$qemu")
+	child tail -q -c +1 -s 0.1 -f --pid="$qemu" "$tmp/out" &
 	reader=$!
-	sleep "$limit" &
-	sleeper=$!
+	children+=("$reader")
+	child sleep "$limit" &
+	children+=("$!")
 }
 
 keep_log() {
@@ -189,7 +201,7 @@ report() {
 		;;
 	'broken '*) fail 3 "${said#broken }" ;;
 	esac
-	grep -q "$1 start" "$tmp/log" && fail 4 "the kernel died under the program"
+	! grep -q "$1 start" "$tmp/log" || fail 4 "the kernel died under the program"
 	fail 3 "the machine ended before the program was started: $(tail -n 1 "$tmp/qemu")"
 }
 
@@ -215,11 +227,9 @@ tmp=$(mktemp -d --tmpdir stock-kvm-XXXXXX)
 nonce=rig-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 make_initramfs "$nonce"
 start_qemu
-wait -n "$qemu" "$sleeper" || true
-if kill -0 "$qemu" 2>/dev/null; then
-	end "$qemu"
-	wait "$reader" || true
-	fail 124 "no end after $limit s"
-fi
-wait "$reader" || true
+ended=''
+wait -n -p ended "$qemu" "${children[-1]}" || true
+[ "$ended" = "$qemu" ] || end "$qemu"
+wait "$reader" || true # all of the program's output is out
+[ "$ended" = "$qemu" ] || fail 124 "no end after $limit s"
 report "$nonce"
