@@ -10,15 +10,15 @@
 set -euo pipefail
 export LC_ALL=C
 
-npt=1 cpus=1 mem=512 limit=120 kernel=${UMBRA_STOCK_KERNEL:-} with=()
+npt=1 cpus=1 threads=single mem=512 limit=120 kernel=${UMBRA_STOCK_KERNEL:-} with=()
 here=$(dirname "$(realpath "$0")")
 tmp='' children=()
 
 say() { echo "run.sh: $*" >&2; }
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 usage() {
-	echo "usage: run.sh [--npt 0|1] [--cpus N] [--mem MiB] [--timeout S] [--kernel DIR]" \
-		"[--with FILE[:DEST]]... -- PROGRAM [ARG]..." >&2
+	echo "usage: run.sh [--npt 0|1] [--cpus N] [--threads single|multi] [--mem MiB]" \
+		"[--timeout S] [--kernel DIR] [--with FILE[:DEST]]... -- PROGRAM [ARG]..." >&2
 	exit 2
 }
 
@@ -44,9 +44,10 @@ parse_options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--) shift; command=("$@"); break ;;
-		--npt | --cpus | --mem | --timeout | --kernel | --with) [ $# -ge 2 ] || usage ;;&
+		--npt | --cpus | --threads | --mem | --timeout | --kernel | --with) [ $# -ge 2 ] || usage ;;&
 		--npt) npt=$2 ;;
 		--cpus) cpus=$2 ;;
+		--threads) threads=$2 ;;
 		--mem) mem=$2 ;;
 		--timeout) limit=$2 ;;
 		--kernel) kernel=$2 ;;
@@ -57,6 +58,7 @@ parse_options() {
 	done
 	[ "${#command[@]}" -gt 0 ] || usage
 	case $npt in 0 | 1) ;; *) die 2 "--npt wants 0 or 1, not '$npt'" ;; esac
+	case $threads in single | multi) ;; *) die 2 "--threads wants single or multi, not '$threads'" ;; esac
 	number --cpus "$cpus"
 	number --mem "$mem"
 	number --timeout "$limit"
@@ -157,7 +159,7 @@ child() { exec setpriv --pdeathsig KILL "$@"; }
 start_qemu() {
 	touch "$tmp/out" "$tmp/log"
 	child qemu-system-x86_64 -nodefaults -no-user-config \
-		-machine q35,sata=off,smbus=off,usb=off,vmport=off -accel tcg,thread=multi \
+		-machine q35,sata=off,smbus=off,usb=off,vmport=off -accel "tcg,thread=$threads" \
 		-cpu max,+svm -smp "$cpus" -m "$mem" -display none -no-reboot \
 		-chardev "file,id=log,path=$tmp/log" -serial chardev:log \
 		-chardev "file,id=out,path=$tmp/out" -serial chardev:out \

@@ -138,7 +138,7 @@ wait_for() { # wait_for TEXT FILE
 }
 
 @test "usage errors: 2, and no machine" {
-	for args in "" "--npt 2 -- true" "--cpus 0 -- true" "--nonsense 1 -- true" \
+	for args in "" "--npt 2 -- true" "--cpus 0 -- true" "--threads 2 -- true" "--nonsense 1 -- true" \
 		"-- ./no-such-file" "--with ./no-such-file -- true"; do
 		# shellcheck disable=SC2086 # split on purpose
 		rig $args
