@@ -46,8 +46,9 @@ gate_invlpg_iret:
 	pop	%rdi
 	iretq
 
-/* RSI: list of 8-byte items: RCX slots to touch, then RDX tables to touch by one byte (a store that
- * no page table entry has makes a shadowing host drop its copy of the whole table), then RBX
+/* RSI: list of 8-byte items: RCX slots to touch, then RDX tables to touch by one byte (a store
+ * that fits no entry makes a shadowing host drop its copy of the whole table; at byte 0 it would
+ * pass for an update of entry 0), then RBX
  * addresses to invalidate. RBP: 0, or the value to load into CR3. RSP: where to go on (gate_done or
  * gate_pop_iret). */
 gate_work:
@@ -58,7 +59,7 @@ gate_work:
 2:	mov	%rdx, %rcx
 	jrcxz	4f
 3:	lodsq
-	lock orb $0, (%rax)
+	lock orb $0, 1(%rax)
 	loop	3b
 4:	mov	%rbx, %rcx
 	jrcxz	6f
