@@ -11,9 +11,9 @@
 #include "vmm/cpu/desc.h"
 #include "vmm/cpu/system.h"
 
-#define CR0_DEFINED                                                                                \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
-	 CR0_PG)
+#define CR0_DEFINED                                                                       \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
+	 CR0_CD | CR0_PG)
 #define CR3_NO_FLUSH (1ull << 63)
 #define CR3_PCID     0xfffull
 
@@ -171,8 +171,8 @@ static enum cpu_result write_cr8(struct cpu *c, uint64_t val, struct cpu_fault *
 enum cpu_result cpu_read_cr(struct cpu *c, int reg, uint64_t *val, struct cpu_fault *f)
 {
 	const struct cpu_state *s = &c->s;
-	const uint64_t *from[] = {[0] = &s->cr0, [2] = &s->cr2, [3] = &s->cr3,
-				  [4] = &s->cr4, [8] = &s->cr8};
+	const uint64_t *from[] = {
+		[0] = &s->cr0, [2] = &s->cr2, [3] = &s->cr3, [4] = &s->cr4, [8] = &s->cr8};
 	enum cpu_result r;
 
 	if (reg < 0 || reg > 8 || !from[reg])

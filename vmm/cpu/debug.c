@@ -8,11 +8,11 @@
 #include "vmm/cpu/desc.h"
 #include "vmm/cpu/system.h"
 
-#define DR6_BD    (1ull << 13)
+#define DR6_BD	  (1ull << 13)
 #define DR6_FIXED 0xffff0ff0ull /* read as ones, RTM among them */
 #define DR6_ZERO  (1ull << 12)
 #define DR7_FIXED (1ull << 10)
-#define DR7_GD    (1ull << 13)
+#define DR7_GD	  (1ull << 13)
 #define DR7_ZERO  0xd800ull /* bits 11, 12, 14, 15 */
 
 /* Checks that reads and writes share; DR4 and DR5 are names of DR6 and DR7 unless CR4.DE. */

@@ -7,8 +7,8 @@
  */
 #include "vmm/cpu/entry.h"
 
-#define BIT(v)  (1u << (v))
-#define DR7_GD  (1ull << 13)
+#define BIT(v)	(1u << (v))
+#define DR7_GD	(1ull << 13)
 #define EXT_BIT 1u
 
 /* The longest chain is benign, contributory, page fault, double fault, triple fault. */
@@ -19,8 +19,8 @@
 
 /* Exceptions that push RF=1: the faults (table 6-1). #DB is not among them, because only its
  * instruction breakpoints are faults, and those push RF as it is. */
-#define FAULTS                                                                                     \
-	(BIT(VEC_DE) | BIT(VEC_BR) | BIT(VEC_UD) | BIT(VEC_NM) | BIT(VEC_TS) | BIT(VEC_NP) |       \
+#define FAULTS                                                                               \
+	(BIT(VEC_DE) | BIT(VEC_BR) | BIT(VEC_UD) | BIT(VEC_NM) | BIT(VEC_TS) | BIT(VEC_NP) | \
 	 BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | BIT(VEC_MF) | BIT(VEC_AC) | BIT(VEC_XM))
 
 static bool in_class(uint32_t set, uint8_t vector)
@@ -55,7 +55,11 @@ static bool next_event(struct cpu_event *e, const struct cpu_fault *f)
 	if (is_exception(e) && e->vector == VEC_DF)
 		return false;
 	if (makes_double(e, f->vector)) {
-		*e = (struct cpu_event){.vector = VEC_DF, .has_error = true};
+		*e = (struct cpu_event){
+			.kind = EVENT_EXCEPTION,
+			.vector = VEC_DF,
+			.has_error = true,
+		};
 		return true;
 	}
 	*e = (struct cpu_event){
@@ -63,13 +67,13 @@ static bool next_event(struct cpu_event *e, const struct cpu_fault *f)
 		.vector = f->vector,
 		.has_error = f->has_error,
 		.error = f->error,
-		.cr2 = f->cr2,
 	};
 	return true;
 }
 
 /* One delivery: prepares what is pushed, and cleans up after success. */
-static enum cpu_result deliver_once(struct cpu *c, const struct cpu_event *e, struct cpu_fault *f)
+static enum cpu_result deliver_once(struct cpu *c, const struct cpu_event *e,
+				    struct cpu_fault *f)
 {
 	struct cpu_entry en = {
 		.e = e,
@@ -80,8 +84,6 @@ static enum cpu_result deliver_once(struct cpu *c, const struct cpu_event *e, st
 
 	if (is_exception(e) && in_class(FAULTS, e->vector))
 		en.rflags |= RFL_RF;
-	if (is_exception(e) && e->vector == VEC_PF)
-		c->s.cr2 = e->cr2;
 	r = cpu_real_mode(&c->s) ? cpu_enter_real(c, &en, f) : cpu_enter_gate(c, &en, f);
 	if (r == CPU_FAULT && f->vector != VEC_PF && f->has_error && is_external(e))
 		f->error |= EXT_BIT;
@@ -109,12 +111,18 @@ enum cpu_result cpu_deliver(struct cpu *c, const struct cpu_event *first, uint64
 	enum cpu_result r = CPU_FAULT;
 	bool more = true;
 
+	if (is_exception(first) && first->vector == VEC_PF)
+		c->s.cr2 = first->cr2;
 	for (int i = 0; i < CHAIN_MAX && more; i++) {
 		r = deliver_once(c, &e, f);
 		if (r != CPU_FAULT)
 			break;
+		/* Even where it becomes a double fault: handlers look there for a stack
+		 * overflow. */
+		if (f->vector == VEC_PF)
+			c->s.cr2 = f->cr2;
 		/* The fault belongs to the instruction that asked for the interrupt. */
-		if (!is_external(&e) || e.kind == EVENT_ICEBP)
+		if (!is_external(&e))
 			c->s.rip = insn_start;
 		more = next_event(&e, f);
 	}

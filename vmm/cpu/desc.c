@@ -8,7 +8,8 @@
 #include "vmm/cpu/desc.h"
 
 /* Finds the table that selector's TI bit names; false if it is the LDT and there is none. */
-static bool table_of(const struct cpu_state *s, uint16_t selector, uint64_t *base, uint32_t *limit)
+static bool table_of(const struct cpu_state *s, uint16_t selector, uint64_t *base,
+		     uint32_t *limit)
 {
 	if (selector & SEL_TI) {
 		*base = s->ldtr.base;
@@ -76,8 +77,9 @@ enum cpu_result cpu_desc_mark(struct cpu *c, const struct cpu_desc *d, unsigned 
 
 	if (expect == desired)
 		return CPU_OK;
-	/* cmpxchg takes its privilege from the state alone, and this is a supervisor access even
-	 * when user code loads a segment: show it a state that is one, with AC=0 for SMAP. */
+	/* cmpxchg takes its privilege from the state alone, and this is a supervisor access
+	 * even when user code loads a segment: show it a state that is one, with AC=0 for SMAP.
+	 */
 	struct cpu_state super = c->s;
 	super.rflags &= ~(RFL_VM | RFL_AC);
 	super.seg[CPU_SS].attr &= ~(3u << SEG_DPL_SHIFT);

@@ -2,9 +2,9 @@
  *
  * Owns far JMP and CALL: direct, and through call gates.
  *
- * Limit: there is no task switching. A task gate or TSS is #GP in long mode, as on hardware, and
- * CPU_BROKEN elsewhere.
- * Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3, sections 5.8.2 to 5.8.5.
+ * Limit: there is no task switching. A task gate or TSS is #GP in long mode, as on hardware,
+ * and CPU_BROKEN elsewhere. Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3,
+ * sections 5.8.2 to 5.8.5.
  */
 #include "vmm/cpu/segment.h"
 #include "vmm/cpu/transfer.h"
@@ -197,7 +197,7 @@ static enum cpu_result far_protected(struct cpu *c, uint16_t sel, uint64_t off,
 		return r;
 	if (!(cpu_desc_attr(&d) & SEG_S))
 		return far_system(c, &d, how, f);
-	r = cpu_read_code(c, sel, &d, f);
+	r = cpu_check_code(c, &d, f);
 	return r == CPU_OK ? far_direct(c, &d, off, how, f) : r;
 }
 

@@ -38,7 +38,8 @@ static void decode_gate(const struct cpu_state *s, const uint64_t raw[2], struct
 {
 	bool lm = cpu_long_mode(s), wide;
 
-	*g = (struct idt_gate){.attr = (raw[0] >> 40) & 0xff, .selector = (raw[0] >> 16) & 0xffff};
+	*g = (struct idt_gate){.attr = (raw[0] >> 40) & 0xff,
+			       .selector = (raw[0] >> 16) & 0xffff};
 	wide = g->attr & 8;
 	g->off = (raw[0] & 0xffff) | (wide ? (raw[0] >> 32) & 0xffff0000 : 0) | raw[1] << 32;
 	g->ist = lm ? (raw[0] >> 32) & 7 : 0;
@@ -117,7 +118,7 @@ static enum cpu_result push_frame(struct cpu *c, const struct cpu_entry *en, uns
 	const struct cpu_state *s = &c->s;
 	uint64_t frame[] = {
 		s->seg[CPU_SS].selector, s->gpr[CPU_RSP], en->rflags,
-		s->seg[CPU_CS].selector, s->rip, en->e->error,
+		s->seg[CPU_CS].selector, s->rip,	  en->e->error,
 	};
 	unsigned first = with_stack ? 0 : 2, end = en->e->has_error ? 6 : 5;
 

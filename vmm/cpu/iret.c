@@ -9,7 +9,7 @@
 #include "vmm/cpu/transfer.h"
 
 /* Flags that a frame sets at any level; IF, IOPL, VIF and VIP come on top by privilege. */
-#define FLAGS_ANY                                                                                  \
+#define FLAGS_ANY \
 	(RFL_CF | RFL_PF | RFL_AF | RFL_ZF | RFL_SF | RFL_TF | RFL_DF | RFL_OF | RFL_NT)
 #define FLAGS_WIDE (RFL_RF | RFL_AC | RFL_ID) /* not with a 16-bit frame */
 

@@ -30,3 +30,22 @@ cpu_sources = \
 	vmm/cpu/system.h \
 	vmm/cpu/transfer.c \
 	vmm/cpu/transfer.h
+
+# Their unit tests: one CUnit program.
+cpu_test_sources = \
+	tests/unit/cpu_bench.c \
+	tests/unit/cpu_bench.h \
+	tests/unit/cpu_chain_test.c \
+	tests/unit/cpu_control_test.c \
+	tests/unit/cpu_deliver_test.c \
+	tests/unit/cpu_far_test.c \
+	tests/unit/cpu_io_test.c \
+	tests/unit/cpu_iret_test.c \
+	tests/unit/cpu_legacy_test.c \
+	tests/unit/cpu_linear_test.c \
+	tests/unit/cpu_msr_test.c \
+	tests/unit/cpu_property_test.c \
+	tests/unit/cpu_segment_test.c \
+	tests/unit/cpu_state_test.c \
+	tests/unit/cpu_syscall_test.c \
+	tests/unit/cpu_test.c

@@ -15,7 +15,7 @@ struct msr {
 	uint64_t constant;
 };
 
-#define NONE     UINT16_MAX
+#define NONE	 UINT16_MAX
 #define FIELD(f) offsetof(struct cpu_state, f)
 
 #define MTRRCAP_WC (1ull << 10) /* no variable and no fixed ranges */

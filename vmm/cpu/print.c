@@ -43,7 +43,8 @@ static void put_gprs(struct out *o, const struct cpu_state *s)
 
 static void put_segment(struct out *o, const char *name, const struct cpu_segment *g)
 {
-	put(o, "%s=%04x %016" PRIx64 " %08x %04x\n", name, g->selector, g->base, g->limit, g->attr);
+	put(o, "%s=%04x %016" PRIx64 " %08x %04x\n", name, g->selector, g->base, g->limit,
+	    g->attr);
 }
 
 static void put_segments(struct out *o, const struct cpu_state *s)
@@ -81,10 +82,11 @@ void cpu_print(const struct cpu_state *s, char *buf, size_t n)
 	put_gprs(&o, s);
 	put(&o, "RIP=%016" PRIx64 " RFLAGS=%08" PRIx64 "\n", s->rip, s->rflags);
 	put_segments(&o, s);
-	put(&o, "CR0=%08" PRIx64 " CR2=%016" PRIx64 " CR3=%016" PRIx64 " CR4=%08" PRIx64, s->cr0,
-	    s->cr2, s->cr3, s->cr4);
-	put(&o, " CR8=%" PRIx64 " EFER=%04" PRIx64 " XCR0=%" PRIx64 "\n", s->cr8, s->efer, s->xcr0);
-	put(&o, "DR0=%016" PRIx64 " DR1=%016" PRIx64 " DR2=%016" PRIx64 " DR3=%016" PRIx64, s->dr[0],
-	    s->dr[1], s->dr[2], s->dr[3]);
+	put(&o, "CR0=%08" PRIx64 " CR2=%016" PRIx64 " CR3=%016" PRIx64 " CR4=%08" PRIx64,
+	    s->cr0, s->cr2, s->cr3, s->cr4);
+	put(&o, " CR8=%" PRIx64 " EFER=%04" PRIx64 " XCR0=%" PRIx64 "\n", s->cr8, s->efer,
+	    s->xcr0);
+	put(&o, "DR0=%016" PRIx64 " DR1=%016" PRIx64 " DR2=%016" PRIx64 " DR3=%016" PRIx64,
+	    s->dr[0], s->dr[1], s->dr[2], s->dr[3]);
 	put(&o, " DR6=%08" PRIx64 " DR7=%08" PRIx64 "\n", s->dr[6], s->dr[7]);
 }

@@ -18,8 +18,8 @@ static enum cpu_result ret_real(struct cpu *c, const struct cpu_return *ret,
 }
 
 static enum cpu_result ret_outer(struct cpu *c, struct cpu_return *ret,
-				 const struct cpu_desc *code, struct cpu_stack *st, unsigned opsize,
-				 struct cpu_fault *f)
+				 const struct cpu_desc *code, struct cpu_stack *st,
+				 unsigned opsize, struct cpu_fault *f)
 {
 	uint64_t vals[2]; /* RSP, SS */
 	enum cpu_result r = cpu_stack_pop_all(c, st, vals, 2, opsize, f);
@@ -41,11 +41,13 @@ enum cpu_result cpu_far_ret(struct cpu *c, unsigned opsize, unsigned pop_bytes,
 
 	if (r != CPU_OK)
 		return r;
-	/* The parameters lie on the inner stack and, after a call gate copied them, on the outer
-	 * one too: both drop them. */
+	/* The parameters lie on the inner stack and, after a call gate copied them, on the
+	 * outer one too: both drop them. */
 	st.sp = (st.sp + pop_bytes) & st.mask;
 	struct cpu_return ret = {
-		.rip = vals[0], .cs = (uint16_t)vals[1], .release = pop_bytes,
+		.rip = vals[0],
+		.cs = (uint16_t)vals[1],
+		.release = pop_bytes,
 	};
 	if (cpu_real_or_v86(&c->s))
 		return ret_real(c, &ret, &st, f);

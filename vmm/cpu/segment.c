@@ -20,8 +20,8 @@ static void load_real(struct cpu_state *s, enum cpu_seg seg, uint16_t selector)
 	}
 }
 
-/* A null selector makes the segment unusable. SS keeps its DPL, which is the CPL; it may be null
- * only in 64-bit mode outside ring 3. */
+/* A null selector makes the segment unusable. SS keeps its DPL, which is the CPL; it may be
+ * null only in 64-bit mode outside ring 3. */
 static enum cpu_result load_null(struct cpu *c, enum cpu_seg seg, uint16_t selector,
 				 struct cpu_fault *f)
 {

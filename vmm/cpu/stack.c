@@ -73,8 +73,8 @@ enum cpu_result cpu_stack_push_all(struct cpu *c, struct cpu_stack *st, const ui
 	return r;
 }
 
-enum cpu_result cpu_stack_pop_all(struct cpu *c, struct cpu_stack *st, uint64_t *vals, unsigned n,
-				  unsigned size, struct cpu_fault *f)
+enum cpu_result cpu_stack_pop_all(struct cpu *c, struct cpu_stack *st, uint64_t *vals,
+				  unsigned n, unsigned size, struct cpu_fault *f)
 {
 	enum cpu_result r = CPU_OK;
 
@@ -102,8 +102,8 @@ static enum cpu_result read_tss(struct cpu *c, unsigned offset, void *buf, unsig
 	return cpu_read_table(c, tr->base + offset, buf, len, f);
 }
 
-static enum cpu_result inner_long(struct cpu *c, unsigned dpl, unsigned ist, struct cpu_stack *st,
-				  struct cpu_fault *f)
+static enum cpu_result inner_long(struct cpu *c, unsigned dpl, unsigned ist,
+				  struct cpu_stack *st, struct cpu_fault *f)
 {
 	unsigned offset = ist ? TSS_IST1 + (ist - 1) * 8 : TSS_RSP0 + dpl * 8;
 	enum cpu_result r = read_tss(c, offset, &st->sp, 8, f);
@@ -180,8 +180,8 @@ enum cpu_result cpu_stack_inner(struct cpu *c, unsigned dpl, unsigned ist, struc
 				struct cpu_fault *f)
 {
 	*st = (struct cpu_stack){0};
-	/* Privilege is that of the level being entered, which the state does not show yet. At the
-	 * same level (IST) AC counts as for any push. */
+	/* Privilege is that of the level being entered, which the state does not show yet. At
+	 * the same level (IST) AC counts as for any push. */
 	if (dpl < 3 && cpu_cpl(&c->s) != dpl)
 		st->flags = MEM_IMPLICIT;
 	if (cpu_long_mode(&c->s))

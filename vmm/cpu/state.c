@@ -6,10 +6,10 @@
  */
 #include "vmm/cpu/state.h"
 
-#define REAL_DATA_ATTR 0x0093 /* present, read/write, accessed */
-#define REAL_CODE_ATTR 0x009b /* present, execute/read, accessed */
-#define RESET_LDT_ATTR 0x0082
-#define RESET_TSS_ATTR 0x008b /* present, busy */
+#define REAL_DATA_ATTR	0x0093 /* present, read/write, accessed */
+#define REAL_CODE_ATTR	0x009b /* present, execute/read, accessed */
+#define RESET_LDT_ATTR	0x0082
+#define RESET_TSS_ATTR	0x008b	   /* present, busy */
 #define RESET_SIGNATURE 0x000906e9 /* EDX: family 6, as CPUID leaf 1 of the default model */
 
 #define PAT_RESET     0x0007040600070406ull

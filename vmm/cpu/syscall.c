@@ -2,9 +2,9 @@
  *
  * Owns SYSCALL, SYSRET, SYSENTER and SYSEXIT, which load flat segments without any table.
  *
- * Where makers differ this is Intel's behaviour: SYSCALL and SYSRET are #UD outside 64-bit mode,
- * and SYSRET to an address that is not canonical is #GP while still at CPL 0.
- * Read after: desc.h. Manual: SDM vol. 2, SYSCALL, SYSRET, SYSENTER, SYSEXIT.
+ * Where makers differ this is Intel's behaviour: SYSCALL and SYSRET are #UD outside 64-bit
+ * mode, and SYSRET to an address that is not canonical is #GP while still at CPL 0. Read after:
+ * desc.h. Manual: SDM vol. 2, SYSCALL, SYSRET, SYSENTER, SYSEXIT.
  */
 #include "vmm/cpu/desc.h"
 #include "vmm/cpu/segment.h"
@@ -62,8 +62,8 @@ enum cpu_result cpu_sysret(struct cpu *c, unsigned opsize, struct cpu_fault *f)
 		return cpu_gp0(f);
 	s->rip = w == WIDTH_64 ? s->gpr[CPU_RCX] : (uint32_t)s->gpr[CPU_RCX];
 	s->rflags = (s->gpr[CPU_R11] & SYSRET_FLAGS) | RFL_FIXED;
-	load_flat(s, (uint16_t)((base + (w == WIDTH_64 ? 16 : 0)) | 3), (uint16_t)((base + 8) | 3),
-		  3, w);
+	load_flat(s, (uint16_t)((base + (w == WIDTH_64 ? 16 : 0)) | 3),
+		  (uint16_t)((base + 8) | 3), 3, w);
 	return CPU_OK;
 }
 

@@ -6,28 +6,32 @@
  */
 #include "vmm/cpu/transfer.h"
 
+enum cpu_result cpu_check_code(const struct cpu *c, const struct cpu_desc *d,
+			       struct cpu_fault *f)
+{
+	unsigned attr = cpu_desc_attr(d);
+
+	if (!attr_is_code(attr) || (cpu_is_code64(&c->s, attr) && (attr & SEG_DB)))
+		return cpu_fault_sel(f, VEC_GP, d->selector);
+	return CPU_OK;
+}
+
 enum cpu_result cpu_read_code(struct cpu *c, uint16_t selector, struct cpu_desc *d,
 			      struct cpu_fault *f)
 {
 	enum cpu_result r;
-	unsigned attr;
 
 	if (SEL_NULL(selector))
 		return cpu_gp0(f);
 	r = cpu_desc_read(c, selector, VEC_GP, d, f);
-	if (r != CPU_OK)
-		return r;
-	attr = cpu_desc_attr(d);
-	if (!attr_is_code(attr) || (cpu_is_code64(&c->s, attr) && (attr & SEG_DB)))
-		return cpu_fault_sel(f, VEC_GP, selector);
-	return CPU_OK;
+	return r == CPU_OK ? cpu_check_code(c, d, f) : r;
 }
 
 enum cpu_result cpu_check_rip(const struct cpu *c, const struct cpu_desc *d, uint64_t rip,
 			      struct cpu_fault *f)
 {
 	bool ok = cpu_is_code64(&c->s, cpu_desc_attr(d)) ? cpu_canonical(&c->s, rip)
-							: rip <= cpu_desc_segment(d).limit;
+							 : rip <= cpu_desc_segment(d).limit;
 
 	return ok ? CPU_OK : cpu_gp0(f);
 }
@@ -79,7 +83,8 @@ static enum cpu_result return_ss(struct cpu *c, uint16_t sel, unsigned cpl, bool
 	unsigned attr;
 
 	if (SEL_NULL(sel)) {
-		*ss = (struct cpu_segment){.selector = sel, .attr = (uint16_t)(cpl << SEG_DPL_SHIFT)};
+		*ss = (struct cpu_segment){.selector = sel,
+					   .attr = (uint16_t)(cpl << SEG_DPL_SHIFT)};
 		return to64 && cpl != 3 && SEL_RPL(sel) == cpl ? CPU_OK : cpu_gp0(f);
 	}
 	r = cpu_desc_read(c, sel, VEC_GP, &d, f);
@@ -103,7 +108,8 @@ static void drop_inner_data(struct cpu_state *s, unsigned cpl)
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
 		struct cpu_segment *g = &s->seg[data[i]];
 
-		if (!(g->attr & SEG_P) || attr_is_conforming(g->attr) || SEG_DPL(g->attr) >= cpl)
+		if (!(g->attr & SEG_P) || attr_is_conforming(g->attr) ||
+		    SEG_DPL(g->attr) >= cpl)
 			continue;
 		g->selector = 0;
 		g->attr = 0;

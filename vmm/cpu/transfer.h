@@ -11,8 +11,12 @@
 #include "vmm/cpu/desc.h"
 #include "vmm/cpu/stack.h"
 
-/* Reads the descriptor of a code segment: #GP(0) if null, #GP(selector) if it is none or claims
- * to be 64-bit and 32-bit at once. Privilege and presence are the caller's. */
+/* #GP(selector) unless d is a code segment that does not claim to be 64-bit and 32-bit at once.
+ * Privilege and presence are the caller's. */
+enum cpu_result cpu_check_code(const struct cpu *c, const struct cpu_desc *d,
+			       struct cpu_fault *f);
+
+/* Reads the descriptor that selector names, #GP(0) if null, and checks it so. */
 enum cpu_result cpu_read_code(struct cpu *c, uint16_t selector, struct cpu_desc *d,
 			      struct cpu_fault *f);
 
