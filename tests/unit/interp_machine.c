@@ -27,14 +27,17 @@ static unsigned needed(unsigned flags)
 static enum cpu_result check_range(struct machine *m, struct cpu_state *s, uint64_t va,
 				   unsigned len, unsigned flags, struct cpu_fault *f)
 {
-	for (unsigned k = 0; k < len; k++) {
-		uint64_t off = va + k - m->base;
+	const uint64_t last = va + len - 1;
+	const unsigned need = needed(flags);
+
+	for (uint64_t at = va; at <= last; at = (at | (SH_PAGE_SIZE - 1)) + 1) {
+		uint64_t off = at - m->base;
 		unsigned perm = off < MACHINE_SIZE ? m->perm[off / SH_PAGE_SIZE] : 0;
 
-		if ((perm & needed(flags)) != needed(flags))
-			return page_fault(s, va + k, flags, perm, f);
+		if ((perm & need) != need)
+			return page_fault(s, at, flags, perm, f);
 	}
-	return CPU_OK;
+	return last >= va ? CPU_OK : page_fault(s, va, flags, false, f);
 }
 
 static enum cpu_result mach_read(void *p, struct cpu_state *s, gva_t va, void *buf, unsigned len,

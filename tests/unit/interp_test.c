@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 	interp_system_suite();
 	interp_mode_suite();
 	interp_fault_suite();
+	interp_fuzz_suite();
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();
 	CU_cleanup_registry();

@@ -18,15 +18,15 @@ static enum cpu_result vector_ready(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 
-	if (!x->c->ops->get_vec || !x->c->ops->set_vec)
-		return exec_not_emulated(x);
 	if (x->i->vex) {
 		if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & XCR0_AVX) != XCR0_AVX)
 			return exec_ud(x);
 	} else if ((s->cr0 & CR0_EM) || !(s->cr4 & CR4_OSFXSR)) {
 		return exec_ud(x);
 	}
-	return s->cr0 & CR0_TS ? cpu_fault(x->f, VEC_NM) : CPU_OK;
+	if (s->cr0 & CR0_TS)
+		return cpu_fault(x->f, VEC_NM);
+	return x->c->ops->get_vec && x->c->ops->set_vec ? CPU_OK : exec_not_emulated(x);
 }
 
 /* Without VEX the bits above the operand survive; with it they become 0. */
