@@ -150,14 +150,14 @@ static void put_sib(struct gen *g, uint8_t reg, uint64_t target)
 	unsigned mod = 1 + pick(g, 2);
 	int64_t disp = mod == 1 ? (int8_t)rnd(g) : (int32_t)(rnd(g) & 0xfffff) - 0x80000;
 
-	if (g->rex || (g->form->flags & F_VEX)) {
-		g->rex = (uint8_t)((g->rex & ~3u) | (base >> 3) | (index >> 3) << 1);
-	} else {
+	if (!g->rex && !(g->form->flags & F_VEX)) {
 		base &= 7;
 		index &= 7;
 	}
 	if (index == base)
 		index = 4; /* none */
+	if (g->rex || (g->form->flags & F_VEX))
+		g->rex = (uint8_t)((g->rex & ~3u) | (base >> 3) | (index >> 3) << 1);
 	put(g, mod << 6 | reg << 3 | 4u, 1);
 	put(g, scale << 6 | (index & 7) << 3 | (base & 7), 1);
 	put(g, (uint64_t)disp, mod == 1 ? 1 : 4);
