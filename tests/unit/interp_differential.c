@@ -363,6 +363,8 @@ static bool one_case(struct machine *m, uint64_t seed, uint64_t n)
 	memcpy(native_data, g.data, DATA_LEN);
 	want = g.regs;
 	want_sig = native_run(g.bytes, g.len, &want);
+	if (want_sig == SIGILL && ((g.form->flags & F_VEX) || g.form->map == 2))
+		return true; /* an extension this processor lacks */
 	same = want_sig == got_sig &&
 	       !memcmp(native_data, m->ram + 0x1000, DATA_LEN) &&
 	       !memcmp(want.gpr, got.gpr, sizeof(want.gpr)) &&

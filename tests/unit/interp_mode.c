@@ -193,6 +193,19 @@ static void single_step(void)
 	CU_ASSERT_TRUE(s->dr[6] & (1 << 14));
 	CU_ASSERT_EQUAL(machine_peek(m, s->gpr[CPU_RSP], 8), 0x8001);
 	CU_ASSERT_FALSE(s->rflags & RFL_TF);
+	/* STI holds interrupts back, but no trap; MOV SS both. */
+	start64();
+	s->rflags |= RFL_TF;
+	set_gate(1, 0x18, 0x9000, 16);
+	machine_code(m, 0x8000, "fb 8e d0");
+	CU_ASSERT_EQUAL(machine_run(m, 1), CPU_OK);
+	CU_ASSERT_EQUAL(s->rip, 0x9000);
+	start64();
+	s->rflags |= RFL_TF;
+	s->rip = 0x8001;
+	s->gpr[CPU_RAX] = 0x10;
+	CU_ASSERT_EQUAL(machine_run(m, 1), CPU_OK);
+	CU_ASSERT_EQUAL(s->rip, 0x8003);
 	start64();
 	s->rflags |= RFL_TF;
 	set_gate(3, 0x18, 0x9100, 16);
@@ -291,6 +304,21 @@ static void decimal(void)
 	CU_ASSERT_EQUAL(m->fault.vector, VEC_DE);
 }
 
+/* JMP and CALL through far pointers in memory, 16:32 and 16:64. */
+static void far_pointers(void)
+{
+	start64();
+	machine_code(m, 0x2000, "00 90 00 00 18 00");
+	machine_code(m, 0x2010, "00 91 00 00 00 00 00 00 18 00");
+	CU_ASSERT_EQUAL(machine_step_hex(m, "ff 2c 25 00 20 00 00"), CPU_OK);
+	CU_ASSERT_EQUAL(s->rip, 0x9000);
+	CU_ASSERT_EQUAL(machine_step_hex(m, "48 ff 1c 25 10 20 00 00"), CPU_OK);
+	CU_ASSERT_EQUAL(s->rip, 0x9100);
+	CU_ASSERT_EQUAL(machine_peek(m, s->gpr[CPU_RSP], 8), 0x9008);
+	CU_ASSERT_EQUAL(machine_step_hex(m, "48 cb"), CPU_OK);
+	CU_ASSERT_EQUAL(s->rip, 0x9008);
+}
+
 /* LGDT with a 16-bit operand size loads 24 bits of base. */
 static void lgdt16(void)
 {
@@ -317,6 +345,7 @@ void interp_mode_suite(void)
 	CU_add_test(p, "MOV SS", stack_shadow);
 	CU_add_test(p, "SYSCALL, SYSRET", system_call);
 	CU_add_test(p, "branches", branches);
+	CU_add_test(p, "far pointers in memory", far_pointers);
 	CU_add_test(p, "decimal adjustment", decimal);
 	CU_add_test(p, "LGDT with 16 bits", lgdt16);
 }

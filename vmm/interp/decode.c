@@ -177,7 +177,7 @@ static void take_insn(struct insn *out, const ZydisDecodedInstruction *z, enum d
 	out->lock = z->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 	out->vex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
 	out->evex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
-	out->far_ret = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	out->far_branch = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
 	out->rex_w = z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->raw.rex.W;
 }
 

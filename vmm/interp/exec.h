@@ -42,6 +42,7 @@ struct exec {
 	uint64_t sp_bias; /* POP of an operand based on rSP: what rSP will have grown by */
 	unsigned max_rep;
 	bool shadow;       /* sets int_shadow */
+	bool ss_loaded;    /* MOV SS or POP SS: holds back traps as well as interrupts */
 	bool unfinished;   /* a REP with iterations left: RIP stays */
 	bool delivered;    /* software interrupt: no single-step trap (SDM vol. 3, 6.8.3) */
 	bool not_emulated; /* with CPU_BROKEN */
@@ -116,6 +117,14 @@ static inline enum cpu_result exec_gp(struct exec *x)
 static inline enum cpu_result exec_ud(struct exec *x)
 {
 	return cpu_fault(x->f, VEC_UD);
+}
+
+/* After SS was loaded, the next instruction, which loads rSP, must come first (SDM vol. 3,
+ * section 6.8.3). */
+static inline void exec_ss_loaded(struct exec *x)
+{
+	x->shadow = true;
+	x->ss_loaded = true;
 }
 
 /* Condition code 0..15 as in the opcode (SDM vol. 1, appendix B). */

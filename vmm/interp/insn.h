@@ -56,7 +56,7 @@ struct insn {
 	uint8_t seg;      /* override, or CPU_SEGS: for implicit operands only */
 	bool lock;
 	bool rex_w;
-	bool far_ret; /* RETF: the mnemonic is that of RET */
+	bool far_branch; /* JMP, CALL and RET are one mnemonic for near and far */
 	bool vex; /* VEX encoded */
 	bool evex;
 	struct opnd op[INSN_OPNDS];

@@ -37,7 +37,7 @@ static enum cpu_result mov_to_seg(struct exec *x, unsigned seg)
 	if (r == CPU_OK)
 		r = cpu_load_seg(x->c, seg, (uint16_t)sel, x->f);
 	if (r == CPU_OK && seg == CPU_SS)
-		x->shadow = true;
+		exec_ss_loaded(x);
 	return r;
 }
 
@@ -200,7 +200,6 @@ enum cpu_result x_load_far(struct exec *x)
 	r = cpu_load_seg(x->c, x->h->arg, sel, x->f);
 	if (r != CPU_OK)
 		return r;
-	x->shadow = x->h->arg == CPU_SS;
 	reg_set(exec_state(x), dst, dst->size, off);
 	return CPU_OK;
 }

@@ -102,7 +102,7 @@ static enum cpu_result pop_seg(struct exec *x, unsigned seg, uint64_t sel)
 	enum cpu_result r = cpu_load_seg(x->c, seg, (uint16_t)sel, x->f);
 
 	if (r == CPU_OK && seg == CPU_SS)
-		x->shadow = true;
+		exec_ss_loaded(x);
 	return r;
 }
 

@@ -2,6 +2,9 @@
  *
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
+ * Known limits: no alignment checks (#AC), no breakpoints by DR0 to DR3, no task switches, no
+ * CR4.VME and CR4.PVI; x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic.
+ *
  * Read first: interp.h, insn.h, exec.h.
  */
 #include <stdio.h>
@@ -174,7 +177,7 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 }
 
 static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
-			    struct interp_info *info, struct cpu_fault *f, bool *delivered)
+			    struct interp_info *info, struct cpu_fault *f, bool *no_trap)
 {
 	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
 	enum cpu_result r;
@@ -189,16 +192,16 @@ static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
 		return r;
 	x.next = rip_after(&c->s, x.i->len);
 	r = execute(&x, info);
-	*delivered = x.delivered;
+	*no_trap = x.delivered || x.ss_loaded;
 	return r;
 }
 
 enum cpu_result interp_step(struct interp *in, struct cpu *c, unsigned max_rep,
 			    struct interp_info *info, struct cpu_fault *f)
 {
-	bool delivered;
+	bool no_trap;
 
-	return step(in, c, max_rep, info, f, &delivered);
+	return step(in, c, max_rep, info, f, &no_trap);
 }
 
 static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
@@ -232,15 +235,13 @@ enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned m
 				    struct interp_info *info, struct cpu_fault *f)
 {
 	const bool tf = c->s.rflags & RFL_TF;
-	bool delivered = false;
+	bool no_trap = false;
 	/* Single-stepping traps after each iteration of a string instruction. */
-	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &delivered);
+	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &no_trap);
 
 	if (r == CPU_FAULT)
 		return deliver_fault(c, f);
-	/* MOV SS and POP SS hold a pending #DB back; as on processors, it is lost if the next
-	 * instruction raises none (SDM vol. 3, section 6.8.3). */
-	if (r == CPU_OK && tf && !delivered && !c->s.int_shadow)
+	if (r == CPU_OK && tf && !no_trap)
 		return deliver_single_step(c, f);
 	return r;
 }
