@@ -9,10 +9,10 @@
 #include "interp_machine.h"
 #include "interp_suites.h"
 
-#define BASE  0x100000u
-#define RW    (BASE + 0x2000)
+#define BASE   0x100000u
+#define RW     (BASE + 0x2000)
 #define RDONLY (BASE + 0x3000)
-#define NONE  (BASE + 0x4000)
+#define NONE   (BASE + 0x4000)
 
 static struct machine *m;
 static uint64_t *gpr;
@@ -106,8 +106,8 @@ static void precise_faults(void)
 static void invalid(void)
 {
 	static const char *const hex[] = {
-		"0f 0b", "0f ff c0", "f0 48 89 07", "f0 01 c0", "06", "f0 90", "0f 20 c8",
-		"8e c8", "c4 e2 78 f2 ff ff", "0f 01 c1", "27", "f0 48 39 07",
+		"0f 0b",    "0f ff c0", "f0 48 89 07",	     "f0 01 c0", "06", "f0 90",
+		"0f 20 c8", "8e c8",	"c4 e2 78 f2 ff ff", "0f 01 c1", "27", "f0 48 39 07",
 	};
 
 	for (unsigned k = 0; k + 1 < sizeof(hex) / sizeof(hex[0]); k++) {
@@ -123,7 +123,8 @@ static void invalid(void)
 static void too_long(void)
 {
 	start();
-	CU_ASSERT_EQUAL(machine_step_hex(m, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 90"), CPU_OK);
+	CU_ASSERT_EQUAL(machine_step_hex(m, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 90"),
+			CPU_OK);
 	start();
 	CU_ASSERT_EQUAL(machine_step_hex(m, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 66 90"),
 			CPU_FAULT);

@@ -28,9 +28,15 @@ static void random_state(struct machine *m, uint64_t *rng)
 	struct cpu_state *s = &m->cpu.s;
 
 	switch (next(rng) % 4) {
-	case 0: machine_real(m, CODE); break;
-	case 1: machine_flat32(m, CODE); break;
-	default: machine_long(m, CODE); break;
+	case 0:
+		machine_real(m, CODE);
+		break;
+	case 1:
+		machine_flat32(m, CODE);
+		break;
+	default:
+		machine_long(m, CODE);
+		break;
 	}
 	if (s->cr0 & CR0_PE)
 		machine_set_cpl(m, next(rng) % 2 ? 0 : 3);
@@ -46,7 +52,8 @@ static void random_state(struct machine *m, uint64_t *rng)
 
 static void random_code(struct machine *m, uint64_t *rng)
 {
-	static const uint8_t leads[] = {0x0f, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x48, 0xc4, 0xc5, 0x41};
+	static const uint8_t leads[] = {0x0f, 0x66, 0x67, 0xf0, 0xf2,
+					0xf3, 0x48, 0xc4, 0xc5, 0x41};
 	uint8_t bytes[16];
 
 	for (unsigned k = 0; k < sizeof(bytes); k++)
@@ -98,8 +105,7 @@ static void fuzz(void)
 		bad++;
 		printf("\n  fuzz case %llu (state %llx): %s%s\n", (unsigned long long)k,
 		       (unsigned long long)at,
-		       ZydisMnemonicGetString((ZydisMnemonic)m->info.mnemonic),
-		       m->info.text);
+		       ZydisMnemonicGetString((ZydisMnemonic)m->info.mnemonic), m->info.text);
 		for (unsigned b = 0; b < m->info.len; b++)
 			printf(" %02x", m->info.bytes[b]);
 	}

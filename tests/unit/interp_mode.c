@@ -29,8 +29,12 @@ static int teardown(void)
 	return 0;
 }
 
-static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff,
-			       0x00cff3000000ffff, 0x00affb000000ffff};
+static const uint64_t gdt[] = {0,
+			       0x00cf9b000000ffff,
+			       0x00cf93000000ffff,
+			       0x00af9b000000ffff,
+			       0x00cff3000000ffff,
+			       0x00affb000000ffff};
 
 static void load_gdt(void)
 {
@@ -57,19 +61,19 @@ static void trampoline(void)
 	s->seg[CPU_CS].base = 0x8000;
 	machine_code(m, 0x8000,
 		     "fa 8c c8 8e d8"
-		     "66 0f 01 16 40 00"        /* lgdtl 0x40 */
-		     "0f 20 c0 0c 01 0f 22 c0"  /* cr0 |= PE */
+		     "66 0f 01 16 40 00"	 /* lgdtl 0x40 */
+		     "0f 20 c0 0c 01 0f 22 c0"	 /* cr0 |= PE */
 		     "66 ea 80 80 00 00 08 00"); /* ljmpl $8,$0x8080 */
 	machine_code(m, 0x8040, "1f 00 48 80 00 00");
 	machine_poke(m, 0x8048, gdt, 32);
 	machine_code(m, 0x8080,
 		     "66 b8 10 00 8e d8 8e c0 8e d0"
 		     "bc 00 70 00 00"
-		     "0f 20 e0 83 c8 20 0f 22 e0"          /* cr4 |= PAE */
-		     "b8 00 10 00 00 0f 22 d8"             /* cr3 = 0x1000 */
+		     "0f 20 e0 83 c8 20 0f 22 e0"		 /* cr4 |= PAE */
+		     "b8 00 10 00 00 0f 22 d8"			 /* cr3 = 0x1000 */
 		     "b9 80 00 00 c0 0f 32 0d 00 01 00 00 0f 30" /* efer |= LME */
-		     "0f 20 c0 0d 00 00 00 80 0f 22 c0"    /* cr0 |= PG */
-		     "ea 00 81 00 00 18 00");              /* ljmp $0x18,$0x8100 */
+		     "0f 20 c0 0d 00 00 00 80 0f 22 c0"		 /* cr0 |= PG */
+		     "ea 00 81 00 00 18 00");			 /* ljmp $0x18,$0x8100 */
 	machine_code(m, 0x8100, "48 b8 ef cd ab 89 67 45 23 01 50 5b f4");
 	CU_ASSERT_EQUAL(machine_run(m, 100), CPU_OK);
 	CU_ASSERT_EQUAL(s->activity, CPU_HALTED);
@@ -86,16 +90,16 @@ static void code32(void)
 	machine_flat32(m, 0x8000);
 	load_gdt();
 	machine_code(m, 0x8000,
-		     "bc 00 70 00 00"    /* mov $0x7000,%esp */
-		     "68 34 12 00 00"    /* push $0x1234 */
-		     "e8 11 00 00 00"    /* call 0x8020 */
+		     "bc 00 70 00 00"		 /* mov $0x7000,%esp */
+		     "68 34 12 00 00"		 /* push $0x1234 */
+		     "e8 11 00 00 00"		 /* call 0x8020 */
 		     "6a 08 68 40 80 00 00 cb"); /* push $8; push $0x8040; lret */
 	machine_code(m, 0x8020,
-		     "c8 08 00 00"       /* enter $8,$0 */
-		     "8b 5d 08"          /* mov 8(%ebp),%ebx */
-		     "b9 05 00 00 00"    /* mov $5,%ecx */
-		     "43 e2 fd"          /* 1: inc %ebx; loop 1b */
-		     "c9 c2 04 00");     /* leave; ret $4 */
+		     "c8 08 00 00"    /* enter $8,$0 */
+		     "8b 5d 08"	      /* mov 8(%ebp),%ebx */
+		     "b9 05 00 00 00" /* mov $5,%ecx */
+		     "43 e2 fd"	      /* 1: inc %ebx; loop 1b */
+		     "c9 c2 04 00");  /* leave; ret $4 */
 	machine_code(m, 0x8040, "60 31 c0 31 db 61 f4");
 	CU_ASSERT_EQUAL(machine_run(m, 100), CPU_OK);
 	CU_ASSERT_EQUAL(s->activity, CPU_HALTED);
@@ -109,9 +113,9 @@ static void code16(void)
 	machine_real(m, 0x8000);
 	s->gpr[CPU_RSP] = 0xffff0100;
 	machine_code(m, 0x8000,
-		     "b8 00 10 8e d8"       /* mov $0x1000,%ax; mov %ax,%ds */
-		     "c7 06 10 00 cd ab"    /* movw $0xabcd,0x10 */
-		     "9a 00 00 00 09"       /* lcall $0x900,$0 */
+		     "b8 00 10 8e d8"	       /* mov $0x1000,%ax; mov %ax,%ds */
+		     "c7 06 10 00 cd ab"       /* movw $0xabcd,0x10 */
+		     "9a 00 00 00 09"	       /* lcall $0x900,$0 */
 		     "67 66 8b 1d 10 00 00 00" /* mov 0x10(32-bit address),%ebx */
 		     "f4");
 	machine_code(m, 0x9000, "fe 06 10 00 cb"); /* incb 0x10; lret */
@@ -153,7 +157,7 @@ static void int_protected(void)
 	set_gate(0x80, 8, 0x9000, 8);
 	set_gate(6, 8, 0x9010, 8);
 	machine_code(m, 0x8000, "cd 80 0f 0b f4");
-	machine_code(m, 0x9000, "40 cf");                     /* inc %eax; iret */
+	machine_code(m, 0x9000, "40 cf");		       /* inc %eax; iret */
 	machine_code(m, 0x9010, "8b 4c 24 08 83 04 24 02 cf"); /* flags; skip the ud2; iret */
 	CU_ASSERT_EQUAL(machine_run(m, 100), CPU_OK);
 	CU_ASSERT_EQUAL(s->activity, CPU_HALTED);
@@ -251,15 +255,24 @@ static void branches(void)
 		const char *hex;
 		uint64_t rflags, rcx, rip;
 	} t[] = {
-		{"74 10", RFL_ZF, 0, 0x8012}, {"74 10", 0, 0, 0x8002},
-		{"0f 84 00 01 00 00", RFL_ZF, 0, 0x8106}, {"75 fe", 0, 0, 0x8000},
-		{"7c 10", RFL_SF, 0, 0x8012}, {"7c 10", RFL_SF | RFL_OF, 0, 0x8002},
-		{"7e 10", RFL_ZF, 0, 0x8012}, {"77 10", RFL_CF, 0, 0x8002},
-		{"e3 10", 0, 0x100000000, 0x8002}, {"67 e3 10", 0, 0x100000000, 0x8013},
-		{"e2 10", 0, 2, 0x8012}, {"e2 10", 0, 1, 0x8002},
-		{"e1 10", 0, 2, 0x8002}, {"e0 10", 0, 2, 0x8012},
-		{"eb 10", 0, 0, 0x8012}, {"e9 00 10 00 00", 0, 0, 0x9005},
-		{"ff e1", 0, 0x1234, 0x1234}, {"66 e9 00 10 00 00", 0, 0, 0x9006},
+		{"74 10", RFL_ZF, 0, 0x8012},
+		{"74 10", 0, 0, 0x8002},
+		{"0f 84 00 01 00 00", RFL_ZF, 0, 0x8106},
+		{"75 fe", 0, 0, 0x8000},
+		{"7c 10", RFL_SF, 0, 0x8012},
+		{"7c 10", RFL_SF | RFL_OF, 0, 0x8002},
+		{"7e 10", RFL_ZF, 0, 0x8012},
+		{"77 10", RFL_CF, 0, 0x8002},
+		{"e3 10", 0, 0x100000000, 0x8002},
+		{"67 e3 10", 0, 0x100000000, 0x8013},
+		{"e2 10", 0, 2, 0x8012},
+		{"e2 10", 0, 1, 0x8002},
+		{"e1 10", 0, 2, 0x8002},
+		{"e0 10", 0, 2, 0x8012},
+		{"eb 10", 0, 0, 0x8012},
+		{"e9 00 10 00 00", 0, 0, 0x9005},
+		{"ff e1", 0, 0x1234, 0x1234},
+		{"66 e9 00 10 00 00", 0, 0, 0x9006},
 		{"f2 ff e1", 0, 0x1234, 0x1234},
 	};
 

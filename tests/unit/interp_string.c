@@ -108,7 +108,8 @@ static void fault_in_second_page(void)
 	CU_ASSERT_EQUAL(m->cpu.s.rip, BASE + 3);
 }
 
-/* An element that crosses into a read-only page must leave the first page's bytes alone, too. */
+/* An element that crosses into a read-only page must leave the first page's bytes alone, too.
+ */
 static void fault_within_element(void)
 {
 	start(4, 0, DST + 4096 - 12);

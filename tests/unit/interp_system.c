@@ -43,15 +43,20 @@ static void privileged(void)
 		const char *hex;
 		uint8_t vector;
 	} t[] = {
-		{"f4", VEC_GP}, {"fa", VEC_GP}, {"fb", VEC_GP}, {"0f 09", VEC_GP},
-		{"0f 08", VEC_GP}, {"0f 22 d8", VEC_GP}, {"0f 20 d8", VEC_GP},
-		{"0f 22 c0", VEC_GP}, {"0f 23 f8", VEC_GP}, {"0f 21 f8", VEC_GP},
-		{"0f 32", VEC_GP}, {"0f 30", VEC_GP}, {"0f 01 10", VEC_GP},
-		{"0f 01 18", VEC_GP}, {"0f 00 d0", VEC_GP}, {"0f 00 d8", VEC_GP},
-		{"0f 06", VEC_GP}, {"0f 01 f0", VEC_GP}, {"0f 01 38", VEC_GP},
-		{"66 0f 38 82 00", VEC_GP}, {"0f 01 f8", VEC_GP}, {"ec", VEC_GP},
-		{"e6 80", VEC_GP}, {"0f 01 ca", VEC_UD}, {"0f 01 c9", VEC_UD},
-		{"0f 33", VEC_GP}, {"0f 07", VEC_UD}, {"0f 01 d1", VEC_GP},
+		{"f4", VEC_GP},	      {"fa", VEC_GP},
+		{"fb", VEC_GP},	      {"0f 09", VEC_GP},
+		{"0f 08", VEC_GP},    {"0f 22 d8", VEC_GP},
+		{"0f 20 d8", VEC_GP}, {"0f 22 c0", VEC_GP},
+		{"0f 23 f8", VEC_GP}, {"0f 21 f8", VEC_GP},
+		{"0f 32", VEC_GP},    {"0f 30", VEC_GP},
+		{"0f 01 10", VEC_GP}, {"0f 01 18", VEC_GP},
+		{"0f 00 d0", VEC_GP}, {"0f 00 d8", VEC_GP},
+		{"0f 06", VEC_GP},    {"0f 01 f0", VEC_GP},
+		{"0f 01 38", VEC_GP}, {"66 0f 38 82 00", VEC_GP},
+		{"0f 01 f8", VEC_GP}, {"ec", VEC_GP},
+		{"e6 80", VEC_GP},    {"0f 01 ca", VEC_UD},
+		{"0f 01 c9", VEC_UD}, {"0f 33", VEC_GP},
+		{"0f 07", VEC_UD},    {"0f 01 d1", VEC_GP},
 	};
 
 	for (unsigned k = 0; k < sizeof(t) / sizeof(t[0]); k++) {
@@ -260,8 +265,12 @@ static void access_check(void)
 /* A GDT with: code DPL 0 at 8, data DPL 0 at 10, read-only data DPL 3 at 18, busy TSS at 20. */
 static void probes(void)
 {
-	static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
-				       0x00cff1000000ffff, 0x00008b0000000067, 0};
+	static const uint64_t gdt[] = {0,
+				       0x00af9b000000ffff,
+				       0x00cf93000000ffff,
+				       0x00cff1000000ffff,
+				       0x00008b0000000067,
+				       0};
 
 	start(0);
 	machine_poke(m, GDT, gdt, sizeof(gdt));

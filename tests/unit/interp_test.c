@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--bench"))
 		return bench();
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: interp_test [--seed S] [--cases N | --case N] [--bench]\n");
+		fprintf(stderr,
+			"usage: interp_test [--seed S] [--cases N | --case N] [--bench]\n");
 		return 2;
 	}
 	if (CU_initialize_registry() != CUE_SUCCESS)

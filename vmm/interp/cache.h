@@ -16,7 +16,7 @@
 
 struct cache_slot {
 	uint64_t bytes[2]; /* as fetched; those behind insn.len are 0 */
-	uint8_t mode;      /* enum decode_mode */
+	uint8_t mode;	   /* enum decode_mode */
 	struct insn insn;  /* len 0: empty */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The SSE and AVX instructions with which kernels clear and copy pages: whole-register moves,
- * MOVD, MOVQ, and exclusive or (mostly of a register with itself). Everything else vector is not
- * emulated, nor is any of it on an engine without access to the registers.
+ * MOVD, MOVQ, and exclusive or (mostly of a register with itself). Everything else vector is
+ * not emulated, nor is any of it on an engine without access to the registers.
  *
  * Read first: exec.h. Manual: SDM vol. 1, sections 13.1 and 14.3; vol. 2, table 2-16 and on.
  */
@@ -99,8 +99,8 @@ enum cpu_result x_vmovd(struct exec *x)
 		return r;
 	if (dst->kind == OPND_OTHER || src->kind == OPND_OTHER)
 		return exec_not_emulated(x); /* MMX */
-	r = src->kind == OPND_VEC ? x->c->ops->get_vec(x->c->m, src->reg, val) :
-				    exec_read(x, src, len, &low);
+	r = src->kind == OPND_VEC ? x->c->ops->get_vec(x->c->m, src->reg, val)
+				  : exec_read(x, src, len, &low);
 	if (r != CPU_OK)
 		return r;
 	if (src->kind == OPND_VEC)
