@@ -8,12 +8,6 @@
  */
 #include "interp_forms.h"
 
-#define CF 0x001
-#define PF 0x004
-#define AF 0x010
-#define ZF 0x040
-#define SF 0x080
-#define OF 0x800
 
 /* clang-format off */
 #define ALU(n, base)                                            \

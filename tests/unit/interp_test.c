@@ -12,7 +12,7 @@
 #include "interp_machine.h"
 #include "interp_suites.h"
 
-struct interp_options interp_options = {.seed = 1, .first = 0, .last = 250000};
+struct interp_options interp_options = {.seed = 1, .first = 0, .last = 150000};
 
 #define BENCH_STEPS 2000000u
 
