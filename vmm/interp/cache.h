@@ -2,8 +2,8 @@
  *
  * Decoded instructions by where they stand. A slot is believed only if the bytes just fetched
  * are the ones it was decoded from, in the same mode: so it is never wrong, needs no
- * invalidation when code changes, and saves the decoding, which is most of a step (about 90 of
- * 110 ns), but not the fetch.
+ * invalidation when code changes, and saves the decoding, which is most of a step (85 ns of
+ * 115 for a store), but not the fetch.
  *
  * Read first: insn.h.
  */
