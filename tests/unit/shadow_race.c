@@ -79,12 +79,13 @@ static void test_revalidated(void)
 static void make_table(void *ctx)
 {
 	struct fake *f = ctx;
-	uint64_t v = fx_pte(G_DATA + 7, T_RWU);
+	uint64_t v = 0;
 
 	/* Through an address space of its own; the frame then is a table and must be tracked. */
 	fake_access(f, 1, 1ull << 21, 0, &v, 8);
 	CU_ASSERT(sh_is_tracked(f->mmu, GFN(G_DATA + 6)));
 	/* The processor may still have the old mapping of that frame. */
+	v = fx_pte(G_DATA + 7, T_RWU);
 	fake_access(f, 1, 0x6000, SH_WRITE, &v, 8);
 }
 
@@ -107,9 +108,8 @@ static void test_drop_while_tracking(void)
 	gmem_store(f.gm, GPA(21 << 12), fx_pte(G_PT, T_RWU), 8);
 	gmem_store(f.gm, GPA((21 << 12) + 8), fx_pte(G_DATA + 6, T_RWU), 8);
 	fake_set_regs(&f, 1, &b, true);
-	fx_store(&f, 1, 0x6000, 0, 0);
-	fx_store(&f, 0, 0x6000, 0, 0);
-	fx_store(&f, 0, 0x6000, 0, 0);
+	fx_store(&f, 1, 0x6000, 0, fx_pte(G_DATA + 7, T_RWU));
+	fx_store(&f, 0, 0x6000, 0, fx_pte(G_DATA + 7, T_RWU));
 	/* First half of a write by a third party: it stores, and has not yet looked. */
 	gmem_store(f.gm, GPA((G_PT << 12) + 8 * 6), entry, 8);
 	fx_invlpg(&f, 0, 0x6000);
