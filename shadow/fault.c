@@ -29,6 +29,7 @@ struct attempt {
 	const struct sh_walk *w;
 	struct sh_page *root;
 	enum sh_fault_result result;
+	bool linked; /* an upper entry was missing and has been made */
 };
 
 /* Shadow tables of four levels are indexed alike whatever the guest's format is. */
@@ -159,6 +160,7 @@ static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum ste
 		*s = STEP_DONE;
 		return NULL;
 	}
+	a->linked = true;
 	return made ? NULL : child;
 }
 
@@ -223,7 +225,8 @@ static bool hidden(struct sh_vcpu *v, gva_t gva, unsigned flags, const struct sh
 	a.root = v->root[view];
 	if (one_attempt(&a) != STEP_DONE)
 		return false;
-	*r = a.result;
+	/* The leaf was there, the way to it was not. */
+	*r = a.result == SH_FAULT_SPURIOUS && a.linked ? SH_FAULT_RESUME : a.result;
 	return true;
 }
 

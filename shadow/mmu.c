@@ -213,6 +213,18 @@ int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 	return err;
 }
 
+bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
+{
+	struct sh_page *p;
+
+	urcu_memb_read_lock();
+	p = sh_page_find(v->mmu, root_gfn(v), sh_role_root(&v->mode, view));
+	if (p)
+		*root = sh_page_mfn(v->mmu, p);
+	urcu_memb_read_unlock();
+	return p;
+}
+
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root)
 {
 	struct sh_page *now = &v->mmu->pages[root.v - v->mmu->be.table_mfn.v];

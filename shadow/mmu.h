@@ -59,6 +59,8 @@ void sh_flush_all(struct sh_vcpu *v);
 /* Top-level table the hardware must run on for a view; pinned until another one is asked for with
  * the same view and the engine has said sh_root_loaded(). */
 int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root);
+/* The same without making one; from any thread while the vCPU is at rest. */
+bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root);
 /* The hardware's CR3 now points at root: whatever it pointed at before may be let go. */
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root);
 

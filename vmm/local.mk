@@ -1,1 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
+include vmm/front.mk
+include vmm/cpu/local.mk
+include vmm/interp/local.mk
+include vmm/dev/local.mk
+include vmm/boot/local.mk
+include vmm/control/local.mk
+
+# Everything of the monitor but its commands, so that tests can link it.
+noinst_LTLIBRARIES += libvmm.la
+libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sources) \
+	$(control_sources) \
+	vmm/gate/gate.c vmm/gate/gate.h vmm/gate/gate_code.S \
+	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/kvm.h vmm/kvm/probe.c \
+	vmm/kvm/vm.c \
+	vmm/cpuid.c vmm/crash.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h \
+	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/upcalls.c \
+	vmm/vcpu.c vmm/vcpu.h
+libvmm_la_LIBADD = libumbra-shadow.la $(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
+
+bin_PROGRAMS += umbra
+umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/doctor.c
+umbra_LDADD = libvmm.la libumbra-front.la

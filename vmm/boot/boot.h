@@ -19,8 +19,9 @@ enum boot_protocol { BOOT_MULTIBOOT1, BOOT_PVH };
 struct boot_params {
 	const char *kernel; /* path */
 	const char *initrd; /* path or NULL; becomes the first module */
-	const char *append; /* command line or NULL */
-	unsigned cpus;
+	const char *append; /* command line or NULL, at most 4095 bytes. Multiboot puts the kernel's
+			     * file name before it, as GRUB and QEMU do; PVH does not. */
+	unsigned cpus;      /* 1 to 255: MP tables have 8-bit APIC ids */
 };
 
 struct boot_result {
@@ -38,8 +39,15 @@ struct boot_result {
 int boot_load(struct gmem *gm, const struct boot_params *params, struct boot_result *out,
 	      char *msg, size_t msg_len);
 
+/* The same for a kernel image that is in memory already; name stands for it in messages and
+ * params->kernel is not looked at. An initrd is still a path. */
+int boot_load_image(struct gmem *gm, const void *img, size_t len, const char *name,
+		    const struct boot_params *params, struct boot_result *out, char *msg,
+		    size_t msg_len);
+
 /* The boot processor's state at entry: 32-bit flat protected mode, paging off, EAX and EBX as the
- * protocol says (multiboot spec section 3.2; Xen's docs/misc/pvh). */
+ * protocol says (multiboot spec section 3.2; Xen's docs/misc/pvh). s comes from cpu_reset(); what
+ * neither protocol names stays as it is there. */
 void boot_cpu_state(const struct boot_result *r, struct cpu_state *s);
 
 #endif

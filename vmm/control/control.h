@@ -29,19 +29,20 @@ struct control_error {
 	char desc[256];
 };
 
-/* What a machine offers to its control socket. Called from the server's thread; each may be
- * called at any time of the machine's life and never blocks longer than a pause takes. */
+/* What a machine offers to its control socket; all are required. Called from the server's
+ * thread with no lock held; each may be called at any time of the machine's life and never
+ * blocks longer than a pause takes. Each may call control_event, none may call control_stop. */
 struct control_ops {
-	/* "running", "paused", "shutdown", "prelaunch", "internal-error" as in QEMU's RunState. */
+	/* "running", "paused", "shutdown", "prelaunch", "internal-error", as in QEMU. */
 	const char *(*status)(void *m);
 	bool (*running)(void *m);
 	const char *(*name)(void *m);
 	int (*stop)(void *m, struct control_error *e); /* returns when every vCPU has stopped */
 	int (*cont)(void *m, struct control_error *e);
-	void (*quit)(void *m);
+	void (*quit)(void *m); /* asks for the end and returns; the reply is sent after it */
 	/* Each returns a new json object (ownership passes) or NULL with *e set. */
 	struct json_object *(*shadow_roots)(void *m, struct control_error *e);
-	/* gva, vCPU index (its current CR3), or a root's gfn if root is not NULL. */
+	/* From the current CR3 of the vCPU of this index, which may not exist. */
 	struct json_object *(*shadow_walk)(void *m, gva_t gva, unsigned vcpu,
 					   struct control_error *e);
 	struct json_object *(*shadow_audit)(void *m, struct control_error *e);
@@ -53,14 +54,17 @@ struct control;
 
 /* Listens on path (mode 0600; missing parent directories of the default place are made 0700). A
  * socket file nobody answers at is replaced; one that a live machine answers at is refused.
- * With wait, returns only when a client has negotiated. Returns 0; or -1 with one line in msg. */
+ * With wait, returns only when a client has negotiated; *out is set before any op is called.
+ * Returns 0; or -1 with one line in msg and *out NULL. */
 int control_start(const char *path, bool wait, const struct control_ops *ops, void *m,
 		  struct control **out, char *msg, size_t msg_len);
-/* Sends pending output for a moment, closes all clients, removes the socket file. */
+/* Sends pending output for a moment, closes all clients, removes the socket file. Nobody may
+ * call control_event any more. */
 void control_stop(struct control *c);
 
-/* Queues an event for all clients that negotiated; data may be NULL and is taken over. Never
- * blocks; callable from any thread. */
+/* Queues an event for all clients that negotiated; data may be NULL and is taken over, name (up
+ * to 47 characters) is copied. Never blocks; callable from any thread. Kinds that a guest can
+ * cause at will are sent at most once a second each, always the latest: see event.c. */
 void control_event(struct control *c, const char *name, struct json_object *data);
 
 /* The default place for a machine of this name: $XDG_RUNTIME_DIR/umbra/NAME.sock, or

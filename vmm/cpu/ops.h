@@ -68,7 +68,9 @@ struct cpu_ops {
 
 	/* Called before a control register or EFER takes its new, already validated value
 	 * (reg: 0, 3, 4, 8, or CPU_OP_EFER). s holds the old one, which the caller then replaces.
-	 * For reg 3, val keeps bit 63 (no flush). */
+	 * For reg 3, val keeps bit 63 (no flush). A change of CR0.PG that enters or leaves long
+	 * mode is announced for reg 0 only: EFER.LMA follows from val and s->efer. s->pdpte still
+	 * holds the old entries. */
 	enum cpu_result (*set_cr)(void *m, struct cpu_state *s, int reg, uint64_t val,
 				  struct cpu_fault *f);
 	enum cpu_result (*invlpg)(void *m, struct cpu_state *s, gva_t va);
@@ -88,6 +90,9 @@ struct cpu_ops {
 	 * the engine can't reach it. */
 	enum cpu_result (*get_vec)(void *m, unsigned n, uint8_t val[32]);
 	enum cpu_result (*set_vec)(void *m, unsigned n, const uint8_t val[32]);
+	/* Reads len bytes of guest-physical memory, where the page tables play no part (the PDPTEs
+	 * that MOV CR loads in PAE mode). Bytes with no memory behind them read as all ones. */
+	enum cpu_result (*read_phys)(void *m, uint64_t gpa, void *buf, unsigned len);
 };
 
 #define CPU_OP_EFER 100

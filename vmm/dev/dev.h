@@ -40,17 +40,23 @@ struct dev_range {
 	uint64_t (*read)(void *dev, unsigned vcpu, uint64_t offset, unsigned size);
 	void (*write)(void *dev, unsigned vcpu, uint64_t offset, unsigned size, uint64_t val);
 	const char *name;
+	/* NULL, or how bus_destroy() frees dev: for devices that have no destroy call of their own.
+	 * Set it on one range of a device only. */
+	void (*release)(void *dev);
 };
 
 struct bus;
 
 struct bus *bus_create(void);
 void bus_destroy(struct bus *b);
-/* 0, -EEXIST on overlap, -ENOMEM. */
+/* 0, -EEXIST on overlap, -EINVAL for an empty range or one that wraps, -ENOMEM when full. The
+ * range is copied; its unused callbacks may be NULL. */
 int bus_add_ports(struct bus *b, uint16_t first, uint16_t count, const struct dev_range *r);
 int bus_add_mmio(struct bus *b, gpa_t first, uint64_t len, const struct dev_range *r);
 
-/* Accesses. Nobody there: reads give all ones, writes are dropped (and counted). */
+/* Accesses. Nobody there: reads give all ones, writes are dropped (and counted). A port access
+ * that one range does not hold whole is split into bytes, as an ISA bus does; an access to memory
+ * that sticks out of its range is nobody's. */
 uint32_t bus_in(struct bus *b, uint16_t port, unsigned size);
 void bus_out(struct bus *b, uint16_t port, unsigned size, uint32_t val);
 uint64_t bus_read(struct bus *b, unsigned vcpu, gpa_t gpa, unsigned size);
@@ -71,15 +77,19 @@ void uart_flush(struct uart *u);
 int debug_exit_attach(struct bus *b, uint16_t port, const struct dev_host *h);
 
 /* Ports that PC kernels poke and that need no device: PIC masks (0x20, 0x21, 0xa0, 0xa1 read back
- * what was written), 0x80 delay, 0x61, 0x70/0x71 CMOS (reads of an empty RTC), PIT 0x40-0x43. */
+ * what was written), 0x80 delay, 0x61, 0x70/0x71 CMOS (reads of an empty RTC), PIT 0x40-0x43,
+ * keyboard 0x60 and 0x64 (never a key), CRTC 0x3d4/0x3d5 (reads back). */
 int legacy_attach(struct bus *b);
 
-/* Local APICs of all vCPUs: xAPIC at 0xfee00000 and x2APIC through MSRs. */
+/* Local APICs of all vCPUs: xAPIC at 0xfee00000 and x2APIC through MSRs. The page can't be moved:
+ * an IA32_APIC_BASE with another address is #GP. kick() is called when the vector that
+ * apic_pending() gives has changed to another one; init(), sipi() and nmi() come alone and wake
+ * the vCPU themselves. deadline() may be called with the APIC's lock held. */
 struct apic;
 struct apic *apic_create(const struct dev_host *h, unsigned cpus);
 void apic_destroy(struct apic *a);
 int apic_attach(struct apic *a, struct bus *b);
-/* Highest pending vector above the processor priority, or -1. Safe from the vCPU's thread. */
+/* Highest pending vector above the processor priority, or -1. One atomic load: any thread. */
 int apic_pending(struct apic *a, unsigned vcpu);
 /* Takes the vector that apic_pending() would give: IRR to ISR. -1 if there is none now. */
 int apic_ack(struct apic *a, unsigned vcpu);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every structure and cross-file function of kernel/, grouped by the file that owns it.
+ *
+ * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, and
+ * between irq_enable() and irq_disable() in scenario code. Nobody reads IF: struct cpu keeps
+ * its own copy. Whoever waits with IF clear does so through cpu_relax(), which serves pending
+ * TLB shootdowns; so a CPU that waits for acknowledgements never waits for one that waits for
+ * it.
+ *
+ * Lock order: mm->lock, shootdown lock, sched_lock, frame lock, print lock.
+ */
+#ifndef GUEST_KERNEL_H
+#define GUEST_KERNEL_H
+
+#include "frame.h"
+#include "layout.h"
+#include "paging.h"
+#include "kernel/types.h"
+#include "user/abi.h"
+
+#define MAX_CPUS  16
+#define MAX_PROCS 320
+
+struct mm;
+struct proc;
+
+/* What a fault recovered by a fixup looked like; vector is NO_FAULT when there was none. */
+#define NO_FAULT 0x1ffUL
+struct fault {
+	u64 vector, error, addr;
+};
+
+/* spinlock.c */
+struct spinlock {
+	u32 held;
+	u32 owner; /* 1 + index of the CPU that holds it, 0 for none */
+	const char *name;
+};
+
+/* cpu.c: per-CPU state, found through GS while in the kernel */
+struct cpu {
+	struct cpu *self;
+	u64 kstack;   /* where SYSCALL begins to push; also TSS.RSP0 */
+	u64 user_rsp; /* scratch of the SYSCALL entry */
+	u64 exec_rsp; /* non-zero while probe_exec() is calling its target */
+	u32 index;
+	u32 online;
+
+	bool irq_on;   /* the software copy of IF */
+	bool irq_save; /* irq_on before the outermost push_off() */
+	u32 irq_depth;
+
+	struct proc *proc;
+	struct context *sched_ctx;
+	struct mm *mm; /* whose tables CR3 holds; counts as a reference */
+	struct fault fault;
+
+	u32 tlb_pending;
+	u64 ticks;
+	u64 test_ipis;
+	void (*call_fn)(void *arg); /* smp_run(): non-NULL while the work is pending */
+	void *call_arg;
+};
+
+extern struct cpu cpus[MAX_CPUS];
+extern u32 cpu_count;
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *c;
+
+	asm volatile("movq %%gs:0, %0" : "=r"(c));
+	return c;
+}
+void cpu_init(struct cpu *c, u32 index);
+void cpu_set_kstack(struct cpu *c, u64 top);
+
+/* string.c */
+void *memset(void *dst, int v, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+bool strneq(const char *a, const char *b, size_t n);
+
+/* serial.c */
+void serial_init(void);
+void serial_write(const char *s, size_t n);
+
+/* print.c */
+int vformat(char *buf, size_t size, const char *fmt, va_list ap);
+int format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void print_panic_mode(void);
+
+/* panic.c */
+#define EXIT_PASSED 0x10
+#define EXIT_FAILED 0x11
+#define EXIT_PANIC  0x12
+void machine_exit(u32 code) __attribute__((noreturn));
+void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void panic_trap(const struct trapframe *tf, u64 addr) __attribute__((noreturn));
+#define ASSERT(cond)                                                   \
+	do {                                                           \
+		if (!(cond))                                           \
+			panic("%s:%d: %s", __FILE__, __LINE__, #cond); \
+	} while (0)
+
+/* spinlock.c */
+void cpu_relax(void);
+void spin_lock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+bool spin_held(const struct spinlock *l);
+void push_off(void);
+void pop_off(void);
+void irq_enable(void);
+void irq_disable(void);
+
+/* bootinfo.c */
+struct ram {
+	u64 start, end;
+};
+#define MAX_RAM 16
+struct bootinfo {
+	const char *protocol;
+	char cmdline[512];
+	struct ram ram[MAX_RAM];
+	u32 ram_count;
+};
+extern struct bootinfo bootinfo;
+void bootinfo_read(void);
+u64 bootinfo_ram_total(void);
+
+/* options.c */
+struct options {
+	char scenario[384];
+	u32 cpus; /* 0: not given */
+	u64 seed;
+	bool quiet;
+};
+extern struct options options;
+void options_parse(const char *line);
+u64 random_next(void);
+
+/* madt.c */
+u32 madt_count_cpus(void);
+
+/* apic.c */
+void apic_init(void);
+void apic_eoi(void);
+void apic_send(u32 cpu, u32 vector);
+void apic_send_others(u32 vector);
+void apic_send_self(u32 vector);
+void apic_start_ap(u32 cpu, u64 entry);
+void apic_timer_start(void);
+u32 apic_id(void);
+u32 apic_errors(void);
+
+/* trap.c */
+void trap_init(void);
+void trap_load(void);
+void trap(struct trapframe *tf);
+extern void vectors(void);
+
+/* probe.c: accesses that may fault; each returns true when nothing did, else fills *f */
+bool probe_read(u64 va, u64 *value, struct fault *f);
+bool probe_write(u64 va, u64 value, struct fault *f);
+bool probe_call(u64 va, struct fault *f);
+bool probe_wrmsr(u32 msr, u64 value, struct fault *f);
+bool probe_ud(struct fault *f);
+bool probe_int3(struct fault *f);
+bool probe_divide(struct fault *f);
+bool copy_from_user(void *dst, u64 src, size_t n);
+bool copy_to_user(u64 dst, const void *src, size_t n);
+
+/* sched.c */
+extern struct spinlock sched_lock;
+extern u64 idle_cpus;
+void sched_loop(void) __attribute__((noreturn));
+void sched_enter(void);
+void sched_first_run(void);
+void sched_make_ready(struct proc *p);
+void sched_yield(void);
+void sched_tick(void);
+void sleep_on(const void *chan, struct spinlock *l);
+void wake_all(const void *chan);
+
+/* process.c */
+enum proc_state { PROC_FREE, PROC_NEW, PROC_READY, PROC_RUNNING, PROC_SLEEPING, PROC_ZOMBIE };
+struct proc {
+	enum proc_state state;
+	u32 pid;
+	u64 affinity; /* mask of CPUs it may run on */
+	struct proc *parent, *next;
+	struct mm *mm; /* NULL: a kernel thread */
+	u64 kstack;    /* physical frame, 0 for the runner */
+	struct context *ctx;
+	const void *chan;
+	bool retry; /* SYS_RETRY */
+	struct exit_info exit;
+};
+void process_start_runner(void (*fn)(void), u64 stack_top);
+u32 process_spawn(u32 program, u64 arg);
+u32 process_fork(const struct trapframe *tf);
+u32 process_thread(const struct trapframe *tf, u64 entry, u64 stack, u64 arg);
+void process_exit(u64 code) __attribute__((noreturn));
+void process_kill(u64 vector, u64 error, u64 addr) __attribute__((noreturn));
+bool process_wait(struct exit_info *out);
+void process_reap_all(void);
+
+/* syscall.c */
+void syscall(struct trapframe *tf);
+
+/* smp.c */
+bool smp_start(char *why, size_t size);
+void smp_run(u32 cpu, void (*fn)(void *), void *arg);
+bool smp_done(u32 cpu);
+void smp_wait_all(void);
+void smp_quiesce(void);
+void smp_serve(struct cpu *c);
+void delay_cycles(u64 n);
+
+/* runner.c */
+void runner_main(void) __attribute__((noreturn));
+const char *fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* entry.S */
+extern void trap_return(void);
+extern void syscall_entry(void);
+extern void process_entry(void);
+extern void probe_exec(u64 target);
+extern char probe_exec_fault[];
+extern void swtch(struct context **save, struct context *next);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
+#include "kernel/kernel.h"
+
+struct options options = {.seed = 1};
+
+static u64 parse_number(const char *s)
+{
+	u64 v = 0;
+
+	while (*s >= '0' && *s <= '9')
+		v = v * 10 + (u64)(*s++ - '0');
+	return v;
+}
+
+static void parse_word(const char *w, size_t len)
+{
+	if (len > 9 && strneq(w, "scenario=", 9) && len - 9 < sizeof(options.scenario)) {
+		memcpy(options.scenario, w + 9, len - 9);
+		options.scenario[len - 9] = 0;
+	} else if (len > 5 && strneq(w, "cpus=", 5)) {
+		options.cpus = (u32)parse_number(w + 5);
+	} else if (len > 5 && strneq(w, "seed=", 5)) {
+		options.seed = parse_number(w + 5);
+	} else if (len == 5 && strneq(w, "quiet", 5)) {
+		options.quiet = true;
+	}
+}
+
+void options_parse(const char *line)
+{
+	while (*line) {
+		size_t len = 0;
+
+		while (line[len] && line[len] != ' ')
+			len++;
+		parse_word(line, len);
+		line += len;
+		while (*line == ' ')
+			line++;
+	}
+}
+
+/* splitmix64 of the seed; callers are scenarios and system calls, on any CPU. */
+u64 random_next(void)
+{
+	u64 z = atomic_add(&options.seed, 0x9e3779b97f4a7c15UL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9UL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebUL;
+	return z ^ (z >> 31);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Runs the chosen scenarios one after the other on process 1 and reports in TAP. Around each it
+ * checks that no frame was leaked, with every process reaped and every other CPU idle.
+ */
+#include "mm/mm.h"
+#include "x86.h"
+#include "scenarios/scenarios.h"
+
+static char reason[160];
+static u32 passed, failed, skipped;
+
+/* What a scenario returns when a check does not hold. */
+const char *fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vformat(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	return reason;
+}
+
+/* A diagnostic line. */
+void note(const char *fmt, ...)
+{
+	char buf[200];
+	va_list ap;
+
+	if (options.quiet)
+		return;
+	va_start(ap, fmt);
+	vformat(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	print("# %s\n", buf);
+}
+
+static const char *run_checked(const struct scenario *s)
+{
+	u64 before = frames_used(), after;
+	const char *why = s->run();
+
+	process_reap_all();
+	test_reset();
+	smp_quiesce();
+	after = frames_used();
+	if (!why && after != before)
+		why = fail("leaked %ld frames", (s64)(after - before));
+	return why;
+}
+
+static void report(u32 number, const struct scenario *s)
+{
+	u64 begin = rdtsc();
+	const char *why;
+
+	if (s->min_cpus > cpu_count) {
+		print("ok %u - %s # SKIP needs %u cpus\n", number, s->name, s->min_cpus);
+		skipped++;
+		return;
+	}
+	why = run_checked(s);
+	if (why) {
+		print("not ok %u - %s # %s\n", number, s->name, why);
+		failed++;
+	} else {
+		print("ok %u - %s\n", number, s->name);
+		passed++;
+	}
+	note("%lu thousand cycles", (rdtsc() - begin) / 1000);
+}
+
+/* Call fn for each name of the comma-separated list, or for every default scenario. */
+static u32 for_each_chosen(void (*fn)(u32, const struct scenario *))
+{
+	static struct scenario unknown = {.run = scenario_unknown};
+	static char name[64];
+	const char *at = options.scenario;
+	u32 n = 0;
+
+	if (!*at || (strlen(at) == 3 && strneq(at, "all", 3))) {
+		for (const struct scenario *s = scenarios; s->name; s++)
+			if (!s->by_name_only && ++n && fn)
+				fn(n, s);
+		return n;
+	}
+	while (*at) {
+		const struct scenario *s;
+		size_t len = 0;
+
+		while (at[len] && at[len] != ',')
+			len++;
+		format(name, len + 1 < sizeof(name) ? len + 1 : sizeof(name), "%s", at);
+		for (s = scenarios; s->name && !strneq(s->name, name, sizeof(name)); s++)
+			;
+		unknown.name = name;
+		if (++n && fn)
+			fn(n, s->name ? s : &unknown);
+		at += at[len] ? len + 1 : len;
+	}
+	return n;
+}
+
+static void run_chosen(u32 number, const struct scenario *s)
+{
+	if (s->by_name_only)
+		s->run(); /* ends the machine, or never ends */
+	report(number, s);
+}
+
+void runner_main(void)
+{
+	char why[64];
+	bool all_up;
+
+	sched_first_run();
+	all_up = smp_start(why, sizeof(why));
+	print("umbra-guest amd64: boot by %s, %lu MiB, %u cpus\n", bootinfo.protocol,
+	      (bootinfo_ram_total() + (1UL << 20) - 1) >> 20, cpu_count);
+	if (!all_up) {
+		print("Bail out! %s\n", why);
+		machine_exit(EXIT_FAILED);
+	}
+	smp_quiesce();
+	print("TAP version 13\n1..%u\n", for_each_chosen(NULL));
+	for_each_chosen(run_chosen);
+	print("# %u passed, %u failed, %u skipped\n", passed, failed, skipped);
+	machine_exit(failed ? EXIT_FAILED : EXIT_PASSED);
+}

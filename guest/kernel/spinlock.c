@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spinlocks and the software interrupt flag.
+ * Invariants: struct cpu.irq_on always equals IF while in the kernel; a held lock implies IF
+ * clear on its owner. CLI and STI are issued only when they change something. A waiter serves
+ * TLB shootdowns, so a lock may be held across one.
+ */
+#include "kernel/kernel.h"
+#include "mm/mm.h"
+#include "x86.h"
+
+void irq_enable(void)
+{
+	struct cpu *c = this_cpu();
+
+	ASSERT(c->irq_depth == 0);
+	c->irq_on = true;
+	sti();
+}
+
+void irq_disable(void)
+{
+	cli();
+	this_cpu()->irq_on = false;
+}
+
+void push_off(void)
+{
+	struct cpu *c = this_cpu();
+	bool on = c->irq_on;
+
+	if (on)
+		irq_disable();
+	if (c->irq_depth++ == 0)
+		c->irq_save = on;
+}
+
+void pop_off(void)
+{
+	struct cpu *c = this_cpu();
+
+	ASSERT(c->irq_depth > 0 && !c->irq_on);
+	if (--c->irq_depth == 0 && c->irq_save)
+		irq_enable();
+}
+
+void cpu_relax(void)
+{
+	pause();
+	if (READ_ONCE(this_cpu()->tlb_pending))
+		tlb_serve();
+}
+
+bool spin_held(const struct spinlock *l)
+{
+	return READ_ONCE(l->held) && READ_ONCE(l->owner) == this_cpu()->index + 1;
+}
+
+void spin_lock(struct spinlock *l)
+{
+	push_off();
+	if (spin_held(l))
+		panic("lock %s taken twice", l->name);
+	while (atomic_xchg(&l->held, 1))
+		while (READ_ONCE(l->held))
+			cpu_relax();
+	WRITE_ONCE(l->owner, this_cpu()->index + 1);
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	if (!spin_held(l))
+		panic("lock %s released but not held", l->name);
+	WRITE_ONCE(l->owner, 0);
+	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+	pop_off();
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fork: the child gets the same frames. Private writable pages become read-only on both sides;
+ * the parent's old rights are flushed from every CPU before the child can run. Under the
+ * parent's lock.
+ */
+#include "mm/mm.h"
+
+struct copy {
+	struct mm *from, *to;
+	bool flush;
+};
+
+static void share_page(struct copy *c, const struct vma *v, u64 va, pte_t *e)
+{
+	pte_t entry = pte_read(e);
+
+	if (!v->shared && (entry & PTE_W)) {
+		/* Only this bit, atomically: the CPU may be setting D. */
+		entry = atomic_and(e, ~PTE_W) & ~PTE_W;
+		c->flush = true;
+	}
+	frame_get(entry & PTE_ADDR);
+	pte_write(walk(c->to->root, va, 1, PTE_TABLE | PTE_U), entry);
+}
+
+/* Present pages of one area, skipping whole tables that are not there. */
+static void share_area(struct copy *c, const struct vma *v)
+{
+	u64 va = v->start;
+
+	while (va < v->end) {
+		int level;
+		pte_t *e = lookup(c->from->root, va, &level);
+
+		if (level == 1 && (pte_read(e) & PTE_P))
+			share_page(c, v, va, e);
+		va = ALIGN_DOWN(va, PT_SPAN(level)) + PT_SPAN(level);
+	}
+}
+
+struct mm *mm_fork(struct mm *mm)
+{
+	struct copy c = {mm, mm_create(), false};
+
+	spin_lock(&mm->lock);
+	memcpy(c.to->vma, mm->vma, sizeof(mm->vma));
+	c.to->brk = mm->brk;
+	c.to->clean_ptes = mm->clean_ptes;
+	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
+		if (v->end)
+			share_area(&c, v);
+	if (c.flush)
+		tlb_flush_mm(mm, 0, USER_END);
+	spin_unlock(&mm->lock);
+	return c.to;
+}

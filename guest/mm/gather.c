@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Unhooked frames, pages and tables alike, wait here until every CPU has forgotten them: flush
+ * first, free after. The caller holds mm->lock from the first entry to gather_end().
+ */
+#include "mm/mm.h"
+
+void gather_begin(struct gather *g, struct mm *mm)
+{
+	g->mm = mm;
+	g->start = ~0UL;
+	g->end = 0;
+	g->count = 0;
+}
+
+void gather_range(struct gather *g, u64 start, u64 end)
+{
+	if (start < g->start)
+		g->start = start;
+	if (end > g->end)
+		g->end = end;
+}
+
+void gather_frame(struct gather *g, u64 pa)
+{
+	if (g->count == GATHER_MAX) {
+		struct mm *mm = g->mm;
+
+		gather_end(g);
+		gather_begin(g, mm);
+		/* What is unhooked but not in the array yet still has to be flushed. */
+		gather_range(g, 0, USER_END);
+	}
+	g->frame[g->count++] = pa;
+}
+
+void gather_end(struct gather *g)
+{
+	if (g->start < g->end)
+		tlb_flush_mm(g->mm, g->start, g->end);
+	for (u32 i = 0; i < g->count; i++)
+		frame_put(g->frame[i]);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces: struct mm with its areas, its reference count, its life and death.
+ * A reference is held by every process in it and by every CPU whose CR3 holds its root, so
+ * tables are freed only after the hardware has left them. kernel_mm is never freed.
+ */
+#include "mm/mm.h"
+#include "x86.h"
+
+extern const u8 user_image[];
+
+/* At the start of the user image; user.ld. */
+struct image_header {
+	u64 entry, text_end, rodata_end, file_end, end;
+};
+
+static const struct image_header *header(void)
+{
+	return (const struct image_header *)user_image;
+}
+
+_Static_assert(sizeof(struct mm) <= PAGE_SIZE, "struct mm lives in one frame");
+
+struct mm *mm_create(void)
+{
+	u64 frame = frame_alloc();
+	struct mm *mm = phys(frame);
+
+	mm->frame = frame;
+	mm->refs = 1;
+	mm->lock.name = "mm";
+	mm->root = frame_alloc();
+	kmap_share(mm->root);
+	return mm;
+}
+
+struct mm *mm_get(struct mm *mm)
+{
+	atomic_add(&mm->refs, 1);
+	return mm;
+}
+
+/* Nobody uses the space any more, and no CPU has it loaded: no lock, no flush. */
+static void free_pages(pte_t *table, int level)
+{
+	int count = level == PT_LEVELS ? USER_SLOTS : PT_ENTRIES;
+
+	for (int i = 0; i < count; i++) {
+		if (!(table[i] & PTE_P))
+			continue;
+		if (level > 1)
+			free_pages(table_of(table[i]), level - 1);
+		frame_put(table[i] & PTE_ADDR);
+	}
+}
+
+void mm_put(struct mm *mm)
+{
+	if (atomic_sub(&mm->refs, 1))
+		return;
+	ASSERT(mm != &kernel_mm && mm->cpus == 0);
+	free_pages(phys(mm->root), PT_LEVELS);
+	frame_put(mm->root);
+	frame_put(mm->frame);
+}
+
+/* Load the tables of `mm` on this CPU; the CPU's reference moves with them. IF is clear. */
+void mm_switch(struct mm *mm)
+{
+	struct cpu *c = this_cpu();
+	struct mm *old = c->mm;
+	u64 bit = 1UL << c->index;
+
+	if (mm == old)
+		return;
+	mm_get(mm);
+	atomic_or(&mm->cpus, bit);
+	c->mm = mm;
+	write_cr3(mm->root);
+	if (old) {
+		atomic_and(&old->cpus, ~bit);
+		mm_put(old);
+	}
+}
+
+/* Caller holds mm->lock. */
+struct vma *mm_find(struct mm *mm, u64 va)
+{
+	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
+		if (v->start <= va && va < v->end)
+			return v;
+	return NULL;
+}
+
+/* Caller holds mm->lock, or is the only user. */
+bool mm_add(struct mm *mm, const struct vma *area)
+{
+	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++) {
+		if (v->end)
+			continue;
+		*v = *area;
+		return true;
+	}
+	return false;
+}
+
+static void add_segment(struct mm *mm, u64 start, u64 file_end, u64 end, u32 prot)
+{
+	struct vma v = {start, ALIGN_UP(end, PAGE_SIZE),	  prot,
+			false, user_image + (start - USER_IMAGE), file_end - start};
+
+	if (start < v.end)
+		(void)mm_add(mm, &v);
+}
+
+void mm_load_image(struct mm *mm)
+{
+	const struct image_header *h = header();
+	struct vma stack = {USER_STACK_TOP - USER_STACK_LEN,
+			    USER_STACK_TOP,
+			    PROT_R | PROT_W,
+			    false,
+			    NULL,
+			    0};
+
+	add_segment(mm, USER_IMAGE, h->text_end, h->text_end, PROT_R | PROT_X);
+	add_segment(mm, h->text_end, h->rodata_end, h->rodata_end, PROT_R);
+	add_segment(mm, h->rodata_end, h->file_end, h->end, PROT_R | PROT_W);
+	(void)mm_add(mm, &stack); /* a new space has room for these few */
+	mm->brk = ALIGN_UP(h->end, PAGE_SIZE);
+}
+
+u64 mm_image_entry(void)
+{
+	return header()->entry;
+}

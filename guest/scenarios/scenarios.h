@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A scenario is a function on the runner that returns NULL, or a reason made by fail(). */
+#ifndef GUEST_SCENARIOS_H
+#define GUEST_SCENARIOS_H
+
+#include "mm/mm.h"
+
+struct scenario {
+	const char *name, *help;
+	const char *(*run)(void);
+	u32 min_cpus;
+	bool by_name_only;
+};
+
+extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
+
+#define CHECK(cond, ...)                          \
+	do {                                      \
+		if (!(cond))                      \
+			return fail(__VA_ARGS__); \
+	} while (0)
+
+/* process.c: run one ring-3 program to its end */
+const char *run_program(u32 program, u64 arg);
+
+/* Each is one row of table.c. */
+const char *scenario_unknown(void);
+const char *boot_tables(void);
+const char *exceptions(void);
+const char *wp_bit(void);
+const char *large_pages(void);
+const char *ad_bits(void);
+const char *invlpg_seen(void);
+const char *global_pages(void);
+const char *self_map(void);
+const char *alias(void);
+const char *demand_paging(void);
+const char *cow_fork(void);
+const char *fork_tree(void);
+const char *fork_storm(void);
+const char *user_fault(void);
+const char *syscalls(void);
+const char *timer_preempt(void);
+const char *sched_many(void);
+const char *mprotect_seen(void);
+const char *mmap_churn(void);
+const char *brk_heap(void);
+const char *smp_boot(void);
+const char *ipi(void);
+const char *smp_shootdown(void);
+const char *smp_fork(void);
+const char *smp_atomic(void);
+const char *smp_table_writes(void);
+const char *smp_threads(void);
+const char *smp_mprotect(void);
+const char *crash_triple(void);
+const char *crash_cr3(void);
+const char *crash_selfmap(void);
+const char *crash_idt(void);
+const char *crash_loop(void);
+const char *hang(void);
+const char *spin(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What ring 3 and the kernel share: call numbers, flags, the programs, and how a process ended.
+ */
+#ifndef GUEST_ABI_H
+#define GUEST_ABI_H
+
+enum syscall_number {
+	SYS_NULL,
+	SYS_EXIT, /* code */
+	SYS_FORK, /* -> pid, 0 in the child */
+	SYS_WAIT, /* struct exit_info * or 0 -> pid, -1 without children */
+	SYS_GETPID,
+	SYS_YIELD,
+	SYS_MMAP,     /* length, prot, flags -> address */
+	SYS_MUNMAP,   /* address, length */
+	SYS_MPROTECT, /* address, length, prot */
+	SYS_BRK,      /* new end, 0 asks -> end */
+	SYS_MIX,      /* six arguments -> a mix in which each has its own weight */
+	SYS_PIN,      /* mask of CPUs, 0: all -> the CPU it is on */
+	SYS_CPUS,     /* -> number of CPUs */
+	SYS_THREAD,   /* entry, stack top, argument -> pid; shares the address space */
+	SYS_PTE,      /* address -> low 12 bits of its last-level entry, 0 if not present */
+	SYS_CLEAN,    /* flag: make new entries with A and D clear */
+	SYS_CLEAR_AD, /* address: clear A and D in its entry and flush */
+	SYS_SUM,      /* address, length -> sum of bytes, -1 if it cannot be read */
+	SYS_RANDOM,   /* -> the next number of the seeded sequence */
+	SYS_RETRY,    /* flag: protection faults repeat the instruction instead of killing */
+	SYS_COUNT
+};
+
+#define PROT_R 1
+#define PROT_W 2
+#define PROT_X 4
+
+#define MAP_SHARED   1 /* populated at once, the same frames after fork */
+#define MAP_POPULATE 2
+
+struct exit_info {
+	unsigned int pid;
+	unsigned int killed;
+	unsigned long code;		   /* what it passed to exit */
+	unsigned long vector, error, addr; /* why it was killed */
+};
+
+enum user_program {
+	USER_EXIT,
+	USER_NULL_CALLS,
+	USER_ARGUMENTS,
+	USER_DEMAND,
+	USER_COW,
+	USER_FORK_TREE,
+	USER_FORK_STORM,
+	USER_FAULT,
+	USER_PREEMPT,
+	USER_SCHED_MANY,
+	USER_MPROTECT,
+	USER_MMAP_CHURN,
+	USER_BRK,
+	USER_AD_BITS,
+	USER_SMP_FORK,
+	USER_SMP_ATOMIC,
+	USER_SMP_THREADS,
+	USER_SMP_MPROTECT,
+	USER_COUNT
+};
+
+enum user_fault_kind {
+	FAULT_NULL_READ,
+	FAULT_NULL_WRITE,
+	FAULT_WRITE_RO,
+	FAULT_EXEC_NX,
+	FAULT_KERNEL_READ,
+	FAULT_KERNEL_WRITE,
+	FAULT_KERNEL_EXEC,
+	FAULT_PRIVILEGED,
+	FAULT_UD,
+	FAULT_NONCANONICAL,
+	FAULT_COUNT
+};
+
+#endif

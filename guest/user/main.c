@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of ring-3 programs, and the helpers they share. */
+#include "user/user.h"
+
+static u64 (*const programs[USER_COUNT])(u64) = {
+	[USER_EXIT] = prog_exit,
+	[USER_NULL_CALLS] = prog_null_calls,
+	[USER_ARGUMENTS] = prog_arguments,
+	[USER_DEMAND] = prog_demand,
+	[USER_COW] = prog_cow,
+	[USER_FORK_TREE] = prog_fork_tree,
+	[USER_FORK_STORM] = prog_fork_storm,
+	[USER_FAULT] = prog_fault,
+	[USER_PREEMPT] = prog_preempt,
+	[USER_SCHED_MANY] = prog_sched_many,
+	[USER_MPROTECT] = prog_mprotect,
+	[USER_MMAP_CHURN] = prog_mmap_churn,
+	[USER_BRK] = prog_brk,
+	[USER_AD_BITS] = prog_ad_bits,
+	[USER_SMP_FORK] = prog_smp_fork,
+	[USER_SMP_ATOMIC] = prog_smp_atomic,
+	[USER_SMP_THREADS] = prog_smp_threads,
+	[USER_SMP_MPROTECT] = prog_smp_mprotect,
+};
+
+u64 user_main(u64 program, u64 arg);
+u64 user_main(u64 program, u64 arg)
+{
+	return program < USER_COUNT ? programs[program](arg) : __LINE__;
+}
+
+/* Wait for `expected` children; 0 if each exited with 0, else the first bad code. */
+long wait_all_ok(int expected)
+{
+	struct exit_info info;
+	long bad = 0;
+
+	while (expected--) {
+		if (CALL1(SYS_WAIT, &info) <= 0)
+			return __LINE__;
+		if (!bad && (info.killed || info.code))
+			bad = info.killed ? (long)(10000 + info.vector) : (long)info.code;
+	}
+	return bad;
+}
+
+/* A thread of this address space; its stack is kept for the next one of the same slot. */
+long start_thread(void (*fn)(u64), u64 slot)
+{
+	static char *stack[MAX_THREADS];
+
+	if (slot >= MAX_THREADS)
+		return -1;
+	if (!stack[slot])
+		stack[slot] = map(2, PROT_R | PROT_W, 0);
+	if (!stack[slot])
+		return -1;
+	return CALL3(SYS_THREAD, fn, stack[slot] + 2 * PAGE - 8, slot);
+}
+
+void *memcpy(void *dst, const void *src, u64 n);
+void *memcpy(void *dst, const void *src, u64 n)
+{
+	void *d = dst;
+
+	asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	return dst;
+}
+
+void *memset(void *dst, int v, u64 n);
+void *memset(void *dst, int v, u64 n)
+{
+	void *d = dst;
+
+	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(v) : "memory");
+	return dst;
+}

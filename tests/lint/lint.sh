@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Rules about the sources that a compiler doesn't check, one TAP case each. A rule prints what
+# breaks it, one finding per line, and says nothing when all is well; "SKIP reason" skips it.
+# Run by make check, or by hand from the root: tests/lint/lint.sh
+set -uo pipefail
+
+srcdir=${srcdir:-$(dirname "$0")/../..}
+builddir=$(cd "${builddir:-$srcdir/build}" 2>/dev/null && pwd)
+cd "$srcdir" || exit 1
+folders=()
+for d in shadow vmm guest tools tests docs .ci; do
+	[[ ! -d $d ]] || folders+=("$d")
+done
+
+# Files of ours by name pattern, generated ones left out.
+files() {
+	local p args=()
+	for p in "$@"; do args+=(-o -name "$p"); done
+	find "${folders[@]}" \( -name build -o -name .libs -o -name .deps -o -name __pycache__ \) \
+		-prune -o -type f \( "${args[@]:1}" \) -print | sort
+}
+c_files() { files '*.c' '*.h'; }
+# Files that begin with a #! line which matches $1; not libtool's wrappers of a build in the tree.
+programs() {
+	find quickstart "${folders[@]}" -name build -prune -o -type f -exec awk -v want="^#!.*$1" '
+		FNR == 1 { shebang = $0 ~ want }
+		FNR == 3 && shebang && /libtool/ { nextfile }
+		FNR == 3 && shebang { print FILENAME }' {} + 2>/dev/null
+}
+scripts() {
+	{ files '*.sh' '*.bash'; programs '[/ ](ba)?sh$'; } | sort -u
+}
+source_files() {
+	{
+		files '*.c' '*.h' '*.S' '*.ld' '*.lds' '*.py' '*.sh' '*.bats' '*.mk' '*.1'
+		ls configure.ac Makefile.am 2>/dev/null
+		programs ''
+	} | sort -u
+}
+
+# includes FOLDER: "file:line: header" for each #include of its C and assembler files.
+includes() {
+	[[ -d $1 ]] || return 0
+	find "$1" -name '*.[chS]' -exec grep -HnE '^[[:space:]]*#[[:space:]]*include' {} + |
+		sed -E 's/#[[:space:]]*include[[:space:]]*/ /'
+}
+
+rule_shadow_includes() {
+	includes shadow | grep -E '<(linux/|asm/kvm|libvirt|json-c|Zydis|stdio\.h|err\.h|error\.h|syslog\.h|sys/socket|sys/un\.h|sys/ioctl|netinet|arpa)'
+}
+
+rule_shadow_symbols() {
+	local objects
+	[[ -n $builddir ]] || { echo "SKIP no build"; return; }
+	mapfile -t objects < <(find "$builddir" -path '*shadow/*' -name '*.o' 2>/dev/null)
+	[[ ${#objects[@]} -gt 0 ]] || { echo "SKIP no objects of shadow/ are built"; return; }
+	nm -A -u "${objects[@]}" |
+		grep -E ' U (_?exit|_Exit|quick_exit|abort|(__)?v?f?d?printf(_chk)?|puts|putchar|fputs|fwrite|perror|v?errx?|v?warnx?|syslog|socket|connect|bind|ioctl)(@|$)'
+}
+
+rule_shadow_stands_alone() {
+	includes shadow | grep -E '"' | grep -vE '"(shadow/|config\.h")'
+}
+rule_vmm_uses_only_shadow() {
+	includes vmm | grep -E '"(tools|tests|guest)/' | grep -vE 'abi\.h"'
+}
+rule_tools_use_the_socket_only() {
+	includes tools | grep -E '"(vmm|shadow)/'
+}
+rule_guest_stands_alone() {
+	includes guest | grep -E '"(vmm|shadow|tools|tests)/' | grep -vE 'abi\.h"'
+}
+rule_model_shares_no_code_with_shadow() {
+	includes tests/model | grep -E '"shadow/' | grep -vE '"shadow/addr\.h"'
+}
+
+rule_spdx() {
+	local f
+	while read -r f; do
+		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' ||
+			echo "$f: no SPDX line in its first three lines"
+	done < <(source_files)
+}
+
+rule_length() {
+	source_files | xargs awk '
+		FNR == 1 && name && last > 600 { print name ": " last " lines, more than 600" }
+		{ name = FILENAME; last = FNR }
+		END { if (last > 600) print name ": " last " lines, more than 600" }'
+}
+
+rule_whitespace() {
+	local f
+	source_files | xargs grep -nE '[[:blank:]]$' /dev/null | sed 's/$/ <- trailing space/'
+	c_files | xargs grep -nE '^ +	' /dev/null | sed 's/$/ <- space before tab/'
+	while read -r f; do
+		[[ -z $(tail -c 1 "$f") ]] || echo "$f: no newline at its end"
+	done < <(source_files)
+}
+
+rule_format() {
+	local tool=${CLANG_FORMAT:-clang-format}
+	[[ -e .clang-format ]] || { echo "SKIP no .clang-format here"; return; }
+	command -v "$tool" >/dev/null || { echo "SKIP clang-format is not installed"; return; }
+	# Other versions break lines elsewhere.
+	"$tool" --version | grep -q 'version 14\.' || { echo "SKIP not clang-format 14"; return; }
+	c_files | xargs "$tool" --dry-run --Werror 2>&1 | grep -E ': error: ' |
+		cut -d: -f1 | uniq -c | awk '{ print $2 ": " $1 " places; make format" }'
+}
+
+# Folders of one developer's machine; put together here so that this file passes.
+rule_no_private_paths() {
+	local top='(wo''rk|ho''me|ro''ot)'
+	{ source_files; files '*.md'; ls README.md 2>/dev/null; } |
+		xargs grep -nE "(^|[^[:alnum:]_.\$})/-])/$top/" /dev/null
+}
+
+rule_shellcheck() {
+	command -v shellcheck >/dev/null || { echo "SKIP shellcheck is not installed"; return; }
+	{ scripts; files '*.bats'; } | xargs shellcheck -S warning -f gcc
+}
+
+# Words that the README uses as commands, against what the programs know.
+rule_readme_commands() {
+	local word
+	[[ -e README.md && -e quickstart ]] || { echo "SKIP no README.md here"; return; }
+	for word in $(grep -oE '\./quickstart [a-z]+' README.md | cut -d' ' -f2 | sort -u); do
+		grep -qE "^  $word  +[a-z]|^		  $word  +" quickstart ||
+			echo "README.md: ./quickstart $word is unknown to quickstart"
+	done
+	for word in $(grep -oE '(^|[` /])umbra [a-z]+' README.md | sed 's/.* //' | sort -u); do
+		grep -qE "^	\{\"$word\"," vmm/main.c || echo "README.md: umbra $word is unknown to umbra"
+	done
+	for word in $(grep -oE '\bumbra (run )?.*' README.md | grep -oE -- ' --?[a-z][a-z-]*' | sort -u); do
+		grep -qE "\.(name = \"${word##*-}\"|name = \"${word#--}\")" vmm/options.c ||
+			grep -q "Fl ${word#-}" docs/umbra.1 ||
+			echo "README.md: umbra has no option $word"
+	done
+}
+
+rule_options_documented() {
+	local name
+	for name in $(grep -oE '\.name = "[a-z-]+"' vmm/options.c | cut -d'"' -f2); do
+		grep -qE "^\.It .*Fl -?$name( |$)" docs/umbra.1 ||
+			echo "docs/umbra.1: --$name is missing"
+	done
+	for name in $(grep -oE "\.letter = '.'" vmm/options.c | cut -d"'" -f2); do
+		grep -qE "^\.It .*Fl $name( |$)" docs/umbra.1 || echo "docs/umbra.1: -$name is missing"
+	done
+}
+
+rules=$(declare -F | sed -n 's/^declare -f rule_//p')
+echo "1..$(wc -w <<<"$rules")"
+number=0
+status=0
+for rule in $rules; do
+	number=$((number + 1))
+	found=$("rule_$rule")
+	if [[ -z $found ]]; then
+		echo "ok $number - ${rule//_/ }"
+	elif [[ $found == SKIP* ]]; then
+		echo "ok $number - ${rule//_/ } # $found"
+	else
+		sed 's/^/# /' <<<"$found"
+		echo "not ok $number - ${rule//_/ }"
+		status=1
+	fi
+done
+exit $status

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Fuzzing a control session in memory: any bytes, cut into pieces of any size.
+ *
+ * Checks what must hold for every input: the output is ASCII, each line ends with CRLF and is
+ * one JSON object, and a session that was resynchronised answers the next command. The first
+ * byte of an input is the size of the pieces.
+ *
+ * Build it with all .c files of vmm/control and clang -fsanitize=fuzzer,address,undefined.
+ */
+#define _GNU_SOURCE 1 /* memmem */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/control/internal.h"
+
+static struct json_object *object(void)
+{
+	return json_object_new_object();
+}
+
+static const char *fake_status(void *m)
+{
+	(void)m;
+	return "running";
+}
+
+static bool fake_running(void *m)
+{
+	(void)m;
+	return true;
+}
+
+static const char *fake_name(void *m)
+{
+	(void)m;
+	return "m\xc3\xbc\xf0\x9f\x98\x80\xff";
+}
+
+static int fake_act(void *m, struct control_error *e)
+{
+	(void)m, (void)e;
+	return 0;
+}
+
+static void fake_quit(void *m)
+{
+	(void)m;
+}
+
+static struct json_object *fake_query(void *m, struct control_error *e)
+{
+	(void)m, (void)e;
+	return object();
+}
+
+static struct json_object *fake_walk(void *m, gva_t gva, unsigned vcpu, struct control_error *e)
+{
+	(void)m;
+	if (gva.v != vcpu)
+		return object();
+	ctl_fail(e, CTL_DEVICE_NOT_FOUND, "no vCPU %u", vcpu);
+	return NULL;
+}
+
+static const struct control_ops ops = {
+	.status = fake_status,
+	.running = fake_running,
+	.name = fake_name,
+	.stop = fake_act,
+	.cont = fake_act,
+	.quit = fake_quit,
+	.shadow_roots = fake_query,
+	.shadow_walk = fake_walk,
+	.shadow_audit = fake_query,
+	.shadow_stats = fake_query,
+	.cpus_fast = fake_query,
+};
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_line(const char *line, size_t len)
+{
+	require(len >= 2 && line[len - 2] == '\r');
+	for (size_t i = 0; i < len - 2; i++)
+		require(line[i] >= 0x20 && line[i] < 0x7f);
+	/* An id of the greatest depth lies one level deeper in a check than it was sent. */
+	struct json_tokener *tok = json_tokener_new_ex(CTL_MAX_DEPTH + 4);
+	struct json_object *o = json_tokener_parse_ex(tok, line, (int)len - 2);
+	require(json_object_is_type(o, json_type_object));
+	json_object_put(o);
+	json_tokener_free(tok);
+}
+
+/* Takes all output, checks it, and returns whether it holds text. */
+static bool take_output(struct ctl_session *s, const char *text)
+{
+	const char *p, *end;
+	size_t len = ctl_session_output(s, &p);
+	bool found = text && memmem(p, len, text, strlen(text));
+	for (const char *line = p; line < p + len; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(p + len - line));
+		require(end);
+		check_line(line, (size_t)(end + 1 - line));
+	}
+	ctl_session_sent(s, len);
+	return found;
+}
+
+static void run(struct ctl_session *s)
+{
+	while (ctl_session_runnable(s)) {
+		ctl_session_step(s);
+		take_output(s, NULL);
+	}
+	require(!s->failed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char last[] = "\xff{\"execute\":\"query-x\",\"id\":\"last\"}";
+	if (size < 1)
+		return 0;
+	size_t piece = data[0] ? data[0] : size;
+	struct ctl_session *s = ctl_session_create(&ops, NULL);
+	for (size_t at = 1; at < size; at += piece) {
+		size_t n = size - at < piece ? size - at : piece;
+		ctl_session_input(s, (const char *)data + at, n);
+		run(s);
+	}
+	take_output(s, NULL);
+	ctl_session_input(s, last, sizeof(last) - 1);
+	bool answered = false;
+	while (ctl_session_runnable(s)) {
+		ctl_session_step(s);
+		answered |= take_output(s, "\"id\":\"last\"");
+	}
+	require(answered);
+	ctl_session_destroy(s);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What executes guest instructions. A machine has one engine; each vCPU runs on it until something
+ * happens that the monitor has to look at.
+ *
+ * Read first: cpu/ops.h, shadow/backend.h. Read next: vcpu.h, exits.c.
+ */
+#ifndef UMBRA_ENGINE_H
+#define UMBRA_ENGINE_H
+
+#include "shadow/mmu.h"
+
+struct machine;
+struct vcpu;
+
+enum exit_kind {
+	EXIT_NONE,      /* nothing ran: requests were waiting */
+	EXIT_EXCEPTION, /* vector, error, cr2; RIP on the instruction for faults */
+	EXIT_SYSCALL,   /* SYSCALL was executed; RCX and R11 are already set */
+	EXIT_KICKED,    /* somebody wanted this vCPU's attention */
+	EXIT_HOST_ERROR, /* err, why */
+};
+
+struct engine_exit {
+	enum exit_kind kind;
+	uint8_t vector;
+	uint32_t error;
+	uint64_t cr2;
+	int err;
+	const char *why;
+};
+
+struct engine {
+	const char *name;
+	/* Prepares the machine: m->gm exists. Fills *be for the shadow MMU. msg gets one line on
+	 * failure. Returns 0 or -errno. */
+	int (*machine_create)(struct machine *m, struct sh_backend *be, char *msg, size_t n);
+	void (*machine_destroy)(struct machine *m);
+	/* On the vCPU's own thread. */
+	int (*vcpu_create)(struct vcpu *v);
+	void (*vcpu_destroy)(struct vcpu *v);
+	/* Runs v->cpu.s on the shadow tree at root until an exit. Only if engine_can_run(). */
+	void (*run)(struct vcpu *v, mfn_t root, struct engine_exit *x);
+	/* Makes v leave run() soon; from any thread. */
+	void (*kick)(struct vcpu *v);
+};
+
+extern const struct engine engine_kvm;
+
+#endif

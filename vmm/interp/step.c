@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
+ *
+ * Known limits: no alignment checks (#AC), no breakpoints by DR0 to DR3, no task switches, no
+ * CR4.VME and CR4.PVI; x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic.
+ *
+ * Read first: interp.h, insn.h, exec.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/cpu/deliver.h"
+#include "vmm/interp/cache.h"
+#include "vmm/interp/exec.h"
+#include "vmm/interp/interp.h"
+
+#define DR6_BS (1ull << 14)
+
+struct interp {
+	struct decoders decoders;
+	struct decode_cache cache;
+};
+
+struct interp *interp_create(void)
+{
+	struct interp *in = calloc(1, sizeof(*in));
+
+	if (in && !decoders_init(&in->decoders)) {
+		free(in);
+		return NULL;
+	}
+	return in;
+}
+
+void interp_destroy(struct interp *in)
+{
+	free(in);
+}
+
+/* Instruction bytes at RIP + off. Beyond the limit of CS is #GP, not a short answer. */
+static enum cpu_result fetch_at(struct cpu *c, unsigned off, uint8_t buf[INSN_MAX_LEN],
+				unsigned *got, struct cpu_fault *f)
+{
+	struct cpu_state *s = &c->s;
+	uint64_t rip = s->rip + off, room = UINT64_MAX;
+	gva_t va = GVA(rip);
+	enum cpu_result r;
+
+	if (!cpu_64bit(s)) {
+		rip = (uint32_t)rip;
+		if (rip > s->seg[CPU_CS].limit)
+			return cpu_fault_ec(f, VEC_GP, 0);
+		room = s->seg[CPU_CS].limit - rip + 1;
+		va = GVA((uint32_t)(s->seg[CPU_CS].base + rip));
+	} else if (!cpu_canonical(s, rip)) {
+		return cpu_fault_ec(f, VEC_GP, 0);
+	}
+	r = c->ops->fetch(c->m, s, va, buf, got, f);
+	if (r == CPU_OK && *got > room)
+		*got = (unsigned)room;
+	return r;
+}
+
+/* An instruction whose bytes end in front of a page that can't be fetched: asking for the rest
+ * raises the fault that the page has, or finds that it has become readable. */
+static enum cpu_result fetch_more(struct cpu *c, uint8_t *bytes, unsigned *len,
+				  struct cpu_fault *f)
+{
+	uint8_t rest[INSN_MAX_LEN];
+	unsigned got = 0;
+	enum cpu_result r = fetch_at(c, *len, rest, &got, f);
+
+	if (r != CPU_OK)
+		return r;
+	if (got > INSN_MAX_LEN - *len)
+		got = INSN_MAX_LEN - *len;
+	memcpy(bytes + *len, rest, got);
+	*len += got;
+	return CPU_OK;
+}
+
+static enum cpu_result fetch_decode(struct interp *in, struct cpu *c, const struct insn **insn,
+				    struct interp_info *info, struct cpu_fault *f)
+{
+	enum decode_mode mode = decode_mode_of(&c->s);
+	uint8_t bytes[INSN_MAX_LEN + 1] = {0};
+	unsigned len = 0;
+	enum cpu_result r = fetch_at(c, 0, bytes, &len, f);
+
+	while (r == CPU_OK) {
+		enum decode_status st = cache_decode(&in->cache, &in->decoders, mode, c->s.rip,
+						     bytes, len, insn);
+
+		memcpy(info->bytes, bytes, INSN_MAX_LEN);
+		info->len = (uint8_t)len;
+		if (st == DECODE_OK) {
+			info->len = (*insn)->len;
+			info->mnemonic = (*insn)->mnemonic;
+			return CPU_OK;
+		}
+		if (st == DECODE_INVALID)
+			return cpu_fault(f, VEC_UD);
+		if (st == DECODE_LONG || len >= INSN_MAX_LEN)
+			return cpu_fault_ec(f, VEC_GP, 0);
+		r = fetch_more(c, bytes, &len, f);
+	}
+	return r;
+}
+
+enum cpu_result exec_not_emulated(struct exec *x)
+{
+	x->not_emulated = true;
+	return CPU_BROKEN;
+}
+
+static void describe(struct interp_info *info, struct cpu_fault *f)
+{
+	const char *name = ZydisMnemonicGetString(info->mnemonic);
+	char hex[2 * INSN_MAX_LEN + 1] = "";
+
+	for (unsigned k = 0; k < info->len; k++)
+		snprintf(hex + 2 * k, 3, "%02x", info->bytes[k]);
+	snprintf(info->text, sizeof(info->text), "not emulated: %s %s", hex, name ? name : "?");
+	info->not_emulated = true;
+	f->why = info->text;
+}
+
+static enum cpu_result check(const struct handler *h, const struct cpu_state *s,
+			     struct cpu_fault *f)
+{
+	if ((h->flags & H_PROT) && (cpu_real_mode(s) || (s->rflags & RFL_VM)))
+		return cpu_fault(f, VEC_UD);
+	if ((h->flags & H_CPL0) && cpu_cpl(s))
+		return cpu_fault_ec(f, VEC_GP, 0);
+	return CPU_OK;
+}
+
+static uint64_t rip_after(const struct cpu_state *s, unsigned len)
+{
+	return cpu_64bit(s) ? s->rip + len : (uint32_t)(s->rip + len);
+}
+
+/* What every completed instruction does: RIP moves on, RF and the interrupt shadow end. */
+static void retire(struct exec *x, bool had_rf)
+{
+	struct cpu_state *s = exec_state(x);
+
+	s->int_shadow = x->shadow;
+	if (x->unfinished)
+		return;
+	s->rip = x->next;
+	if (had_rf && !(x->h->flags & H_KEEP_RF) && !x->delivered)
+		s->rflags &= ~RFL_RF;
+}
+
+static enum cpu_result execute(struct exec *x, struct interp_info *info)
+{
+	struct cpu_state *s = exec_state(x);
+	const bool had_rf = s->rflags & RFL_RF;
+	enum cpu_result r;
+
+	x->h = handler_of(x->i->mnemonic);
+	if (!x->h->fn || x->i->evex) {
+		describe(info, x->f);
+		return CPU_BROKEN;
+	}
+	r = x->h->flags ? check(x->h, s, x->f) : CPU_OK;
+	if (r == CPU_OK)
+		r = x->h->fn(x);
+	if (r == CPU_OK)
+		retire(x, had_rf);
+	else if (x->not_emulated)
+		describe(info, x->f);
+	return r;
+}
+
+static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
+			    struct interp_info *info, struct cpu_fault *f, bool *no_trap)
+{
+	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
+	enum cpu_result r;
+
+	info->rip = c->s.rip;
+	info->len = 0;
+	info->mnemonic = 0;
+	info->not_emulated = false;
+	info->text[0] = 0;
+	r = fetch_decode(in, c, &x.i, info, f);
+	if (r != CPU_OK)
+		return r;
+	x.next = rip_after(&c->s, x.i->len);
+	r = execute(&x, info);
+	*no_trap = x.delivered || x.ss_loaded;
+	return r;
+}
+
+enum cpu_result interp_step(struct interp *in, struct cpu *c, unsigned max_rep,
+			    struct interp_info *info, struct cpu_fault *f)
+{
+	bool no_trap;
+
+	return step(in, c, max_rep, info, f, &no_trap);
+}
+
+static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
+{
+	const struct cpu_event e = {
+		.kind = EVENT_EXCEPTION,
+		.vector = f->vector,
+		.has_error = f->has_error,
+		.error = f->error,
+		.cr2 = f->cr2,
+	};
+
+	return cpu_deliver(c, &e, c->s.rip, f);
+}
+
+/* Unlike a fault, a trap can't be had again by running the instruction again: a delivery that
+ * must be repeated is repeated here. */
+static enum cpu_result deliver_single_step(struct cpu *c, struct cpu_fault *f)
+{
+	const struct cpu_event e = {.kind = EVENT_EXCEPTION, .vector = VEC_DB};
+	enum cpu_result r;
+
+	c->s.dr[6] |= DR6_BS;
+	do
+		r = cpu_deliver(c, &e, c->s.rip, f);
+	while (r == CPU_RETRY);
+	return r;
+}
+
+enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned max_rep,
+				    struct interp_info *info, struct cpu_fault *f)
+{
+	const bool tf = c->s.rflags & RFL_TF;
+	bool no_trap = false;
+	/* Single-stepping traps after each iteration of a string instruction. */
+	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &no_trap);
+
+	if (r == CPU_FAULT)
+		return deliver_fault(c, f);
+	if (r == CPU_OK && tf && !no_trap)
+		return deliver_single_step(c, f);
+	return r;
+}

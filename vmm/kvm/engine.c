@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The KVM engine as the rest of the monitor sees it. Read first: ../engine.h, kvm.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/kvm/kvm.h"
+
+/* One shadow table for every 64 guest pages, within reason: two views of everything densely mapped
+ * need 1 for 256. */
+static uint32_t default_tables(const struct machine *m)
+{
+	uint64_t n = m->cfg.memory / SH_PAGE_SIZE / 64;
+
+	if (m->cfg.shadow_limit)
+		return m->cfg.shadow_limit;
+	if (n < 1024)
+		n = 1024;
+	return n > 1u << 20 ? 1u << 20 : (uint32_t)n;
+}
+
+static mpa_t above_ram(const struct gmem *gm)
+{
+	uint64_t end = gmem_end(gm).v << SH_PAGE_SHIFT, gib = 1ull << 30;
+
+	return MPA(end <= 4 * gib ? 4 * gib : (end + gib - 1) & ~(gib - 1));
+}
+
+static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
+{
+	struct kvm_facts f;
+	int err = kvm_probe(&f, msg, n);
+
+	if (err)
+		return err;
+	if (m->cfg.pt_update != PT_UPDATE_AUTO)
+		f.update_gated = m->cfg.pt_update == PT_UPDATE_GATED;
+	vm->facts = f;
+	m->pt_update_name = f.update_gated ? "gated" : "direct";
+	snprintf(m->engine_note, sizeof(m->engine_note), "table updates %s, entry %s",
+		 m->pt_update_name, f.enter_direct ? "direct" : "by IRETQ");
+	return 0;
+}
+
+static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
+{
+	struct kvm_vm *vm = calloc(1, sizeof(*vm));
+	int err;
+
+	if (!vm)
+		return -ENOMEM;
+	m->eng = vm;
+	vm->m = m;
+	vm->fd = vm->kvm = -1;
+	vm->own_mpa = above_ram(m->gm);
+	err = settle(m, vm, msg, n);
+	if (!err)
+		err = kvm_vm_open(vm, msg, n);
+	if (!err)
+		err = kvm_vm_create(vm, m->cfg.cpus, default_tables(m), msg, n);
+	if (!err)
+		err = kvm_vm_add_ram(vm, m->gm, msg, n);
+	if (err)
+		return err;
+	kvm_kick_install();
+	kvm_backend_fill(m, be);
+	return 0;
+}
+
+static void destroy(struct machine *m)
+{
+	if (!m->eng)
+		return;
+	kvm_vm_destroy(m->eng);
+	free(m->eng);
+	m->eng = NULL;
+}
+
+static int vcpu_create(struct vcpu *v)
+{
+	struct kvm_vcpu *kv = calloc(1, sizeof(*kv));
+	int err;
+
+	if (!kv)
+		return -ENOMEM;
+	err = kvm_vcpu_open(v->m->eng, v->index, kv);
+	if (err) {
+		kvm_vcpu_close(kv);
+		free(kv);
+		return err;
+	}
+	v->eng = kv;
+	kvm_kick_arm(kv->run);
+	return 0;
+}
+
+static void vcpu_destroy(struct vcpu *v)
+{
+	if (!v->eng)
+		return;
+	kvm_kick_arm(NULL);
+	kvm_vcpu_close(v->eng);
+	free(v->eng);
+	v->eng = NULL;
+}
+
+static void state_out(const struct cpu_state *s, mfn_t root, struct kvm_entry *e)
+{
+	memcpy(e->gpr, s->gpr, sizeof(e->gpr));
+	e->rip = s->rip;
+	e->rflags = s->rflags;
+	e->fs_base = s->seg[CPU_FS].base;
+	e->gs_base = s->seg[CPU_GS].base;
+	e->root = root;
+}
+
+/* IF, IOPL and the virtual-8086 bits are the monitor's: the real ones say nothing. RF was the
+ * processor's for this one exception. */
+#define VIRTUAL_FLAGS (RFL_IF | RFL_IOPL | RFL_NT | RFL_VM | RFL_VIF | RFL_VIP)
+
+static void state_in(struct cpu_state *s, const struct kvm_entry *e)
+{
+	memcpy(s->gpr, e->gpr, sizeof(s->gpr));
+	s->rip = e->rip;
+	s->rflags = (e->rflags & ~(VIRTUAL_FLAGS | RFL_RF)) | (s->rflags & VIRTUAL_FLAGS);
+	s->seg[CPU_FS].base = e->fs_base;
+	s->seg[CPU_GS].base = e->gs_base;
+}
+
+static bool may_enter(void *arg)
+{
+	return vcpu_may_enter(arg);
+}
+
+static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
+{
+	static const enum exit_kind kind[] = {
+		[KVM_LEFT_NOT_ENTERED] = EXIT_NONE,      [KVM_LEFT_EXCEPTION] = EXIT_EXCEPTION,
+		[KVM_LEFT_SYSCALL] = EXIT_SYSCALL,       [KVM_LEFT_KICKED] = EXIT_KICKED,
+		[KVM_LEFT_ERROR] = EXIT_HOST_ERROR,
+	};
+	struct kvm_vcpu *kv = v->eng;
+	struct kvm_entry e;
+	enum kvm_left left;
+
+	if (atomic_fetch_and(&v->requests, ~REQ_FLUSH) & REQ_FLUSH)
+		kv->flush_all = true;
+	if (kvm_take_foreign(kv)) {
+		*x = (struct engine_exit){.kind = EXIT_HOST_ERROR, .err = EIO,
+					  .why = "the gate did not come back from a touch"};
+		return;
+	}
+	state_out(&v->cpu.s, root, &e);
+	exit_stats_enter(&v->stats);
+	left = kvm_enter(kv, &e, x, may_enter, v);
+	exit_stats_left(&v->stats);
+	atomic_store(&v->mode, VCPU_OUTSIDE);
+	atomic_fetch_add(&v->runs, 1);
+	x->kind = kind[left];
+	if (left != KVM_LEFT_NOT_ENTERED)
+		state_in(&v->cpu.s, &e);
+	sh_root_loaded(v->sh, kvm_hw_root(kv));
+}
+
+static void kick(struct vcpu *v)
+{
+	pthread_kill(v->thread, KVM_KICK_SIGNAL);
+}
+
+const struct engine engine_kvm = {
+	.name = "kvm",
+	.machine_create = create,
+	.machine_destroy = destroy,
+	.vcpu_create = vcpu_create,
+	.vcpu_destroy = vcpu_destroy,
+	.run = run,
+	.kick = kick,
+};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The KVM engine, inside: the VM, its vCPUs, and the work the gate does for them.
+ *
+ * Only files in this folder include linux/kvm.h through this header.
+ * Read first: ../engine.h, ../gate/gate.h. Read next: vm.c, enter.c, backend.c, probe.c.
+ */
+#ifndef UMBRA_KVM_H
+#define UMBRA_KVM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "vmm/gate/gate.h"
+#include "vmm/machine.h"
+
+#define KVM_KICK_SIGNAL (SIGRTMIN)
+
+/* Slots of one vCPU's touch list before whole tables are touched instead. */
+#define KVM_TOUCHES 64u
+/* Single invalidations before everything is forgotten: an INVLPG in the gate costs 3 us where ring
+ * 0 is interpreted, a reload of CR3 about as much plus the misses after it. */
+#define KVM_INVLPGS 16u
+#define KVM_ITEMS   448u /* of 8 bytes in the command page, before the stack at its end */
+
+/* What this host does with our tables and entries (probe.c). */
+struct kvm_facts {
+	bool update_gated;  /* changed present entries need a touch */
+	bool enter_direct;  /* CPL 3 state can be loaded by registers alone, and CR3 so changed
+			     * forgets translations; else by IRETQ in the gate */
+	bool umip;
+	bool np_to_p_seen;  /* a new entry in place of none is seen without a touch */
+	bool touch_works;
+	unsigned rounds;
+};
+
+struct kvm_vm {
+	struct machine *m;
+	int kvm, fd;
+	size_t run_size;
+	uint8_t *ram;       /* KVM's mapping of guest RAM; never dereferenced */
+	uint8_t *own;       /* gate and tables */
+	uint64_t own_bytes;
+	mpa_t own_mpa;
+	uint32_t tables;
+	mfn_t table_mfn;
+	struct gate gate;
+	struct kvm_facts facts;
+	struct kvm_cpuid2 *cpuid;
+
+	/* Touches queued by threads that are no vCPU: whole tables. */
+	pthread_mutex_t foreign_lock;
+	uint64_t *foreign_bits;
+	_Atomic bool foreign;
+};
+
+struct kvm_vcpu {
+	struct kvm_vm *vm;
+	unsigned index;
+	int fd;
+	struct kvm_run *run;
+
+	/* Work for the next entry. */
+	uint64_t touch[KVM_TOUCHES], invlpg[KVM_INVLPGS];
+	unsigned touches, invlpgs;
+	bool tables_marked, flush_all;
+	uint64_t *table_bits; /* of vm->tables bits */
+};
+
+/* vm.c */
+int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n);
+int kvm_vm_create(struct kvm_vm *vm, unsigned cpus, uint32_t tables, char *msg, size_t n);
+int kvm_vm_add_ram(struct kvm_vm *vm, struct gmem *gm, char *msg, size_t n);
+void kvm_vm_destroy(struct kvm_vm *vm);
+/* Smallest memory slot setup for probing: no guest RAM. */
+int kvm_vcpu_open(struct kvm_vm *vm, unsigned index, struct kvm_vcpu *kv);
+void kvm_vcpu_close(struct kvm_vcpu *kv);
+uint64_t *kvm_table(struct kvm_vm *vm, uint32_t i);
+
+/* enter.c */
+struct kvm_entry {
+	uint64_t gpr[CPU_GPRS], rip, rflags, fs_base, gs_base;
+	mfn_t root;
+};
+enum kvm_left { KVM_LEFT_NOT_ENTERED, KVM_LEFT_EXCEPTION, KVM_LEFT_SYSCALL, KVM_LEFT_KICKED,
+		KVM_LEFT_ERROR };
+/* Enters the guest at e; on return e holds the state it left with, x what happened. may_enter is
+ * asked after the vCPU has declared itself in the guest. */
+enum kvm_left kvm_enter(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_exit *x,
+			bool (*may_enter)(void *), void *arg);
+/* Runs queued touches now, without entering the guest. 0 or -errno. */
+int kvm_gate_sync(struct kvm_vcpu *kv);
+mfn_t kvm_hw_root(const struct kvm_vcpu *kv);
+/* Per-thread setup of the kick signal for a kvm_run. */
+void kvm_kick_arm(struct kvm_run *run);
+void kvm_kick_install(void);
+
+/* backend.c */
+void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot);
+void kvm_queue_table(struct kvm_vcpu *kv, mfn_t table);
+void kvm_queue_invlpg(struct kvm_vcpu *kv, gva_t gva);
+void kvm_backend_fill(struct machine *m, struct sh_backend *be);
+/* Takes over touches of foreign threads and runs them. */
+int kvm_take_foreign(struct kvm_vcpu *kv);
+
+/* probe.c */
+int kvm_probe(struct kvm_facts *facts, char *msg, size_t n);
+
+#endif

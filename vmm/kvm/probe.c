@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Finds out, by trying in a small VM of its own, how this host treats our tables: whether a changed
+ * present entry is seen after an invalidation alone (direct) or only after a store inside the VM
+ * (gated), whether a touch is such a store, whether a new entry needs nothing, and whether CPL 3
+ * state and CR3 may be loaded by registers.
+ *
+ * The guest is two instructions at CPL 3: load a word, then an undefined one.
+ * Read first: kvm.h, enter.c. Used by engine.c at start-up and by doctor.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shadow/format.h"
+#include "vmm/kvm/kvm.h"
+
+#define ROUNDS  64u
+#define USER_VA 0x0000008000000000ull /* PML4 slot 1 */
+#define DATA_VA (USER_VA + 0x10000)
+#define PAGES   4u /* data pages the entry moves between */
+
+/* Pool frames used: two roots, three tables, code, data pages. */
+enum { F_ROOT, F_ROOT2, F_PDPT, F_PD, F_PT, F_CODE, F_DATA, F_COUNT = F_DATA + PAGES };
+
+struct probe {
+	struct kvm_vm vm;
+	struct kvm_vcpu kv;
+	struct kvm_entry e;
+};
+
+#define BITS (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+
+static uint64_t frame(struct probe *p, unsigned f)
+{
+	return mfn_mpa(MFN(p->vm.table_mfn.v + f)).v;
+}
+
+static void build(struct probe *p)
+{
+	static const uint8_t code[] = {0x48, 0x8b, 0x06, 0x0f, 0x0b}; /* mov (%rsi),%rax; ud2 */
+
+	for (unsigned r = F_ROOT; r <= F_ROOT2; r++) {
+		kvm_table(&p->vm, r)[1] = frame(p, F_PDPT) | BITS;
+		kvm_table(&p->vm, r)[256] = p->vm.gate.pml4e;
+	}
+	kvm_table(&p->vm, F_PDPT)[0] = frame(p, F_PD) | BITS;
+	kvm_table(&p->vm, F_PD)[0] = frame(p, F_PT) | BITS;
+	kvm_table(&p->vm, F_PT)[0] = frame(p, F_CODE) | BITS;
+	memcpy(kvm_table(&p->vm, F_CODE), code, sizeof(code));
+	for (unsigned i = 0; i < PAGES; i++)
+		kvm_table(&p->vm, F_DATA + i)[0] = i;
+}
+
+static void set_entry(struct probe *p, unsigned page)
+{
+	uint64_t *e = &kvm_table(&p->vm, F_PT)[DATA_VA >> 12 & 511];
+
+	__atomic_store_n(e, page == PAGES ? 0 : frame(p, F_DATA + page) | BITS, __ATOMIC_SEQ_CST);
+}
+
+static mpa_t entry_mpa(struct probe *p)
+{
+	return MPA(frame(p, F_PT) + (DATA_VA >> 12 & 511) * 8);
+}
+
+static bool always(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+/* One access. Returns the value read, PAGES for a page fault, or -errno. */
+static int access_data(struct probe *p, unsigned root)
+{
+	struct engine_exit x = {0};
+	enum kvm_left left;
+
+	p->e.rip = USER_VA;
+	p->e.rflags = RFL_FIXED;
+	p->e.gpr[CPU_RSI] = DATA_VA;
+	p->e.gpr[CPU_RAX] = 99;
+	p->e.root = MFN(p->vm.table_mfn.v + root);
+	left = kvm_enter(&p->kv, &p->e, &x, always, NULL);
+	if (left == KVM_LEFT_ERROR)
+		return -(x.err ? x.err : EIO);
+	if (left != KVM_LEFT_EXCEPTION)
+		return -EIO;
+	if (x.vector == VEC_PF)
+		return (int)PAGES;
+	return x.vector == VEC_UD ? (int)p->e.gpr[CPU_RAX] : -EIO;
+}
+
+/* How a round makes the hardware see the change. */
+enum { BY_NOTHING = 0, BY_INVLPG = 1, BY_TOUCH = 2, BY_OTHER_ROOT = 4, FROM_NONE = 8 };
+
+static int one_round(struct probe *p, unsigned how, unsigned i)
+{
+	unsigned root = how & BY_OTHER_ROOT ? i & 1 : 0;
+
+	if (how & FROM_NONE) {
+		set_entry(p, PAGES);
+		kvm_queue_touch(&p->kv, entry_mpa(p));
+		kvm_queue_invlpg(&p->kv, GVA(DATA_VA));
+		if (access_data(p, root) != (int)PAGES)
+			return -EIO;
+	}
+	set_entry(p, i % PAGES);
+	if (how & BY_TOUCH)
+		kvm_queue_touch(&p->kv, entry_mpa(p));
+	if (how & BY_INVLPG)
+		kvm_queue_invlpg(&p->kv, GVA(DATA_VA));
+	return access_data(p, root);
+}
+
+/* True if every one of the rounds saw its change. *err is set if the host failed. */
+static bool always_seen(struct probe *p, unsigned how, int *err)
+{
+	bool seen = true;
+
+	for (unsigned i = 0; i < ROUNDS && !*err; i++) {
+		int r = one_round(p, how, i);
+
+		if (r < 0)
+			*err = r;
+		seen = seen && r == (int)(i % PAGES);
+	}
+	return seen;
+}
+
+static int run_probe(struct probe *p, struct kvm_facts *f)
+{
+	int err = 0;
+
+	p->vm.facts.enter_direct = false;
+	f->touch_works = always_seen(p, BY_TOUCH | BY_INVLPG, &err);
+	f->update_gated = !always_seen(p, BY_INVLPG, &err);
+	f->np_to_p_seen = always_seen(p, FROM_NONE, &err);
+	/* Loading CPL 3 state and CR3 by registers saves two interpreted ring-0 instructions where
+	 * ring 0 is interpreted, which is where tables are gated; elsewhere IRETQ is as good. */
+	if (!err && f->update_gated) {
+		p->vm.facts.enter_direct = true;
+		f->enter_direct = always_seen(p, BY_TOUCH | BY_OTHER_ROOT, &err) && !err;
+		err = 0;
+	}
+	f->umip = p->vm.facts.umip;
+	f->rounds = ROUNDS;
+	return err;
+}
+
+int kvm_probe(struct kvm_facts *facts, char *msg, size_t n)
+{
+	struct probe p;
+	int err;
+
+	memset(&p, 0, sizeof(p));
+	memset(facts, 0, sizeof(*facts));
+	p.kv.fd = p.vm.kvm = p.vm.fd = -1;
+	p.vm.own_mpa = MPA(1ull << 32);
+	kvm_kick_install();
+	err = kvm_vm_open(&p.vm, msg, n);
+	if (!err)
+		err = kvm_vm_create(&p.vm, 1, F_COUNT, msg, n);
+	if (!err) {
+		err = kvm_vcpu_open(&p.vm, 0, &p.kv);
+		if (!err) {
+			build(&p);
+			err = run_probe(&p, facts);
+		}
+		if (err)
+			snprintf(msg, n, "probing this host's KVM failed: %s", strerror(-err));
+	}
+	kvm_vcpu_close(&p.kv);
+	kvm_vm_destroy(&p.vm);
+	if (!err && (!facts->touch_works || !facts->np_to_p_seen)) {
+		snprintf(msg, n, "this host's KVM does not see changes of page tables in any way "
+				 "known here; please report it with the output of umbra doctor");
+		err = -ENOTSUP;
+	}
+	return err;
+}

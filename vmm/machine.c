@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Building a machine and taking it apart.
+ *
+ * Order of building: memory, engine (its VM needs the memory), shadow MMU (it needs the engine's
+ * tables), devices, the guest's image. Taking apart is the same backwards.
+ * Read first: machine.h. Read next: life.c, upcalls.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include "vmm/boot/boot.h"
+#include "vmm/machine.h"
+
+static int create_memory(struct machine *m, char *msg, size_t n)
+{
+	struct gmem_config cfg = {.size = m->cfg.memory, .lowmem = m->cfg.lowmem};
+	int err = gmem_create(&cfg, &m->gm);
+
+	if (err)
+		snprintf(msg, n, "cannot create %llu MiB of guest memory: %s; give less with -m",
+			 (unsigned long long)(m->cfg.memory >> 20), strerror(-err));
+	return err;
+}
+
+static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg, size_t n)
+{
+	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
+	int err;
+
+	machine_model(&m->model, &cfg.model);
+	err = sh_mmu_create(&cfg, &m->mmu);
+	if (err)
+		snprintf(msg, n, "cannot create the shadow MMU with %u tables: %s", be->tables,
+			 strerror(-err));
+	return err;
+}
+
+static int create_devices(struct machine *m)
+{
+	machine_host_init(m);
+	m->bus = bus_create();
+	m->apic = apic_create(&m->host, m->cfg.cpus);
+	m->uart = uart_create(&m->host);
+	if (!m->bus || !m->apic || !m->uart)
+		return -ENOMEM;
+	if (uart_attach(m->uart, m->bus, 0x3f8) || debug_exit_attach(m->bus, 0xf4, &m->host) ||
+	    legacy_attach(m->bus) || apic_attach(m->apic, m->bus))
+		return -ENOMEM;
+	return 0;
+}
+
+static int load_image(struct machine *m, char *msg, size_t n)
+{
+	struct boot_params params = {.kernel = m->cfg.kernel, .initrd = m->cfg.initrd,
+				     .append = m->cfg.append, .cpus = m->cfg.cpus};
+	struct boot_result boot;
+
+	if (boot_load(m->gm, &params, &boot, msg, n))
+		return -EINVAL;
+	boot_cpu_state(&boot, &m->vcpu[0].cpu.s);
+	return 0;
+}
+
+static void init_vcpus(struct machine *m)
+{
+	for (unsigned i = 0; i < m->cfg.cpus; i++) {
+		struct vcpu *v = &m->vcpu[i];
+
+		v->m = m;
+		v->index = i;
+		v->cpu.ops = &vcpu_ops;
+		v->cpu.m = v;
+		v->cpu.model = &m->model;
+		atomic_store(&v->deadline, UINT64_MAX);
+		cpu_reset(&v->cpu.s, i);
+	}
+}
+
+/* Rate of the TSC, for the timer's deadline mode: counted over a few milliseconds. */
+static uint64_t measure_tsc_khz(void)
+{
+	struct timespec a, b, nap = {.tv_nsec = 5000000};
+	uint64_t t0, t1, ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	t0 = __rdtsc();
+	nanosleep(&nap, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	t1 = __rdtsc();
+	ns = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec -
+	     (uint64_t)a.tv_nsec;
+	return ns ? (t1 - t0) * 1000000u / ns : 1000000u;
+}
+
+int machine_create(const struct machine_config *cfg, const struct engine *engine,
+		   struct machine **out, char *msg, size_t n)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct sh_backend be;
+	int err;
+
+	if (!m) {
+		snprintf(msg, n, "out of memory");
+		return -1;
+	}
+	m->cfg = *cfg;
+	m->engine = engine;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->split_lock, NULL);
+	pthread_cond_init(&m->changed, NULL);
+	m->tsc_khz = measure_tsc_khz();
+	err = create_memory(m, msg, n);
+	init_vcpus(m);
+	if (!err) /* before the engine: an image that can't be loaded is told sooner */
+		err = load_image(m, msg, n);
+	if (!err)
+		err = engine->machine_create(m, &be, msg, n);
+	if (!err)
+		err = create_mmu(m, &be, msg, n);
+	if (!err && create_devices(m)) {
+		snprintf(msg, n, "out of memory for devices");
+		err = -ENOMEM;
+	}
+	if (err) {
+		machine_destroy(m);
+		return err == -EINVAL ? -2 : -1;
+	}
+	*out = m;
+	return 0;
+}
+
+unsigned machine_destroy(struct machine *m)
+{
+	unsigned leaked;
+
+	if (!m)
+		return 0;
+	if (m->uart)
+		uart_destroy(m->uart);
+	if (m->apic)
+		apic_destroy(m->apic);
+	if (m->bus)
+		bus_destroy(m->bus);
+	leaked = sh_mmu_destroy(m->mmu);
+	m->engine->machine_destroy(m);
+	gmem_destroy(m->gm);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->split_lock);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+	return leaked;
+}

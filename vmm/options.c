@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The table of `umbra run`'s options, and the parsers that only it needs. See options.h.
+ *
+ * Adding an option: a field in struct umbra_options, a row here, a paragraph in docs/umbra.1 (a
+ * test compares the two).
+ */
+#include "vmm/options.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define TIB (UINT64_C(1) << 40)
+
+static const struct opt_keyword engine_words[] = {
+	{"auto", ENGINE_AUTO, false},
+	{"kvm", ENGINE_KVM, false},
+	{"soft", ENGINE_SOFT, true},
+	{"hybrid", ENGINE_HYBRID, true},
+	{NULL, 0, false},
+};
+static const struct opt_keyword exact_words[] = {
+	{"auto", EXACT_AUTO, false},
+	{"on", EXACT_ON, false},
+	{"off", EXACT_OFF, false},
+	{NULL, 0, false},
+};
+static const struct opt_keyword mmu_words[] = {
+	{"shadow", MMU_SHADOW, false},
+	{"native", MMU_NATIVE, true},
+	{NULL, 0, false},
+};
+static const struct opt_keyword pt_update_words[] = {
+	{"auto", PT_UPDATE_AUTO, false},
+	{"direct", PT_UPDATE_DIRECT, false},
+	{"gated", PT_UPDATE_GATED, false},
+	{NULL, 0, false},
+};
+static const struct opt_keyword exit_words[] = {
+	{"umbra", EXIT_STYLE_UMBRA, false},
+	{"raw", EXIT_STYLE_RAW, false},
+	{NULL, 0, false},
+};
+
+static const struct opt_range memory_range = {MIB, TIB, 4096,
+					      "a size from 1M to 1024G, such as 256M"};
+static const struct opt_range lowmem_range = {0, TIB, 4096,
+					      "0 or a size up to 1024G, such as 896M"};
+static const struct opt_range limit_range = {MIB, TIB, 4096,
+					     "a size from 1M to 1024G, such as 64M"};
+static const struct opt_range cpus_range = {1, UMBRA_MAX_CPUS, 0, "a number from 1 to 64"};
+static const struct opt_range timeout_range = {1, 31536000, 0, "seconds, 1 or more"};
+static const struct opt_range seed_range = {0, UINT64_MAX, 0, "a 64-bit number"};
+
+/* Letters, digits and the characters in also; 1 to max of them, the first a letter or digit. */
+static bool is_word(const char *s, size_t len, size_t max, const char *also)
+{
+	if (len < 1 || len > max || !isalnum((unsigned char)s[0]))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr(also, s[i]))
+			return false;
+	return true;
+}
+
+static int parse_guest(const struct option_def *d, const char *arg, void *target,
+		       struct opt_error *e)
+{
+	if (!is_word(arg, strlen(arg), UMBRA_NAME_MAX, "_-"))
+		return opt_fail(e, "--guest: '%s' is no image's name; see `umbra guests`", arg);
+	return opt_text(d, arg, target, e);
+}
+
+static int parse_scenario(const struct option_def *d, const char *arg, void *target,
+			  struct opt_error *e)
+{
+	for (const char *s = arg;; s++) {
+		size_t len = strcspn(s, ",");
+
+		if (!is_word(s, len, 64, "_-"))
+			return opt_fail(e,
+					"--scenario: '%s' is not NAME[,NAME...]; see "
+					"`umbra guests`",
+					arg);
+		s += len;
+		if (!*s)
+			return opt_text(d, arg, target, e);
+	}
+}
+
+static int parse_name(const struct option_def *d, const char *arg, void *target,
+		      struct opt_error *e)
+{
+	struct umbra_options *o = target;
+
+	(void)d;
+	if (!is_word(arg, strlen(arg), UMBRA_NAME_MAX, "._-"))
+		return opt_fail(e,
+				"--name: '%s' can't name a machine; use up to %d letters, "
+				"digits, '.', '_', '-'",
+				arg, UMBRA_NAME_MAX);
+	snprintf(o->name, sizeof(o->name), "%s", arg);
+	return 0;
+}
+
+/* unix:PATH[,wait=on|off]. A comma that begins anything else is refused, not taken as part of
+ * the path: it may be an option of QEMU's that isn't known here. */
+static int parse_qmp(const struct option_def *d, const char *arg, void *target,
+		     struct opt_error *e)
+{
+	struct umbra_options *o = target;
+	const char *path = arg + strlen("unix:");
+	size_t len;
+
+	(void)d;
+	if (strncmp(arg, "unix:", strlen("unix:")))
+		return opt_fail(e, "--qmp: '%s' is no UNIX socket; write unix:PATH", arg);
+	len = strcspn(path, ",");
+	if (!len || len >= sizeof(o->qmp_path))
+		return opt_fail(e, "--qmp: the path has %zu bytes; write one of 1 to %zu", len,
+				sizeof(o->qmp_path) - 1);
+	if (path[len] && strcmp(path + len, ",wait=on") && strcmp(path + len, ",wait=off"))
+		return opt_fail(e,
+				"--qmp: unknown '%s'; only wait=on or wait=off may follow the "
+				"path",
+				path + len + 1);
+	snprintf(o->qmp_path, sizeof(o->qmp_path), "%.*s", (int)len, path);
+	o->qmp_wait = !strcmp(path + len, ",wait=on");
+	return 0;
+}
+
+static int parse_serial(const struct option_def *d, const char *arg, void *target,
+			struct opt_error *e)
+{
+	struct umbra_options *o = target;
+
+	(void)d;
+	o->serial_file = NULL;
+	if (!strcmp(arg, "stdio"))
+		o->serial = SERIAL_STDIO;
+	else if (!strcmp(arg, "none"))
+		o->serial = SERIAL_NONE;
+	else if (!strncmp(arg, "file:", 5) && arg[5]) {
+		o->serial = SERIAL_FILE;
+		o->serial_file = arg + 5;
+	} else
+		return opt_fail(e,
+				"--serial: no such choice '%s'; write stdio, none or file:PATH",
+				arg);
+	return 0;
+}
+
+/* NAME=on|off; the last word on a NAME counts. */
+static int parse_mmu_option(const struct option_def *d, const char *arg, void *target,
+			    struct opt_error *e)
+{
+	struct umbra_options *o = target;
+	size_t len = strcspn(arg, "="), i = 0;
+	bool on = !strcmp(arg + len, "=on");
+
+	(void)d;
+	if (!on && strcmp(arg + len, "=off"))
+		return opt_fail(e,
+				"--mmu-option: '%s' is not a switch; write NAME=on or NAME=off",
+				arg);
+	while (o->mmu_names[i] &&
+	       (strlen(o->mmu_names[i]) != len || strncmp(o->mmu_names[i], arg, len)))
+		i++;
+	if (!o->mmu_names[i] || i >= UMBRA_MAX_MMU_OPTIONS)
+		return opt_fail(e,
+				"--mmu-option: no technique is called '%.*s'; `umbra run "
+				"--help` lists them",
+				(int)len, arg);
+	o->mmu_option[i] = on ? SWITCH_ON : SWITCH_OFF;
+	return 0;
+}
+
+static int take_kernel(const char *arg, void *target, struct opt_error *e)
+{
+	struct umbra_options *o = target;
+
+	if (!*arg)
+		return opt_fail(e, "the kernel's name is empty; give a file or leave it out");
+	if (o->kernel)
+		return opt_fail(e,
+				"unexpected argument '%s'; give one kernel, here or with "
+				"--kernel",
+				arg);
+	o->kernel = arg;
+	return 0;
+}
+
+#define FIELD(member) offsetof(struct umbra_options, member)
+
+/* clang-format off */
+const struct option_def run_options[] = {
+	{.name = "memory", .letter = 'm', .metavar = "SIZE", .group = "Machine",
+	 .help = "guest RAM; suffix K, M, G, a bare number is MiB (256M)",
+	 .parse = opt_size, .offset = FIELD(memory), .rule = &memory_range},
+	{.name = "cpus", .letter = 'c', .metavar = "N",
+	 .help = "virtual CPUs, 1 to 64 (1)",
+	 .parse = opt_count, .offset = FIELD(cpus), .rule = &cpus_range},
+	{.name = "smp", .alias_of = "cpus"},
+	{.name = "name", .metavar = "NAME",
+	 .help = "the machine's name, which its control socket carries (umbra-PID)",
+	 .parse = parse_name},
+
+	{.name = "kernel", .metavar = "FILE", .group = "What it runs",
+	 .help = "an ELF image for multiboot or PVH; the same as KERNEL",
+	 .parse = opt_file, .offset = FIELD(kernel)},
+	{.name = "guest", .metavar = "NAME",
+	 .help = "which of our own images to run when no KERNEL is given (amd64)",
+	 .parse = parse_guest, .offset = FIELD(guest)},
+	{.name = "scenario", .metavar = "NAME[,NAME]",
+	 .help = "what our image runs (all of its scenarios)",
+	 .parse = parse_scenario, .offset = FIELD(scenario)},
+	{.name = "append", .metavar = "TEXT",
+	 .help = "the kernel's command line",
+	 .parse = opt_text, .offset = FIELD(append)},
+	{.name = "initrd", .metavar = "FILE",
+	 .help = "the first module handed to the kernel",
+	 .parse = opt_file, .offset = FIELD(initrd)},
+
+	{.name = "cpu", .metavar = "ENGINE", .group = "Engine",
+	 .help = "what executes the guest: auto or kvm; auto takes the fastest that works here (auto)",
+	 .parse = opt_keyword, .offset = FIELD(engine), .rule = engine_words},
+	{.name = "exact", .metavar = "auto|on|off",
+	 .help = "whether guest-kernel code is interpreted where this host can't run it exactly (auto)",
+	 .parse = opt_keyword, .offset = FIELD(exact), .rule = exact_words},
+
+	{.name = "mmu", .metavar = "shadow", .group = "Shadow MMU",
+	 .help = "who translates the guest's addresses (shadow)",
+	 .parse = opt_keyword, .offset = FIELD(mmu), .rule = mmu_words},
+	{.name = "mmu-option", .metavar = "NAME=on|off",
+	 .help = "switch one technique; may be given several times",
+	 .parse = parse_mmu_option},
+	{.name = "pt-update", .metavar = "MODE",
+	 .help = "who stores into live shadow tables: direct (the monitor), gated (the gate inside the VM), auto probes (auto)",
+	 .parse = opt_keyword, .offset = FIELD(pt_update), .rule = pt_update_words},
+	{.name = "lowmem", .metavar = "SIZE",
+	 .help = "guest RAM that stays mapped in the monitor; 0 is allowed (896M)",
+	 .parse = opt_size, .offset = FIELD(lowmem), .rule = &lowmem_range},
+	{.name = "shadow-limit", .metavar = "SIZE",
+	 .help = "the most memory that shadow tables may take",
+	 .parse = opt_size, .offset = FIELD(shadow_limit), .rule = &limit_range},
+
+	{.name = "qmp", .metavar = "unix:PATH[,wait=on]", .group = "Control",
+	 .help = "control socket; wait=on starts when a client has connected ($XDG_RUNTIME_DIR/umbra/NAME.sock)",
+	 .parse = parse_qmp},
+	{.name = "serial", .metavar = "stdio|none|file:PATH",
+	 .help = "where the guest's serial line goes (stdio)",
+	 .parse = parse_serial},
+	{.letter = 'S',
+	 .help = "start paused, until `cont` on the control socket",
+	 .parse = opt_flag, .offset = FIELD(start_paused)},
+	{.name = "timeout", .metavar = "S",
+	 .help = "end the run after S seconds, with exit code 124 (no limit)",
+	 .parse = opt_count, .offset = FIELD(timeout), .rule = &timeout_range},
+	{.name = "seed", .metavar = "N",
+	 .help = "what random choices start from (1)",
+	 .parse = opt_number, .offset = FIELD(seed), .rule = &seed_range},
+
+	{.name = "stats-file", .metavar = "FILE", .group = "Results",
+	 .help = "write the counters there at the end",
+	 .parse = opt_file, .offset = FIELD(stats_file)},
+	{.name = "result", .metavar = "FILE",
+	 .help = "write the outcome there, as JSON",
+	 .parse = opt_file, .offset = FIELD(result)},
+	{.name = "exit", .metavar = "umbra|raw",
+	 .help = "exit codes: umbra's own, or raw, which passes a value v written to isa-debug-exit through as (v<<1)|1 (umbra)",
+	 .parse = opt_keyword, .offset = FIELD(exit_style), .rule = exit_words},
+
+	{.name = "help", .letter = 'h', .group = "Help",
+	 .help = "print this and exit",
+	 .parse = opt_flag, .offset = FIELD(help)},
+	{.name = "version",
+	 .help = "print the version and exit",
+	 .parse = opt_flag, .offset = FIELD(version)},
+	OPT_END,
+};
+/* clang-format on */
+
+static void defaults(struct umbra_options *o, const char *const *mmu_names)
+{
+	*o = (struct umbra_options){
+		.guest = "amd64",
+		.memory = 256 * MIB,
+		.cpus = 1,
+		.lowmem = 896 * MIB,
+		.seed = 1,
+		.mmu_names = mmu_names,
+	};
+	for (size_t i = 0; i < UMBRA_MAX_MMU_OPTIONS; i++)
+		o->mmu_option[i] = SWITCH_UNSET;
+	snprintf(o->name, sizeof(o->name), "umbra-%ld", (long)getpid());
+}
+
+int options_parse(int argc, char **argv, const char *const *mmu_names, struct umbra_options *o,
+		  char *msg, size_t n)
+{
+	defaults(o, mmu_names);
+	return opt_parse(run_options, argc, argv, o, take_kernel, msg, n);
+}

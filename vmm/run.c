@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * `umbra run`: from options to an exit code.
+ *
+ * The main thread only waits, with the signals that end a run blocked in every thread and taken
+ * here by sigtimedwait(), so that whatever ends the machine, the same clean-up follows.
+ * Read first: commands.h, machine.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu/urcu-memb.h>
+
+#include "vmm/commands.h"
+#include "vmm/machine.h"
+
+#define END_SIGNAL (SIGRTMIN + 1)
+
+const char *const umbra_mmu_names[] = {"prefetch", "inplace", "flood", "rootcache", NULL};
+_Static_assert(sizeof(umbra_mmu_names) / sizeof(char *) == SH_OPTIONS + 1,
+	       "one name per technique");
+
+struct run {
+	const struct umbra_options *o;
+	struct machine_config cfg;
+	struct machine *m;
+	char append[2048];
+	char socket[UMBRA_SOCKET_MAX];
+	pthread_t main;
+	sigset_t signals;
+	int serial_fd;
+	unsigned violations, leaked;
+	char audit[1024];
+};
+
+static void on_end(void *ctx)
+{
+	struct run *r = ctx;
+
+	pthread_kill(r->main, END_SIGNAL);
+}
+
+static int build_append(struct run *r)
+{
+	const struct umbra_options *o = r->o;
+	int n = snprintf(r->append, sizeof(r->append), "%s%scpus=%u seed=%llu%s%s",
+			 o->append ? o->append : "", o->append ? " " : "", o->cpus,
+			 (unsigned long long)o->seed, o->scenario ? " scenario=" : "",
+			 o->scenario ? o->scenario : "");
+
+	if (n < 0 || (size_t)n >= sizeof(r->append))
+		return complain(UMBRA_USAGE, "the command line for the guest is longer than %zu "
+					     "bytes; shorten --append or --scenario",
+				sizeof(r->append) - 1);
+	return 0;
+}
+
+static void set_techniques(struct run *r)
+{
+	sh_options_default(&r->cfg.options);
+	for (unsigned i = 0; umbra_mmu_names[i]; i++)
+		if (r->o->mmu_option[i] != SWITCH_UNSET)
+			sh_options_set(&r->cfg.options, umbra_mmu_names[i],
+				       r->o->mmu_option[i] == SWITCH_ON);
+}
+
+static int open_serial(struct run *r)
+{
+	const struct umbra_options *o = r->o;
+
+	r->serial_fd = -1;
+	if (o->serial == SERIAL_STDIO)
+		r->serial_fd = STDOUT_FILENO;
+	if (o->serial != SERIAL_FILE)
+		return 0;
+	r->serial_fd = open(o->serial_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (r->serial_fd < 0)
+		return complain(UMBRA_HOST, "cannot open %s: %s; give another file to -serial",
+				o->serial_file, strerror(errno));
+	return 0;
+}
+
+static int configure(struct run *r)
+{
+	const struct umbra_options *o = r->o;
+	uint64_t tables = o->shadow_limit / SH_PAGE_SIZE;
+	int err = build_append(r);
+
+	if (err)
+		return err;
+	if (o->shadow_limit && tables < SH_MIN_TABLES)
+		return complain(UMBRA_USAGE, "--shadow-limit is less than %u KiB; give more",
+				SH_MIN_TABLES * 4);
+	r->cfg = (struct machine_config){
+		.name = o->name,
+		.memory = o->memory,
+		.lowmem = o->lowmem,
+		.cpus = o->cpus,
+		.shadow_limit = (uint32_t)tables,
+		.pt_update = o->pt_update,
+		.kernel = o->kernel,
+		.initrd = o->initrd,
+		.append = r->append,
+		.start_paused = o->start_paused,
+	};
+	set_techniques(r);
+	err = open_serial(r);
+	r->cfg.serial_fd = r->serial_fd;
+	return err;
+}
+
+static void block_signals(struct run *r)
+{
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
+
+	sigemptyset(&r->signals);
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		sigaddset(&r->signals, all[i]);
+	sigaddset(&r->signals, END_SIGNAL);
+	pthread_sigmask(SIG_BLOCK, &r->signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r->main = pthread_self();
+}
+
+static int start_control(struct run *r)
+{
+	const struct umbra_options *o = r->o;
+	char msg[512];
+
+	if (o->qmp_path[0])
+		snprintf(r->socket, sizeof(r->socket), "%s", o->qmp_path);
+	else if (control_default_path(o->name, r->socket, sizeof(r->socket)))
+		return complain(UMBRA_HOST, "the default socket path for name %s is too long; give "
+					    "one with --qmp unix:PATH",
+				o->name);
+	if (control_start(r->socket, o->qmp_wait, &machine_control_ops, r->m, &r->m->control, msg,
+			  sizeof(msg)))
+		return complain(UMBRA_HOST, "%s", msg);
+	return 0;
+}
+
+static void wait_for_end(struct run *r)
+{
+	struct timespec t = {.tv_sec = r->o->timeout};
+	int sig;
+
+	while (!atomic_load(&r->m->ended)) {
+		sig = r->o->timeout ? sigtimedwait(&r->signals, NULL, &t)
+				    : sigwaitinfo(&r->signals, NULL);
+		if (sig < 0 && errno == EAGAIN)
+			machine_end(r->m, VERDICT_TIMEOUT, "no result after %u s", r->o->timeout);
+		else if (sig > 0 && sig != END_SIGNAL)
+			machine_end(r->m, VERDICT_QUIT, "ended by signal %d", sig);
+	}
+}
+
+static int write_json(const char *path, const char *option, struct json_object *o)
+{
+	int err = 0;
+
+	if (json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY) < 0)
+		err = complain(UMBRA_HOST, "cannot write %s: %s; give another file to %s", path,
+			       strerror(errno), option);
+	json_object_put(o);
+	return err;
+}
+
+static const char *const verdict_names[] = {
+	[VERDICT_NONE] = "none",   [VERDICT_GUEST_EXIT] = "guest-exit", [VERDICT_CRASH] = "crash",
+	[VERDICT_HOST] = "host-error", [VERDICT_QUIT] = "quit",         [VERDICT_TIMEOUT] = "timeout",
+};
+
+/* isa-debug-exit values that mean "passed": 0 by kvm-unit-tests' custom, 0x10 by our guests'. */
+static bool guest_passed(uint32_t value)
+{
+	return value == 0 || value == 0x10;
+}
+
+static int exit_code(const struct run *r)
+{
+	const struct machine *m = r->m;
+
+	if (r->violations || r->leaked)
+		return UMBRA_CRASH;
+	switch (m->verdict) {
+	case VERDICT_GUEST_EXIT:
+		if (r->o->exit_style == EXIT_STYLE_RAW)
+			return (int)((m->exit_value << 1 | 1) & 0xff);
+		return guest_passed(m->exit_value) ? UMBRA_PASS : UMBRA_FAIL;
+	case VERDICT_CRASH:
+		return UMBRA_CRASH;
+	case VERDICT_TIMEOUT:
+		return UMBRA_TIMEOUT;
+	case VERDICT_QUIT:
+		return UMBRA_PASS;
+	default:
+		return UMBRA_HOST;
+	}
+}
+
+static void tell(const struct run *r)
+{
+	const struct machine *m = r->m;
+
+	if (m->verdict == VERDICT_CRASH)
+		complain(0, "guest crashed: %s", m->why);
+	else if (m->verdict == VERDICT_HOST || m->verdict == VERDICT_TIMEOUT)
+		complain(0, "%s", m->why);
+	if (r->violations)
+		complain(0, "guest crashed: the audit found %u violations:\n%s", r->violations,
+			 r->audit);
+}
+
+static int write_files(struct run *r, int code)
+{
+	int err = 0;
+
+	if (r->o->stats_file)
+		err = write_json(r->o->stats_file, "--stats-file", machine_stats_json(r->m));
+	if (r->o->result) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "verdict",
+				       json_object_new_string(verdict_names[r->m->verdict]));
+		json_object_object_add(o, "exit_code", json_object_new_int(code));
+		json_object_object_add(o, "exit_value", json_object_new_int64(r->m->exit_value));
+		json_object_object_add(o, "why", json_object_new_string(r->m->why));
+		json_object_object_add(o, "audit_violations",
+				       json_object_new_int64(r->violations));
+		json_object_object_add(o, "stats", machine_stats_json(r->m));
+		err |= write_json(r->o->result, "--result", o);
+	}
+	return err;
+}
+
+static int supervise(struct run *r)
+{
+	char msg[512];
+	int code, err;
+
+	if (machine_start(r->m, msg, sizeof(msg)))
+		machine_end(r->m, VERDICT_HOST, "%s", msg);
+	wait_for_end(r);
+	if (r->m->verdict == VERDICT_CRASH)
+		control_event(r->m->control, "GUEST_PANICKED", NULL);
+	machine_join(r->m);
+	r->violations = sh_audit(r->m->mmu, r->audit, sizeof(r->audit));
+	control_event(r->m->control, "SHUTDOWN", NULL);
+	control_stop(r->m->control);
+	tell(r);
+	code = exit_code(r);
+	err = write_files(r, code);
+	return code ? code : err;
+}
+
+static int run_machine(struct run *r)
+{
+	char msg[512];
+	int code = machine_create(&r->cfg, &engine_kvm, &r->m, msg, sizeof(msg));
+
+	if (code)
+		return complain(code == -2 ? UMBRA_USAGE : UMBRA_HOST, "%s", msg);
+	r->m->on_end = on_end;
+	r->m->on_end_ctx = r;
+	if (r->o->engine == ENGINE_AUTO)
+		complain(0, "engine kvm (the fastest here; %s)", r->m->engine_note);
+	code = start_control(r);
+	if (!code)
+		code = supervise(r);
+	gmem_thread_exit(r->m->gm);
+	r->leaked = machine_destroy(r->m);
+	if (r->leaked)
+		code = complain(UMBRA_CRASH, "%u shadow objects leaked; this is a bug of Umbra",
+				r->leaked);
+	return code;
+}
+
+int cmd_run(const struct umbra_options *o)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	int code;
+
+	if (!r)
+		return complain(UMBRA_HOST, "out of memory");
+	r->o = o;
+	urcu_memb_register_thread();
+	block_signals(r);
+	code = configure(r);
+	if (!code)
+		code = run_machine(r);
+	if (r->serial_fd > STDERR_FILENO)
+		close(r->serial_fd);
+	urcu_memb_unregister_thread();
+	free(r);
+	return code;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A vCPU's thread: what it looks at between two stretches of guest code, how it sleeps, how it is
+ * woken.
+ *
+ * Read first: vcpu.h. Read next: exits.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu/urcu-memb.h>
+
+#include "vmm/cpu/deliver.h"
+#include "vmm/machine.h"
+
+/* Instructions interpreted before requests are looked at again. */
+#define INTERP_BATCH 256u
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
+{
+	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, timeout, NULL, 0);
+}
+
+void vcpu_request(struct vcpu *v, uint32_t req)
+{
+	atomic_fetch_or(&v->requests, req);
+	if (atomic_load(&v->mode) == VCPU_IN_GUEST)
+		v->m->engine->kick(v);
+	if (atomic_load(&v->sleeping))
+		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+bool vcpu_wait_out(struct vcpu *v)
+{
+	uint64_t runs = atomic_load(&v->runs);
+
+	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
+		return false;
+	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs)
+		sched_yield();
+	return true;
+}
+
+static bool deadline_passed(struct vcpu *v)
+{
+	uint64_t at = atomic_load(&v->deadline);
+
+	return at != UINT64_MAX && machine_now(v->m) >= at;
+}
+
+bool vcpu_may_enter(struct vcpu *v)
+{
+	atomic_store(&v->mode, VCPU_IN_GUEST);
+	if (!atomic_load(&v->requests) && !deadline_passed(v))
+		return true;
+	atomic_store(&v->mode, VCPU_OUTSIDE);
+	return false;
+}
+
+/* ---- requests ---- */
+
+static void rest(struct vcpu *v)
+{
+	struct machine *m = v->m;
+
+	pthread_mutex_lock(&m->lock);
+	m->resting++;
+	pthread_cond_broadcast(&m->changed);
+	while (m->pausers && !atomic_load(&m->ended) && !(atomic_load(&v->requests) & REQ_QUIT))
+		pthread_cond_wait(&m->changed, &m->lock);
+	atomic_fetch_and(&v->requests, ~REQ_PAUSE);
+	m->resting--;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void take_init(struct vcpu *v)
+{
+	cpu_init_signal(&v->cpu.s);
+	apic_init_cpu(v->m->apic, v->index);
+	v->regs_stale = v->regs_flush = true;
+}
+
+static void take_nmi(struct vcpu *v)
+{
+	struct cpu_event e = {.kind = EVENT_NMI, .vector = VEC_NMI};
+	struct cpu_fault f;
+
+	v->cpu.s.activity = CPU_RUNNING;
+	if (cpu_deliver(&v->cpu, &e, v->cpu.s.rip, &f) == CPU_BROKEN)
+		machine_crash(v, GVA(v->cpu.s.rip), "%s on an NMI", f.why);
+}
+
+static void take_requests(struct vcpu *v)
+{
+	uint32_t req = atomic_load(&v->requests);
+
+	if (req & REQ_PAUSE)
+		rest(v);
+	req = atomic_fetch_and(&v->requests, REQ_FLUSH | REQ_FOREIGN | REQ_QUIT | REQ_PAUSE);
+	if (req & REQ_QUIT)
+		return;
+	if (req & REQ_INIT)
+		take_init(v);
+	if (req & REQ_SIPI && v->cpu.s.activity == CPU_WAIT_SIPI) {
+		cpu_start_sipi(&v->cpu.s, atomic_load(&v->sipi_vector));
+		v->regs_stale = v->regs_flush = true;
+	}
+	if (req & REQ_NMI)
+		take_nmi(v);
+}
+
+/* ---- interrupts ---- */
+
+static bool interruptible(const struct cpu_state *s)
+{
+	return s->rflags & RFL_IF && !s->int_shadow && s->activity <= CPU_HALTED;
+}
+
+static void take_interrupt(struct vcpu *v)
+{
+	struct cpu_event e = {.kind = EVENT_EXTERNAL};
+	struct cpu_fault f = {0};
+	enum cpu_result r;
+	int vector;
+
+	if (deadline_passed(v))
+		apic_tick(v->m->apic, v->index);
+	if (!interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
+		return;
+	vector = apic_ack(v->m->apic, v->index);
+	if (vector < 0)
+		return;
+	v->cpu.s.activity = CPU_RUNNING;
+	e.vector = (uint8_t)vector;
+	do
+		r = cpu_deliver(&v->cpu, &e, v->cpu.s.rip, &f);
+	while (r == CPU_RETRY);
+	if (r == CPU_BROKEN)
+		machine_crash(v, GVA(v->cpu.s.rip), "%s on interrupt %d", f.why, vector);
+	else if (r == CPU_HOST)
+		machine_end(v->m, VERDICT_HOST, "vCPU %u: no memory to deliver an interrupt",
+			    v->index);
+}
+
+/* ---- sleep ---- */
+
+static bool something_to_do(struct vcpu *v)
+{
+	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_FOREIGN) || deadline_passed(v) ||
+	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
+}
+
+static void sleep_until_woken(struct vcpu *v)
+{
+	uint64_t at = atomic_load(&v->deadline), now = machine_now(v->m), ns;
+	struct timespec t;
+	uint32_t seen;
+
+	uart_flush(v->m->uart);
+	atomic_store(&v->sleeping, true);
+	seen = atomic_load(&v->requests);
+	if (!something_to_do(v)) {
+		ns = at == UINT64_MAX ? 3600ull * 1000000000u : at > now ? at - now : 0;
+		t.tv_sec = (time_t)(ns / 1000000000u);
+		t.tv_nsec = (long)(ns % 1000000000u);
+		futex(&v->requests, FUTEX_WAIT, seen, &t);
+	}
+	atomic_store(&v->sleeping, false);
+}
+
+static void halted(struct vcpu *v)
+{
+	v->stats.kind = XC_HALT;
+	exit_stats_enter(&v->stats);
+	if (!something_to_do(v))
+		sleep_until_woken(v);
+	exit_stats_left(&v->stats);
+}
+
+/* ---- the loop ---- */
+
+/* The engine runs 64-bit code; the rest, a few instructions of boot code and AP trampolines, is
+ * interpreted. So is the instruction in an interrupt shadow: after STI it is usually HLT. */
+static bool engine_can_run(const struct vcpu *v)
+{
+	const struct cpu_state *s = &v->cpu.s;
+
+	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
+}
+
+static void interpret_some(struct vcpu *v)
+{
+	v->stats.kind = XC_INTERPRETED;
+	for (unsigned i = 0; i < INTERP_BATCH; i++) {
+		if (!vcpu_interpret(v) || atomic_load(&v->requests))
+			return;
+		if (engine_can_run(v) || v->cpu.s.activity != CPU_RUNNING)
+			return;
+	}
+}
+
+static enum sh_view view_now(struct vcpu *v)
+{
+	const struct cpu_state *s = &v->cpu.s;
+
+	return sh_view_of(sh_vcpu_mode(v->sh), cpu_cpl(s) == 3, s->rflags & RFL_AC);
+}
+
+static void run_engine(struct vcpu *v)
+{
+	struct engine_exit x = {0};
+	mfn_t root;
+	int err;
+
+	vcpu_sync_regs(v);
+	err = sh_root(v->sh, view_now(v), &root);
+	if (err) {
+		machine_end(v->m, VERDICT_HOST, "no shadow table for a root: %s; "
+						"raise --shadow-limit", strerror(-err));
+		return;
+	}
+	v->m->engine->run(v, root, &x);
+	vcpu_handle_exit(v, &x);
+}
+
+static void one_turn(struct vcpu *v)
+{
+	if (atomic_load(&v->requests))
+		take_requests(v);
+	take_interrupt(v);
+	if (atomic_load(&v->requests) & REQ_QUIT)
+		return;
+	if (v->cpu.s.activity != CPU_RUNNING)
+		halted(v);
+	else if (engine_can_run(v))
+		run_engine(v);
+	else
+		interpret_some(v);
+}
+
+static int vcpu_setup(struct vcpu *v)
+{
+	int err = v->m->engine->vcpu_create(v);
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN};
+
+	if (err)
+		return err;
+	atomic_store(&v->tid, syscall(SYS_gettid));
+	ev._sigev_un._tid = (pid_t)atomic_load(&v->tid);
+	if (timer_create(CLOCK_MONOTONIC, &ev, &v->timer))
+		return -errno;
+	v->have_timer = true;
+	v->in = interp_create();
+	if (!v->in)
+		return -ENOMEM;
+	return sh_vcpu_create(v->m->mmu, v->index, &v->sh);
+}
+
+static void vcpu_teardown(struct vcpu *v)
+{
+	exit_stats_enter(&v->stats);
+	sh_vcpu_destroy(v->sh);
+	v->sh = NULL;
+	interp_destroy(v->in);
+	v->in = NULL;
+	if (v->have_timer)
+		timer_delete(v->timer);
+	v->have_timer = false;
+	v->m->engine->vcpu_destroy(v);
+	gmem_thread_exit(v->m->gm);
+}
+
+static void come_to_rest(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->resting++;
+	pthread_cond_broadcast(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void *vcpu_main(void *arg)
+{
+	struct vcpu *v = arg;
+	int err;
+
+	urcu_memb_register_thread();
+	err = vcpu_setup(v);
+	if (err)
+		machine_end(v->m, VERDICT_HOST, "cannot create vCPU %u: %s", v->index,
+			    strerror(-err));
+	v->regs_stale = true;
+	exit_stats_left(&v->stats);
+	while (!err && !(atomic_load(&v->requests) & REQ_QUIT))
+		one_turn(v);
+	vcpu_teardown(v);
+	urcu_memb_unregister_thread();
+	come_to_rest(v->m);
+	return NULL;
+}

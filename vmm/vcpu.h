@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * One virtual CPU: its thread, its state, and how others get its attention.
+ *
+ * Threads and ordering. Everything not marked _Atomic belongs to the vCPU's thread. Others set a bit
+ * in `requests` and call vcpu_kick(). The vCPU sets `mode` to VCPU_IN_GUEST, and only then looks
+ * at `requests` a last time (both sequentially consistent), so a requester either is seen, or sees
+ * IN_GUEST and kicks; vcpu_wait_out() then waits for `runs` to move on.
+ * Locks: m->lock (machine.h) for pausing and for sleep in HLT.
+ * Read first: engine.h. Read next: vcpu.c.
+ */
+#ifndef UMBRA_VCPU_H
+#define UMBRA_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "vmm/cpu/ops.h"
+#include "vmm/engine.h"
+#include "vmm/exitstat.h"
+#include "vmm/interp/interp.h"
+
+#define REQ_FLUSH   (1u << 0) /* forget all translations before entering */
+#define REQ_FOREIGN (1u << 1) /* touches of a thread that is no vCPU are waiting */
+#define REQ_EVENT   (1u << 2) /* the local APIC has something */
+#define REQ_PAUSE   (1u << 3)
+#define REQ_QUIT    (1u << 4)
+#define REQ_INIT    (1u << 5)
+#define REQ_SIPI    (1u << 6)
+#define REQ_NMI     (1u << 7)
+#define REQ_TICK    (1u << 8) /* the deadline has passed */
+
+enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
+
+/* Detects a guest that takes the same exception for ever. */
+struct livelock {
+	uint64_t rip, rsp, cr2;
+	uint32_t vector, count;
+};
+
+struct vcpu {
+	struct machine *m;
+	unsigned index;
+	struct cpu cpu;
+	struct sh_vcpu *sh;
+	struct interp *in;
+	void *eng; /* the engine's */
+
+	pthread_t thread;
+	bool started;
+	_Atomic long tid;
+	_Atomic uint32_t requests;
+	_Atomic int mode;
+	_Atomic bool sleeping; /* in HLT: woken by a futex on requests */
+	_Atomic uint64_t runs; /* times the guest was left */
+	_Atomic uint8_t sipi_vector;
+	bool regs_stale, regs_flush; /* the shadow MMU has yet to hear of CR or EFER changes */
+
+	timer_t timer;
+	bool have_timer;
+	_Atomic uint64_t deadline; /* machine time, ns */
+
+	uint64_t spurious_rip, spurious_cr2;
+	struct livelock livelock;
+	struct exit_stats stats;
+};
+
+/* Sets a request and makes the vCPU look at it. Any thread. */
+void vcpu_request(struct vcpu *v, uint32_t req);
+/* Asked by the engine when everything is ready: marks the vCPU as in the guest and returns true,
+ * unless a request or a deadline came up. */
+bool vcpu_may_enter(struct vcpu *v);
+/* After a request: returns when the vCPU has left the guest, if it was in it. Returns true if it was
+ * in it and had to be kicked. */
+bool vcpu_wait_out(struct vcpu *v);
+
+/* Thread entry: runs until REQ_QUIT. */
+void *vcpu_main(void *arg);
+
+#endif
