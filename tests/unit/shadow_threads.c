@@ -51,8 +51,10 @@ static void vcpu_step(unsigned i, uint64_t *x)
 		unsigned flags = (r & 1 ? SH_WRITE : 0) | (r & 2 ? SH_USER : 0);
 		struct fake_result got = fake_access(&f, i, address(x), flags, &v, 8);
 
-		if (got.kind == FAKE_HOST || got.kind == FAKE_STUCK)
-			atomic_fetch_add(&bad, 1);
+		if ((got.kind == FAKE_HOST || got.kind == FAKE_STUCK) &&
+		    atomic_fetch_add(&bad, 1) < 3)
+			printf("vCPU %u: %s, last %d after %u faults\n", i,
+			       got.kind == FAKE_HOST ? "error" : "stuck", got.last, got.faults);
 	} else if (r < 92) {
 		sh_write(f.mmu, f.vcpu[i].v, GPA(rnd(x) % TABLES << 12 | (r & 1) << 3), &v, 8);
 	} else if (r < 97) {
@@ -151,7 +153,12 @@ static unsigned finish(void)
 			struct mm_result m = mm_translate(&cpu, &a);
 			struct fake_result r = fake_access(&f, i, va, 0, &v, 8);
 
-			wrong += !fx_agrees(&f, &m, &r);
+			if (fx_agrees(&f, &m, &r))
+				continue;
+			wrong++;
+			printf("vCPU %u va %#lx: reference %d %#x %#lx, shadow %d %#x %#lx\n", i,
+			       (unsigned long)va, m.kind, m.error, (unsigned long)m.pa, r.kind,
+			       r.error, (unsigned long)r.gpa);
 		}
 	}
 	wrong += f.violations + (unsigned)atomic_load(&bad);
