@@ -93,6 +93,7 @@ static void become_table(struct fake *f)
 	fx_put(f, G_PD, 8, fx_pte(G_DATA + 6, T_RWU));
 	fx_try(f, 0, 8ull << 21, 0); /* a true fault: the table is empty */
 	fx_store(f, 0, 0x6008, 0, fx_pte(G_DATA + 7, T_RWU));
+	fx_store(f, 0, 0x6000, 0, 0);
 	fx_try(f, 0, (8ull << 21) + 0x1000, 0);
 }
 
