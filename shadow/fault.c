@@ -155,7 +155,9 @@ static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum ste
 	if (child || e.kind != SH_EXPECT_TABLE)
 		return child;
 	child = sh_page_get(mmu, a->v, e.gfn, e.role, &made);
-	if (!child || sh_link(mmu, a->v, p, shadow_index(a->gva, p->role.level), child)) {
+	if (!child)
+		return NULL; /* the way changed after tables were reserved for it: do that again */
+	if (sh_link(mmu, a->v, p, shadow_index(a->gva, p->role.level), child)) {
 		a->result = SH_FAULT_HOST;
 		*s = STEP_DONE;
 		return NULL;

@@ -179,7 +179,7 @@ static void step_access(struct run *r)
 			     (unsigned long)va);
 	} else if (got.kind == FAKE_OK && !got.emulated && r->f.cfg.pde_cache) {
 		/* Perhaps through a cached directory entry: the fill hook judged it. */
-		if (got.gpa == m.pa)
+		if (got.faults && got.gpa == m.pa)
 			mirror_marks(r, &m);
 	} else if (!fx_agrees(&r->f, &m, &got) && !(r->f.cfg.gated && got.kind == FAKE_OK) &&
 		   !(m.kind == MM_OK && got.kind == FAKE_OK && flags & SH_WRITE)) {
@@ -191,7 +191,8 @@ static void step_access(struct run *r)
 		if (m.pa != got.gpa && !r->f.cfg.gated)
 			FAIL(r, "vcpu %u va %#lx: reference pa %#lx, shadow pa %#lx", vcpu,
 			     (unsigned long)va, (unsigned long)m.pa, (unsigned long)got.gpa);
-		mirror_marks(r, &m);
+		if (got.faults) /* else the fill hook knows that none was missing */
+			mirror_marks(r, &m);
 	}
 	if (got.kind == FAKE_OK && flags & SH_WRITE)
 		mirror_write(r, got.gpa, val, size);

@@ -30,6 +30,8 @@ static void test_shared_table(void)
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 0x1000, SH_USER, 1).kind, FAKE_OK);
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 2 * MiB + 0x1000, SH_USER, 1).kind, FAKE_PF);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 2 * MiB + 0x1000, SH_USER).kind, FAKE_OK);
+	/* Now that it is mapped. */
+	CU_ASSERT_EQUAL(fx_store(&f, 0, 2 * MiB + 0x1000, SH_USER, 1).kind, FAKE_PF);
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 4 * MiB + 0x1000, SH_USER, 1).kind, FAKE_PF);
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 4 * MiB + 0x1000, 0, 1).kind, FAKE_OK);
 	/* One write to the table is seen through all three. */

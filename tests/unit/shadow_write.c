@@ -93,14 +93,18 @@ static void become_table(struct fake *f)
 	fx_put(f, G_PD, 8, fx_pte(G_DATA + 6, T_RWU));
 	fx_try(f, 0, 8ull << 21, 0); /* a true fault: the table is empty */
 	fx_store(f, 0, 0x6008, 0, fx_pte(G_DATA + 7, T_RWU));
+	fx_store(f, 0, 0x6000, 0, 0);
 	fx_try(f, 0, (8ull << 21) + 0x1000, 0);
 }
 
 static void test_becomes_table(void)
 {
+	struct fake_config cfg;
 	struct fake f;
 
-	fx_default(&f);
+	fake_defaults(&cfg);
+	cfg.tagged = true; /* so that a change of view is no flush */
+	fx_start(&f, &cfg);
 	become_table(&f);
 	CU_ASSERT(sh_is_tracked(f.mmu, GFN(G_DATA + 6)));
 	CU_ASSERT(fx_store(&f, 0, 0x6010, SH_USER, fx_pte(G_DATA + 8, T_RWU)).emulated);
@@ -226,7 +230,7 @@ static void test_reuse(void)
 	struct fake f;
 
 	fake_defaults(&cfg);
-	cfg.limit = SH_MIN_TABLES;
+	cfg.tables = cfg.limit = SH_MIN_TABLES;
 	cfg.pde_cache = true;
 	cfg.size = 128 << 20;
 	fx_start(&f, &cfg);
