@@ -8,35 +8,36 @@
  */
 #include "interp_forms.h"
 
-#define CF 0x001
-#define PF 0x004
-#define AF 0x010
-#define ZF 0x040
-#define SF 0x080
-#define OF 0x800
 
-#define ALU(n, base)                                                                               \
-	{n, 0, base + 0, 0, M_ANY, I_NONE, 1, F_BYTE | F_LOCK, 0},                                 \
-		{n, 0, base + 1, 0, M_ANY, I_NONE, 1, F_LOCK, 0},                                  \
-		{n, 0, base + 2, 0, M_ANY, I_NONE, 1, F_BYTE, 0},                                  \
-		{n, 0, base + 3, 0, M_ANY, I_NONE, 1, 0, 0},                                       \
-		{n, 0, base + 4, 0, M_NONE, I_8, 1, F_BYTE, 0},                                    \
-		{n, 0, base + 5, 0, M_NONE, I_Z, 1, 0, 0},                                         \
-		{n, 0, 0x80, 0, base >> 3, I_8, 1, F_BYTE | F_LOCK, 0},                            \
-		{n, 0, 0x81, 0, base >> 3, I_Z, 1, F_LOCK, 0},                                     \
-		{n, 0, 0x83, 0, base >> 3, I_8, 1, F_LOCK, 0}
+/* clang-format off */
+#define ALU(n, base)                                            \
+	{n, 0, base + 0, 0, M_ANY, I_NONE, 1, F_BYTE | F_LOCK, 0},  \
+	{n, 0, base + 1, 0, M_ANY, I_NONE, 1, F_LOCK, 0},           \
+	{n, 0, base + 2, 0, M_ANY, I_NONE, 1, F_BYTE, 0},           \
+	{n, 0, base + 3, 0, M_ANY, I_NONE, 1, 0, 0},                \
+	{n, 0, base + 4, 0, M_NONE, I_8, 1, F_BYTE, 0},             \
+	{n, 0, base + 5, 0, M_NONE, I_Z, 1, 0, 0},                  \
+	{n, 0, 0x80, 0, (base) >> 3, I_8, 1, F_BYTE | F_LOCK, 0},   \
+	{n, 0, 0x81, 0, (base) >> 3, I_Z, 1, F_LOCK, 0},            \
+	{n, 0, 0x83, 0, (base) >> 3, I_8, 1, F_LOCK, 0}
 
-#define SHIFT(n, digit)                                                                            \
-	{n, 0, 0xc0, 0, digit, I_8, 1, F_BYTE | F_OF1, 0},                                         \
-		{n, 0, 0xc1, 0, digit, I_8, 1, F_OF1, 0},                                          \
-		{n, 0, 0xd0, 0, digit, I_NONE, 1, F_BYTE, 0},                                      \
-		{n, 0, 0xd1, 0, digit, I_NONE, 1, 0, 0},                                           \
-		{n, 0, 0xd2, 0, digit, I_NONE, 1, F_BYTE | F_OF1, 0},                              \
-		{n, 0, 0xd3, 0, digit, I_NONE, 1, F_OF1, 0}
+#define SHIFT(n, digit)                                         \
+	{n, 0, 0xc0, 0, digit, I_8, 1, F_BYTE | F_OF1, 0},          \
+	{n, 0, 0xc1, 0, digit, I_8, 1, F_OF1, 0},                   \
+	{n, 0, 0xd0, 0, digit, I_NONE, 1, F_BYTE, 0},               \
+	{n, 0, 0xd1, 0, digit, I_NONE, 1, 0, 0},                    \
+	{n, 0, 0xd2, 0, digit, I_NONE, 1, F_BYTE | F_OF1, 0},       \
+	{n, 0, 0xd3, 0, digit, I_NONE, 1, F_OF1, 0}
+/* clang-format on */
 
 const struct form forms[] = {
-	ALU("add", 0x00), ALU("or", 0x08), ALU("adc", 0x10), ALU("sbb", 0x18),
-	ALU("and", 0x20), ALU("sub", 0x28), ALU("xor", 0x30),
+	ALU("add", 0x00),
+	ALU("or", 0x08),
+	ALU("adc", 0x10),
+	ALU("sbb", 0x18),
+	ALU("and", 0x20),
+	ALU("sub", 0x28),
+	ALU("xor", 0x30),
 	{"cmp", 0, 0x38, 0, M_ANY, I_NONE, 1, F_BYTE, 0},
 	{"cmp", 0, 0x39, 0, M_ANY, I_NONE, 1, 0, 0},
 	{"cmp", 0, 0x3a, 0, M_ANY, I_NONE, 1, F_BYTE, 0},
@@ -56,8 +57,13 @@ const struct form forms[] = {
 	{"dec", 0, 0xfe, 0, 1, I_NONE, 1, F_BYTE | F_LOCK, 0},
 	{"dec", 0, 0xff, 0, 1, I_NONE, 1, F_LOCK, 0},
 
-	SHIFT("rol", 0), SHIFT("ror", 1), SHIFT("rcl", 2), SHIFT("rcr", 3),
-	SHIFT("shl", 4), SHIFT("shr", 5), SHIFT("sar", 7),
+	SHIFT("rol", 0),
+	SHIFT("ror", 1),
+	SHIFT("rcl", 2),
+	SHIFT("rcr", 3),
+	SHIFT("shl", 4),
+	SHIFT("shr", 5),
+	SHIFT("sar", 7),
 	{"shld", 1, 0xa4, 0, M_ANY, I_8, 1, F_OF1, 0},
 	{"shld", 1, 0xa5, 0, M_ANY, I_NONE, 1, F_OF1, 0},
 	{"shrd", 1, 0xac, 0, M_ANY, I_8, 1, F_OF1, 0},

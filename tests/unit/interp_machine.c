@@ -7,8 +7,8 @@
 
 #include "interp_machine.h"
 
-static enum cpu_result page_fault(struct cpu_state *s, uint64_t va, unsigned flags, bool present,
-				  struct cpu_fault *f)
+static enum cpu_result page_fault(struct cpu_state *s, uint64_t va, unsigned flags,
+				  bool present, struct cpu_fault *f)
 {
 	uint32_t e = (present ? PFERR_P : 0) | (flags & MEM_WRITE ? PFERR_W : 0) |
 		     (flags & MEM_FETCH ? PFERR_I : 0) |
@@ -27,18 +27,21 @@ static unsigned needed(unsigned flags)
 static enum cpu_result check_range(struct machine *m, struct cpu_state *s, uint64_t va,
 				   unsigned len, unsigned flags, struct cpu_fault *f)
 {
-	for (unsigned k = 0; k < len; k++) {
-		uint64_t off = va + k - m->base;
+	const uint64_t last = va + len - 1;
+	const unsigned need = needed(flags);
+
+	for (uint64_t at = va; at <= last; at = (at | (SH_PAGE_SIZE - 1)) + 1) {
+		uint64_t off = at - m->base;
 		unsigned perm = off < MACHINE_SIZE ? m->perm[off / SH_PAGE_SIZE] : 0;
 
-		if ((perm & needed(flags)) != needed(flags))
-			return page_fault(s, va + k, flags, perm, f);
+		if ((perm & need) != need)
+			return page_fault(s, at, flags, perm, f);
 	}
-	return CPU_OK;
+	return last >= va ? CPU_OK : page_fault(s, va, flags, false, f);
 }
 
-static enum cpu_result mach_read(void *p, struct cpu_state *s, gva_t va, void *buf, unsigned len,
-				 unsigned flags, struct cpu_fault *f)
+static enum cpu_result mach_read(void *p, struct cpu_state *s, gva_t va, void *buf,
+				 unsigned len, unsigned flags, struct cpu_fault *f)
 {
 	struct machine *m = p;
 	enum cpu_result r = check_range(m, s, va.v, len, flags, f);
@@ -238,7 +241,8 @@ void machine_destroy(struct machine *m)
 static void set_segments(struct cpu_state *s, uint16_t code, uint16_t data, uint32_t limit)
 {
 	for (int k = 0; k < CPU_SEGS; k++)
-		s->seg[k] = (struct cpu_segment){.limit = limit, .attr = data, .selector = 0x10};
+		s->seg[k] =
+			(struct cpu_segment){.limit = limit, .attr = data, .selector = 0x10};
 	s->seg[CPU_CS].attr = code;
 	s->seg[CPU_CS].selector = 0x08;
 }

@@ -11,9 +11,9 @@
 #define MACHINE_PAGES 64
 #define MACHINE_SIZE  (MACHINE_PAGES * SH_PAGE_SIZE)
 
-#define PAGE_R  1u
-#define PAGE_W  2u
-#define PAGE_X  4u
+#define PAGE_R	 1u
+#define PAGE_W	 2u
+#define PAGE_X	 4u
 #define PAGE_RWX 7u
 
 struct machine {

@@ -91,9 +91,9 @@ bool native_open(void)
 	const stack_t st = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 	struct sigaction sa = {.sa_sigaction = on_signal,
 			       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	void *at = mmap((void *)(uintptr_t)NATIVE_BASE, 0x2000,
-			PROT_READ | PROT_WRITE | PROT_EXEC,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *at =
+		mmap((void *)(uintptr_t)NATIVE_BASE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (at != (void *)(uintptr_t)NATIVE_BASE || sigaltstack(&st, NULL))
 		return false;

@@ -23,7 +23,8 @@ struct native_regs {
 bool native_open(void);
 void native_close(void);
 
-/* Executes the bytes at NATIVE_CODE. Returns 0, or the signal it raised with *r as it was then. */
+/* Executes the bytes at NATIVE_CODE. Returns 0, or the signal it raised with *r as it was then.
+ */
 int native_run(const uint8_t *bytes, unsigned len, struct native_regs *r);
 
 #endif

@@ -19,5 +19,6 @@ void interp_string_suite(void);
 void interp_system_suite(void);
 void interp_mode_suite(void);
 void interp_fault_suite(void);
+void interp_fuzz_suite(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include "interp_machine.h"
 #include "interp_suites.h"
 
-struct interp_options interp_options = {.seed = 1, .first = 0, .last = 250000};
+struct interp_options interp_options = {.seed = 1, .first = 0, .last = 150000};
 
 #define BENCH_STEPS 2000000u
 
@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--bench"))
 		return bench();
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: interp_test [--seed S] [--cases N | --case N] [--bench]\n");
+		fprintf(stderr,
+			"usage: interp_test [--seed S] [--cases N | --case N] [--bench]\n");
 		return 2;
 	}
 	if (CU_initialize_registry() != CUE_SUCCESS)
@@ -74,6 +75,7 @@ int main(int argc, char **argv)
 	interp_system_suite();
 	interp_mode_suite();
 	interp_fault_suite();
+	interp_fuzz_suite();
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();
 	CU_cleanup_registry();

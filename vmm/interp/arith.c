@@ -105,8 +105,8 @@ enum cpu_result x_cmpxchg(struct exec *x)
 	struct cpu_state *s = exec_state(x);
 	const unsigned size = dst->size;
 	const uint64_t rax = s->gpr[CPU_RAX], wide = opnd_is_reg(dst) ? s->gpr[dst->reg] : 0;
-	struct alu_arg arg = {.b = reg_get(s, src, size), .c = rax & size_mask(size),
-			      .size = size};
+	struct alu_arg arg = {
+		.b = reg_get(s, src, size), .c = rax & size_mask(size), .size = size};
 	uint64_t old;
 	enum cpu_result r = exec_rmw(x, dst, alu_cmpxchg, &arg, x->i->lock, &old);
 
@@ -147,8 +147,8 @@ enum cpu_result x_cmpxchg_wide(struct exec *x)
 	uint8_t expect[16], desired[16];
 	bool done = false;
 	gva_t va;
-	enum cpu_result r = cpu_linear(x->c, o->seg, exec_ea(x, o), len, MEM_READ | MEM_WRITE,
-				       &va, x->f);
+	enum cpu_result r =
+		cpu_linear(x->c, o->seg, exec_ea(x, o), len, MEM_READ | MEM_WRITE, &va, x->f);
 
 	if (r != CPU_OK)
 		return r;
@@ -179,8 +179,8 @@ enum cpu_result x_adx(struct exec *x)
 	if (r != CPU_OK)
 		return r;
 
-	unsigned __int128 sum = (unsigned __int128)reg_get(s, dst, size) + b +
-				(s->rflags & flag ? 1 : 0);
+	unsigned __int128 sum =
+		(unsigned __int128)reg_get(s, dst, size) + b + (s->rflags & flag ? 1 : 0);
 
 	reg_set(s, dst, size, (uint64_t)sum);
 	set_flags(&s->rflags, flag, sum >> (size * 8) ? flag : 0);

@@ -12,10 +12,14 @@ enum { LOGIC_ANDN, LOGIC_BLSI, LOGIC_BLSR, LOGIC_BLSMSK };
 static uint64_t logic(unsigned kind, uint64_t a, uint64_t v)
 {
 	switch (kind) {
-	case LOGIC_ANDN: return ~a & v;
-	case LOGIC_BLSI: return v & (0 - v);
-	case LOGIC_BLSR: return v & (v - 1);
-	default: return v ^ (v - 1);
+	case LOGIC_ANDN:
+		return ~a & v;
+	case LOGIC_BLSI:
+		return v & (0 - v);
+	case LOGIC_BLSR:
+		return v & (v - 1);
+	default:
+		return v ^ (v - 1);
 	}
 }
 
@@ -41,8 +45,7 @@ enum cpu_result x_bmi_logic(struct exec *x)
 		return r;
 	res = logic(kind, a, v);
 	reg_set(s, &x->i->op[0], size, res);
-	set_flags(&s->rflags, RFL_ARITH,
-		  logic_flags(kind, v, res, size));
+	set_flags(&s->rflags, RFL_ARITH, logic_flags(kind, v, res, size));
 	return CPU_OK;
 }
 

@@ -59,14 +59,6 @@ struct far_pointer {
 	unsigned opsize;
 };
 
-/* A memory operand of 4, 6 or 10 bytes is a far pointer (JMP and CALL by FF /5 and /3). */
-static bool is_far(const struct insn *i)
-{
-	const struct opnd *o = &i->op[0];
-
-	return o->kind == OPND_FAR || (o->kind == OPND_MEM && o->size == i->opsize + 2);
-}
-
 static enum cpu_result far_read(struct exec *x, struct far_pointer *p)
 {
 	const struct opnd *o = &x->i->op[0];
@@ -111,7 +103,7 @@ static enum cpu_result jmp_far(struct exec *x)
 
 enum cpu_result x_jmp(struct exec *x)
 {
-	return is_far(x->i) ? jmp_far(x) : near_operand(x, &x->next);
+	return x->i->far_branch ? jmp_far(x) : near_operand(x, &x->next);
 }
 
 static enum cpu_result call_far(struct exec *x)
@@ -132,7 +124,7 @@ enum cpu_result x_call(struct exec *x)
 	uint64_t to;
 	enum cpu_result r;
 
-	if (is_far(x->i))
+	if (x->i->far_branch)
 		return call_far(x);
 	r = near_operand(x, &to);
 	if (r == CPU_OK)
@@ -170,7 +162,7 @@ enum cpu_result x_ret(struct exec *x)
 {
 	enum cpu_result r;
 
-	if (!x->i->far_ret)
+	if (!x->i->far_branch)
 		return ret_near(x);
 	r = cpu_far_ret(x->c, x->i->opsize, (unsigned)ret_bytes(x->i), x->f);
 	if (r == CPU_OK)

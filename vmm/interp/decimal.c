@@ -58,7 +58,8 @@ enum cpu_result x_aam(struct exec *x)
 enum cpu_result x_aad(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
-	uint64_t ax = s->gpr[CPU_RAX], r = ((ax & 0xff) + (ax >> 8 & 0xff) * x->i->op[0].imm) & 0xff;
+	uint64_t ax = s->gpr[CPU_RAX],
+		 r = ((ax & 0xff) + (ax >> 8 & 0xff) * x->i->op[0].imm) & 0xff;
 
 	set_ax(s, r);
 	set_flags(&s->rflags, RFL_ARITH, flags_szp(r, 1));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Bytes to struct insn, by Zydis. No state of the CPU beyond the choice of the mode enters here,
- * so that a result may be cached by (mode, bytes).
+ * Bytes to struct insn, by Zydis. No state of the CPU beyond the choice of the mode enters
+ * here, so that a result may be cached by (mode, bytes).
  *
  * Read first: insn.h.
  */
@@ -27,7 +27,8 @@ bool decoders_init(struct decoders *d)
 		if (!ZYAN_SUCCESS(ZydisDecoderInit(z, mode_table[m].mode, mode_table[m].stack)))
 			return false;
 		/* Without MPX, its opcodes are the NOPs that MPX code relies on. */
-		if (!ZYAN_SUCCESS(ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE)))
+		if (!ZYAN_SUCCESS(
+			    ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE)))
 			return false;
 	}
 	return true;
@@ -39,7 +40,8 @@ enum decode_mode decode_mode_of(const struct cpu_state *s)
 
 	if (s->rflags & RFL_VM)
 		return DECODE_REAL16;
-	/* CS.D survives the switch to real mode until CS is loaded (SDM vol. 3, section 9.9.2). */
+	/* CS.D survives the switch to real mode until CS is loaded (SDM vol. 3, section 9.9.2).
+	 */
 	if (cpu_real_mode(s))
 		return big ? DECODE_LEGACY32 : DECODE_REAL16;
 	if (cpu_64bit(s))
@@ -105,8 +107,8 @@ static void reg_operand(struct opnd *o, ZydisRegister r)
 static void mem_operand(struct opnd *o, const ZydisDecodedOperandMem *m)
 {
 	o->kind = m->type == ZYDIS_MEMOP_TYPE_VSIB ? OPND_OTHER : OPND_MEM;
-	o->seg = m->segment == ZYDIS_REGISTER_NONE ? CPU_DS :
-						     (uint8_t)(m->segment - ZYDIS_REGISTER_ES);
+	o->seg = m->segment == ZYDIS_REGISTER_NONE ? CPU_DS
+						   : (uint8_t)(m->segment - ZYDIS_REGISTER_ES);
 	o->base = gpr_of(m->base);
 	o->index = gpr_of(m->index);
 	o->shift = m->scale ? (uint8_t)__builtin_ctz(m->scale) : 0;
@@ -170,14 +172,14 @@ static void take_insn(struct insn *out, const ZydisDecodedInstruction *z, enum d
 	out->len = z->length;
 	out->opsize = z->operand_width / 8;
 	out->addrsize = z->address_width / 8;
-	out->nops = z->operand_count_visible < INSN_OPNDS ? z->operand_count_visible :
-							    INSN_OPNDS;
+	out->nops =
+		z->operand_count_visible < INSN_OPNDS ? z->operand_count_visible : INSN_OPNDS;
 	out->rep = rep_of(z->attributes);
 	out->seg = seg_of(z->attributes, mode);
 	out->lock = z->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 	out->vex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
 	out->evex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
-	out->far_ret = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	out->far_branch = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
 	out->rex_w = z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->raw.rex.W;
 }
 

@@ -22,8 +22,8 @@ typedef enum cpu_result (*exec_fn)(struct exec *x);
 #define VMOV_ALIGNED   1    /* x_vmov: a memory operand must be aligned */
 
 /* Checked before the handler is called. */
-#define H_CPL0    (1u << 0) /* #GP(0) unless CPL is 0 */
-#define H_PROT    (1u << 1) /* #UD in real and virtual-8086 mode */
+#define H_CPL0	  (1u << 0) /* #GP(0) unless CPL is 0 */
+#define H_PROT	  (1u << 1) /* #UD in real and virtual-8086 mode */
 #define H_KEEP_RF (1u << 2) /* loads RFLAGS.RF: it isn't cleared afterwards */
 
 struct handler {
@@ -38,12 +38,13 @@ struct exec {
 	const struct insn *i;
 	const struct handler *h;
 	struct cpu_fault *f;
-	uint64_t next;    /* RIP afterwards; starts out as that of the next instruction */
+	uint64_t next;	  /* RIP afterwards; starts out as that of the next instruction */
 	uint64_t sp_bias; /* POP of an operand based on rSP: what rSP will have grown by */
 	unsigned max_rep;
-	bool shadow;       /* sets int_shadow */
+	bool shadow;	   /* sets int_shadow */
+	bool ss_loaded;	   /* MOV SS or POP SS: holds back traps as well as interrupts */
 	bool unfinished;   /* a REP with iterations left: RIP stays */
-	bool delivered;    /* software interrupt: no single-step trap (SDM vol. 3, 6.8.3) */
+	bool delivered;	   /* software interrupt: no single-step trap (SDM vol. 3, 6.8.3) */
 	bool not_emulated; /* with CPU_BROKEN */
 };
 
@@ -86,7 +87,8 @@ static inline uint64_t reg_get(const struct cpu_state *s, const struct opnd *o, 
 	return (o->kind == OPND_REG8H ? v >> 8 : v) & size_mask(size);
 }
 
-/* A 32-bit result clears the upper half; 8 and 16-bit ones keep the rest (SDM vol. 1, 3.4.1.1). */
+/* A 32-bit result clears the upper half; 8 and 16-bit ones keep the rest (SDM vol. 1, 3.4.1.1).
+ */
 static inline void gpr_set(struct cpu_state *s, unsigned reg, unsigned size, uint64_t val)
 {
 	uint64_t m = size == 4 ? ~0ull : size_mask(size);
@@ -116,6 +118,14 @@ static inline enum cpu_result exec_gp(struct exec *x)
 static inline enum cpu_result exec_ud(struct exec *x)
 {
 	return cpu_fault(x->f, VEC_UD);
+}
+
+/* After SS was loaded, the next instruction, which loads rSP, must come first (SDM vol. 3,
+ * section 6.8.3). */
+static inline void exec_ss_loaded(struct exec *x)
+{
+	x->shadow = true;
+	x->ss_loaded = true;
 }
 
 /* Condition code 0..15 as in the opcode (SDM vol. 1, appendix B). */

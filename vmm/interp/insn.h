@@ -20,8 +20,8 @@ enum opnd_kind {
 	OPND_REG,   /* low size bytes of general register reg */
 	OPND_REG8H, /* AH, CH, DH, BH: bits 8-15 of general register reg */
 	OPND_MEM,
-	OPND_IMM,   /* sign- or zero-extended to 64 bits as the manual says */
-	OPND_FAR,   /* ptr16:16 or ptr16:32: far_sel and imm */
+	OPND_IMM, /* sign- or zero-extended to 64 bits as the manual says */
+	OPND_FAR, /* ptr16:16 or ptr16:32: far_sel and imm */
 	OPND_SEG,
 	OPND_CR,
 	OPND_DR,
@@ -30,7 +30,7 @@ enum opnd_kind {
 };
 
 #define REG_NONE 0xff
-#define REG_RIP  0xfe
+#define REG_RIP	 0xfe
 
 struct opnd {
 	uint8_t kind;  /* enum opnd_kind */
@@ -49,15 +49,15 @@ enum insn_rep { REP_NONE, REP_E, REP_NE };
 struct insn {
 	uint16_t mnemonic;
 	uint8_t len;
-	uint8_t opsize;   /* effective operand size in bytes */
+	uint8_t opsize;	  /* effective operand size in bytes */
 	uint8_t addrsize; /* effective address size in bytes */
-	uint8_t nops;     /* visible operands */
-	uint8_t rep;      /* REP_E also stands for plain REP */
-	uint8_t seg;      /* override, or CPU_SEGS: for implicit operands only */
+	uint8_t nops;	  /* visible operands */
+	uint8_t rep;	  /* REP_E also stands for plain REP */
+	uint8_t seg;	  /* override, or CPU_SEGS: for implicit operands only */
 	bool lock;
 	bool rex_w;
-	bool far_ret; /* RETF: the mnemonic is that of RET */
-	bool vex; /* VEX encoded */
+	bool far_branch; /* JMP, CALL and RET are one mnemonic for near and far */
+	bool vex;	 /* VEX encoded */
 	bool evex;
 	struct opnd op[INSN_OPNDS];
 };
@@ -65,9 +65,9 @@ struct insn {
 /* What is wrong with the bytes. */
 enum decode_status {
 	DECODE_OK,
-	DECODE_MORE,    /* the instruction goes on behind them */
+	DECODE_MORE,	/* the instruction goes on behind them */
 	DECODE_INVALID, /* #UD */
-	DECODE_LONG,    /* more than 15 bytes: #GP(0) */
+	DECODE_LONG,	/* more than 15 bytes: #GP(0) */
 };
 
 /* Decoders by how code is read (SDM vol. 3, section 3.4.5, D and L flags). */

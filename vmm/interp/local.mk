@@ -6,6 +6,8 @@ interp_sources = \
 	vmm/interp/bits.c \
 	vmm/interp/bmi.c \
 	vmm/interp/branch.c \
+	vmm/interp/cache.c \
+	vmm/interp/cache.h \
 	vmm/interp/decimal.c \
 	vmm/interp/decode.c \
 	vmm/interp/exec.h \

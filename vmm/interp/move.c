@@ -9,21 +9,11 @@
 
 bool exec_cond(uint64_t rfl, unsigned cc)
 {
-	const bool sf = rfl & RFL_SF, of = rfl & RFL_OF, zf = rfl & RFL_ZF, cf = rfl & RFL_CF;
-	bool v = false;
+	const bool of = rfl & RFL_OF, cf = rfl & RFL_CF, zf = rfl & RFL_ZF, sf = rfl & RFL_SF;
+	const bool pf = rfl & RFL_PF, less = sf != of;
+	const bool holds[] = {of, cf, zf, cf || zf, sf, pf, less, zf || less};
 
-	switch (cc >> 1) {
-	case 0: v = of; break;
-	case 1: v = cf; break;
-	case 2: v = zf; break;
-	case 3: v = cf || zf; break;
-	case 4: v = sf; break;
-	case 5: v = rfl & RFL_PF; break;
-	case 6: v = sf != of; break;
-	case 7: v = zf || sf != of; break;
-	default: break;
-	}
-	return v != (cc & 1);
+	return holds[cc >> 1] != (cc & 1);
 }
 
 static enum cpu_result mov_to_seg(struct exec *x, unsigned seg)
@@ -37,7 +27,7 @@ static enum cpu_result mov_to_seg(struct exec *x, unsigned seg)
 	if (r == CPU_OK)
 		r = cpu_load_seg(x->c, seg, (uint16_t)sel, x->f);
 	if (r == CPU_OK && seg == CPU_SS)
-		x->shadow = true;
+		exec_ss_loaded(x);
 	return r;
 }
 
@@ -83,8 +73,7 @@ enum cpu_result x_movsx(struct exec *x)
 
 	if (r != CPU_OK)
 		return r;
-	return exec_write(x, &x->i->op[0], x->i->op[0].size,
-			  (uint64_t)size_sext(v, src->size));
+	return exec_write(x, &x->i->op[0], x->i->op[0].size, (uint64_t)size_sext(v, src->size));
 }
 
 enum cpu_result x_movbe(struct exec *x)
@@ -200,7 +189,6 @@ enum cpu_result x_load_far(struct exec *x)
 	r = cpu_load_seg(x->c, x->h->arg, sel, x->f);
 	if (r != CPU_OK)
 		return r;
-	x->shadow = x->h->arg == CPU_SS;
 	reg_set(exec_state(x), dst, dst->size, off);
 	return CPU_OK;
 }

@@ -85,8 +85,8 @@ enum cpu_result exec_write(struct exec *x, const struct opnd *o, unsigned size, 
 }
 
 /* The retry ends when this vCPU wins; while it loses, another one makes progress. */
-static enum cpu_result rmw_locked(struct exec *x, gva_t va, alu_fn fn, const struct alu_arg *arg,
-				  uint64_t *rfl, uint64_t *old)
+static enum cpu_result rmw_locked(struct exec *x, gva_t va, alu_fn fn,
+				  const struct alu_arg *arg, uint64_t *rfl, uint64_t *old)
 {
 	const uint64_t before = *rfl;
 	bool done = false;
@@ -105,7 +105,8 @@ static enum cpu_result rmw_locked(struct exec *x, gva_t va, alu_fn fn, const str
 }
 
 static enum cpu_result rmw_mem(struct exec *x, const struct opnd *dst, alu_fn fn,
-			       const struct alu_arg *arg, bool lock, uint64_t *rfl, uint64_t *old)
+			       const struct alu_arg *arg, bool lock, uint64_t *rfl,
+			       uint64_t *old)
 {
 	const unsigned flags = MEM_READ | MEM_WRITE;
 	gva_t va;

@@ -35,10 +35,10 @@ static enum cpu_result probe_read(struct exec *x, uint16_t sel, struct probe *p)
 	return CPU_OK;
 }
 
-#define TYPE_S          0x10
-#define TYPE_CODE       0x08
+#define TYPE_S		0x10
+#define TYPE_CODE	0x08
 #define TYPE_CONFORMING 0x04
-#define TYPE_RW         0x02 /* writable data, readable code */
+#define TYPE_RW		0x02 /* writable data, readable code */
 
 /* Conforming code may be seen from any level, everything else from dpl inwards. */
 static bool visible(const struct exec *x, const struct probe *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Shifts and rotates. Counts are taken modulo 32, or 64 for 64-bit operands; a count of 0 leaves
- * the flags alone. The manual defines OF for counts of 1 only, and AF not at all: OF follows the
- * formula for 1 throughout, AF becomes 0 as on the processors at hand.
+ * Shifts and rotates. Counts are taken modulo 32, or 64 for 64-bit operands; a count of 0
+ * leaves the flags alone. The manual defines OF for counts of 1 only, and AF not at all: OF
+ * follows the formula for 1 throughout, AF becomes 0 as on the processors at hand.
  *
  * Read first: alu.h.
  */
@@ -15,8 +15,7 @@ static unsigned masked_count(uint64_t count, unsigned size)
 
 static void shift_flags(uint64_t *rfl, uint64_t r, unsigned size, bool cf, bool of)
 {
-	set_flags(rfl, RFL_ARITH,
-		  flags_szp(r, size) | (cf ? RFL_CF : 0) | (of ? RFL_OF : 0));
+	set_flags(rfl, RFL_ARITH, flags_szp(r, size) | (cf ? RFL_CF : 0) | (of ? RFL_OF : 0));
 }
 
 static void rotate_flags(uint64_t *rfl, bool cf, bool of)
@@ -31,7 +30,8 @@ uint64_t alu_shl(uint64_t a, const struct alu_arg *arg, uint64_t *rfl)
 	if (!n)
 		return a;
 
-	uint64_t last = a << (n - 1); /* one short of the result: its top bit is what falls out */
+	uint64_t last =
+		a << (n - 1); /* one short of the result: its top bit is what falls out */
 	bool cf = size_msb(last, arg->size);
 	uint64_t r = last << 1;
 

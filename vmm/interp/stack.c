@@ -102,7 +102,7 @@ static enum cpu_result pop_seg(struct exec *x, unsigned seg, uint64_t sel)
 	enum cpu_result r = cpu_load_seg(x->c, seg, (uint16_t)sel, x->f);
 
 	if (r == CPU_OK && seg == CPU_SS)
-		x->shadow = true;
+		exec_ss_loaded(x);
 	return r;
 }
 
@@ -128,8 +128,8 @@ enum cpu_result x_pop(struct exec *x)
 	return r;
 }
 
-/* PUSHA as one write of eight slots, so that it happens whole or not at all. SP as pushed is the
- * one before. */
+/* PUSHA as one write of eight slots, so that it happens whole or not at all. SP as pushed is
+ * the one before. */
 enum cpu_result x_pusha(struct exec *x)
 {
 	const unsigned size = x->h->arg;
@@ -264,8 +264,7 @@ enum cpu_result x_leave(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 	uint64_t m = size_mask(stack_size(s)), v;
-	struct stack st = {.x = x,
-			   .rsp = (s->gpr[CPU_RSP] & ~m) | (s->gpr[CPU_RBP] & m)};
+	struct stack st = {.x = x, .rsp = (s->gpr[CPU_RSP] & ~m) | (s->gpr[CPU_RBP] & m)};
 	enum cpu_result r = stack_pop(&st, x->i->opsize, &v);
 
 	if (r != CPU_OK)

@@ -2,6 +2,9 @@
  *
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
+ * Known limits: no alignment checks (#AC), no breakpoints by DR0 to DR3, no task switches, no
+ * CR4.VME and CR4.PVI; x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic.
+ *
  * Read first: interp.h, insn.h, exec.h.
  */
 #include <stdio.h>
@@ -9,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/cpu/deliver.h"
+#include "vmm/interp/cache.h"
 #include "vmm/interp/exec.h"
 #include "vmm/interp/interp.h"
 
@@ -16,7 +20,7 @@
 
 struct interp {
 	struct decoders decoders;
-	struct insn insn;
+	struct decode_cache cache;
 };
 
 struct interp *interp_create(void)
@@ -61,7 +65,7 @@ static enum cpu_result fetch_at(struct cpu *c, unsigned off, uint8_t buf[INSN_MA
 
 /* An instruction whose bytes end in front of a page that can't be fetched: asking for the rest
  * raises the fault that the page has, or finds that it has become readable. */
-static enum cpu_result fetch_more(struct cpu *c, uint8_t bytes[INSN_MAX_LEN], unsigned *len,
+static enum cpu_result fetch_more(struct cpu *c, uint8_t *bytes, unsigned *len,
 				  struct cpu_fault *f)
 {
 	uint8_t rest[INSN_MAX_LEN];
@@ -77,28 +81,30 @@ static enum cpu_result fetch_more(struct cpu *c, uint8_t bytes[INSN_MAX_LEN], un
 	return CPU_OK;
 }
 
-static enum cpu_result fetch_decode(struct interp *in, struct cpu *c, struct interp_info *info,
-				    struct cpu_fault *f)
+static enum cpu_result fetch_decode(struct interp *in, struct cpu *c, const struct insn **insn,
+				    struct interp_info *info, struct cpu_fault *f)
 {
 	enum decode_mode mode = decode_mode_of(&c->s);
+	uint8_t bytes[INSN_MAX_LEN + 1] = {0};
 	unsigned len = 0;
-	enum cpu_result r = fetch_at(c, 0, info->bytes, &len, f);
+	enum cpu_result r = fetch_at(c, 0, bytes, &len, f);
 
 	while (r == CPU_OK) {
-		enum decode_status st = decode_insn(&in->decoders, mode, info->bytes, len,
-						    &in->insn);
+		enum decode_status st = cache_decode(&in->cache, &in->decoders, mode, c->s.rip,
+						     bytes, len, insn);
 
+		memcpy(info->bytes, bytes, INSN_MAX_LEN);
 		info->len = (uint8_t)len;
 		if (st == DECODE_OK) {
-			info->len = in->insn.len;
-			info->mnemonic = in->insn.mnemonic;
+			info->len = (*insn)->len;
+			info->mnemonic = (*insn)->mnemonic;
 			return CPU_OK;
 		}
 		if (st == DECODE_INVALID)
 			return cpu_fault(f, VEC_UD);
 		if (st == DECODE_LONG || len >= INSN_MAX_LEN)
 			return cpu_fault_ec(f, VEC_GP, 0);
-		r = fetch_more(c, info->bytes, &len, f);
+		r = fetch_more(c, bytes, &len, f);
 	}
 	return r;
 }
@@ -141,10 +147,10 @@ static void retire(struct exec *x, bool had_rf)
 {
 	struct cpu_state *s = exec_state(x);
 
+	s->int_shadow = x->shadow;
 	if (x->unfinished)
 		return;
 	s->rip = x->next;
-	s->int_shadow = x->shadow;
 	if (had_rf && !(x->h->flags & H_KEEP_RF) && !x->delivered)
 		s->rflags &= ~RFL_RF;
 }
@@ -171,9 +177,9 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 }
 
 static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
-			    struct interp_info *info, struct cpu_fault *f, bool *delivered)
+			    struct interp_info *info, struct cpu_fault *f, bool *no_trap)
 {
-	struct exec x = {.c = c, .i = &in->insn, .f = f, .max_rep = max_rep};
+	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
 	enum cpu_result r;
 
 	info->rip = c->s.rip;
@@ -181,21 +187,21 @@ static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
 	info->mnemonic = 0;
 	info->not_emulated = false;
 	info->text[0] = 0;
-	r = fetch_decode(in, c, info, f);
+	r = fetch_decode(in, c, &x.i, info, f);
 	if (r != CPU_OK)
 		return r;
-	x.next = rip_after(&c->s, in->insn.len);
+	x.next = rip_after(&c->s, x.i->len);
 	r = execute(&x, info);
-	*delivered = x.delivered;
+	*no_trap = x.delivered || x.ss_loaded;
 	return r;
 }
 
 enum cpu_result interp_step(struct interp *in, struct cpu *c, unsigned max_rep,
 			    struct interp_info *info, struct cpu_fault *f)
 {
-	bool delivered;
+	bool no_trap;
 
-	return step(in, c, max_rep, info, f, &delivered);
+	return step(in, c, max_rep, info, f, &no_trap);
 }
 
 static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
@@ -207,11 +213,8 @@ static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
 		.error = f->error,
 		.cr2 = f->cr2,
 	};
-	enum cpu_result r = cpu_deliver(c, &e, c->s.rip, f);
 
-	if (r == CPU_OK)
-		c->s.int_shadow = false;
-	return r;
+	return cpu_deliver(c, &e, c->s.rip, f);
 }
 
 /* Unlike a fault, a trap can't be had again by running the instruction again: a delivery that
@@ -232,15 +235,13 @@ enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned m
 				    struct interp_info *info, struct cpu_fault *f)
 {
 	const bool tf = c->s.rflags & RFL_TF;
-	bool delivered = false;
+	bool no_trap = false;
 	/* Single-stepping traps after each iteration of a string instruction. */
-	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &delivered);
+	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &no_trap);
 
 	if (r == CPU_FAULT)
 		return deliver_fault(c, f);
-	/* MOV SS and POP SS hold a pending #DB back; as on processors, it is lost if the next
-	 * instruction raises none (SDM vol. 3, section 6.8.3). */
-	if (r == CPU_OK && tf && !delivered && !c->s.int_shadow)
+	if (r == CPU_OK && tf && !no_trap)
 		return deliver_single_step(c, f);
 	return r;
 }

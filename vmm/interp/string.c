@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * String instructions. A repeated one commits rCX, rSI and rDI after every step, so that a fault
- * in the middle leaves it restartable with the iterations that finished (SDM vol. 2, REP).
+ * String instructions. A repeated one commits rCX, rSI and rDI after every step, so that a
+ * fault in the middle leaves it restartable with the iterations that finished (SDM vol. 2,
+ * REP).
  *
  * STOS and MOVS go upwards in chunks of up to 64 bytes that stay within a page: clearing a page
  * is 64 calls instead of 4096. A chunk is one access to memory, so the fault it may raise is
@@ -21,11 +22,11 @@
 /* One run of a string instruction. */
 struct run {
 	struct exec *x;
-	unsigned size;  /* of an element */
+	unsigned size;	/* of an element */
 	uint64_t count; /* iterations left, 1 without REP */
 	uint64_t flags; /* RFLAGS as SCAS and CMPS leave them */
-	uint64_t n;     /* how many iterations the next step may do, and how many it did */
-	bool stop;      /* REPE or REPNE ended by ZF */
+	uint64_t n;	/* how many iterations the next step may do, and how many it did */
+	bool stop;	/* REPE or REPNE ended by ZF */
 };
 
 typedef enum cpu_result (*step_fn)(struct run *u);
@@ -158,8 +159,8 @@ static void movs_chunk(struct run *u, gva_t *from, gva_t *to)
 
 	u->n = overlap_limit(u, *from, *to, n < m ? n : m);
 	len = (unsigned)u->n * u->size;
-	if (u->n > 1 && (src_linear(u, len, from) != CPU_OK ||
-			 dst_linear(u, len, MEM_WRITE, to) != CPU_OK))
+	if (u->n > 1 &&
+	    (src_linear(u, len, from) != CPU_OK || dst_linear(u, len, MEM_WRITE, to) != CPU_OK))
 		u->n = 1;
 }
 

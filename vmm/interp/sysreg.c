@@ -15,8 +15,8 @@ static enum cpu_result special_read(struct exec *x, const struct opnd *dst,
 				    const struct opnd *src)
 {
 	uint64_t v;
-	enum cpu_result r = src->kind == OPND_CR ? cpu_read_cr(x->c, src->reg, &v, x->f) :
-						   cpu_read_dr(x->c, src->reg, &v, x->f);
+	enum cpu_result r = src->kind == OPND_CR ? cpu_read_cr(x->c, src->reg, &v, x->f)
+						 : cpu_read_dr(x->c, src->reg, &v, x->f);
 
 	if (r == CPU_OK)
 		reg_set(exec_state(x), dst, dst->size, v);
@@ -128,8 +128,8 @@ enum cpu_result x_load_sys(struct exec *x)
 
 	if (r != CPU_OK)
 		return r;
-	return x->h->arg ? cpu_load_tr(x->c, (uint16_t)sel, x->f) :
-			   cpu_load_ldtr(x->c, (uint16_t)sel, x->f);
+	return x->h->arg ? cpu_load_tr(x->c, (uint16_t)sel, x->f)
+			 : cpu_load_ldtr(x->c, (uint16_t)sel, x->f);
 }
 
 /* SLDT (arg 0), STR (arg 1). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Instructions that enter or leave the kernel: INT n and its short forms, IRET, SYSCALL, SYSENTER
- * and their returns; also the ones that exist to fault.
+ * Instructions that enter or leave the kernel: INT n and its short forms, IRET, SYSCALL,
+ * SYSENTER and their returns; also the ones that exist to fault.
  *
  * Read first: exec.h, ../cpu/deliver.h.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The SSE and AVX instructions with which kernels clear and copy pages: whole-register moves,
- * MOVD, MOVQ, and exclusive or (mostly of a register with itself). Everything else vector is not
- * emulated, nor is any of it on an engine without access to the registers.
+ * MOVD, MOVQ, and exclusive or (mostly of a register with itself). Everything else vector is
+ * not emulated, nor is any of it on an engine without access to the registers.
  *
  * Read first: exec.h. Manual: SDM vol. 1, sections 13.1 and 14.3; vol. 2, table 2-16 and on.
  */
@@ -18,15 +18,15 @@ static enum cpu_result vector_ready(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 
-	if (!x->c->ops->get_vec || !x->c->ops->set_vec)
-		return exec_not_emulated(x);
 	if (x->i->vex) {
 		if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & XCR0_AVX) != XCR0_AVX)
 			return exec_ud(x);
 	} else if ((s->cr0 & CR0_EM) || !(s->cr4 & CR4_OSFXSR)) {
 		return exec_ud(x);
 	}
-	return s->cr0 & CR0_TS ? cpu_fault(x->f, VEC_NM) : CPU_OK;
+	if (s->cr0 & CR0_TS)
+		return cpu_fault(x->f, VEC_NM);
+	return x->c->ops->get_vec && x->c->ops->set_vec ? CPU_OK : exec_not_emulated(x);
 }
 
 /* Without VEX the bits above the operand survive; with it they become 0. */
@@ -99,8 +99,8 @@ enum cpu_result x_vmovd(struct exec *x)
 		return r;
 	if (dst->kind == OPND_OTHER || src->kind == OPND_OTHER)
 		return exec_not_emulated(x); /* MMX */
-	r = src->kind == OPND_VEC ? x->c->ops->get_vec(x->c->m, src->reg, val) :
-				    exec_read(x, src, len, &low);
+	r = src->kind == OPND_VEC ? x->c->ops->get_vec(x->c->m, src->reg, val)
+				  : exec_read(x, src, len, &low);
 	if (r != CPU_OK)
 		return r;
 	if (src->kind == OPND_VEC)
