@@ -68,6 +68,14 @@ static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *
 	}
 }
 
+/* A table no upper entry and no CR3 names: nothing is lost with it, and the next write to the frame
+ * needs no fault. This is how a freed table that becomes data gets out of the way; it is no
+ * technique with a switch, because without it every such write would fault for ever. */
+static bool orphaned(const struct sh_page *p)
+{
+	return !atomic_load(&p->pins) && sh_set_count(&p->parents) == 0;
+}
+
 static bool flooded(struct sh_mmu *mmu, struct sh_page *p)
 {
 	unsigned limit = p->role.level > 1 ? FLOOD_UPPER : FLOOD_LEAF;
@@ -87,7 +95,7 @@ static void tracked_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsi
 		unsigned bytes = sh_formats[p->role.format].entry_bytes;
 
 		next = sh_page_of_gfn(mmu, gpa_gfn(gpa), p);
-		if (flooded(mmu, p)) {
+		if (orphaned(p) || flooded(mmu, p)) {
 			sh_page_zap(mmu, v, p);
 			sh_count(mmu, v, SH_ST_FLOODED, 1);
 			continue;

@@ -10,6 +10,9 @@
 #define VA     (TEST_BASE + 0x80000000UL)
 #define ROUNDS 200
 #define BURST  50
+/* Coprime: whoever keeps an old page looks while its number is an old one. */
+#define FRAMES	   8
+#define LOOK_EVERY 5
 
 static u32 bad_cpu; /* 1 + a CPU that saw something wrong */
 static u64 bad_value, stop;
@@ -120,43 +123,52 @@ static void reader(void *arg)
 
 			if (got < least)
 				complain(got);
+			WRITE_ONCE(reads[me], reads[me] + 1);
 			pause();
 		}
-		atomic_add(&reads[me], BURST);
 		asm volatile("hlt");
 	}
 	irq_disable();
 }
 
-/* Everybody has begun to read before the first change. */
-static void await_readers(void)
+/* Wake everybody, whether a shootdown did or not, until each has made a whole new read. */
+static void await_reads(void)
 {
+	u64 before[MAX_CPUS];
+
 	for (u32 i = 1; i < cpu_count; i++)
-		while (!atomic_load(&reads[i]))
+		before[i] = atomic_load(&reads[i]);
+	apic_send_others(VEC_RESCHED);
+	for (u32 i = 1; i < cpu_count; i++)
+		while (atomic_load(&reads[i]) < before[i] + 2)
 			cpu_relax();
 }
 
 const char *smp_shootdown(void)
 {
-	u64 frame[2] = {frame_alloc(), frame_alloc()};
+	u64 frame[FRAMES];
 
+	for (u32 i = 0; i < FRAMES; i++)
+		frame[i] = frame_alloc();
 	atomic_store(&acknowledged, 0);
 	test_map(VA, frame[0], PTE_KDATA);
 	memset(reads, 0, sizeof(reads));
 	run_on_others(reader);
-	await_readers();
+	await_reads();
 	for (u64 r = 1; r <= ROUNDS && !atomic_load(&bad_cpu); r++) {
-		*(volatile u64 *)phys(frame[r & 1]) = r;
-		pte_write(test_pte(VA), frame[r & 1] | PTE_KDATA | (r & 2 ? PTE_G : 0));
+		*(volatile u64 *)phys(frame[r % FRAMES]) = r;
+		pte_write(test_pte(VA), frame[r % FRAMES] | PTE_KDATA | (r & 2 ? PTE_G : 0));
 		tlb_flush_kernel(VA, VA + PAGE_SIZE);
 		atomic_store(&acknowledged, r);
+		if (r % LOOK_EVERY == 0)
+			await_reads();
 	}
 	atomic_store(&stop, 1);
 	smp_wait_all();
 	pte_write(test_pte(VA), 0);
 	tlb_flush_kernel(VA, VA + PAGE_SIZE);
-	frame_put(frame[0]);
-	frame_put(frame[1]);
+	for (u32 i = 0; i < FRAMES; i++)
+		frame_put(frame[i]);
 	CHECK(!bad_cpu, "cpu %u saw the page of round %lu", bad_cpu - 1, bad_value);
 	return NULL;
 }
