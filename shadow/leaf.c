@@ -9,10 +9,13 @@
 #include "shadow/spte.h"
 
 /* The stripe is held from the entry to the count of the drop: sh_track() of this frame, which takes
- * the stripe too, either still finds the entry or sees that there is something to flush. */
-static void drop_locked(struct sh_mmu *mmu, struct sh_page *p, unsigned index, gfn_t gfn)
+ * the stripe too, either still finds the entry or sees that there is something to flush. The touch
+ * comes before the count, so that whoever flushes because of the count finds it queued. */
+static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index,
+			gfn_t gfn)
 {
 	atomic_store(&sh_page_table(mmu, p)[index], 0);
+	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 	if (!sh_mutant(SH_MUT_STALE_RMAP))
 		sh_set_del(mmu, &mmu->rmap[gfn.v], sh_slot(mmu, p, index));
 	if (!sh_mutant(SH_MUT_DROP_NOT_COUNTED))
@@ -30,11 +33,10 @@ void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsi
 	gfn = gmem_gfn(mmu->gm, sh_spte_mfn(old));
 	st = sh_stripe(mmu, gfn);
 	pthread_spin_lock(&st->lock);
-	drop_locked(mmu, p, index, gfn);
+	drop_locked(mmu, v, p, index, gfn);
 	pthread_spin_unlock(&st->lock);
 	atomic_fetch_sub(&p->present, 1);
 	atomic_fetch_sub_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
-	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 }
 
 /* Stores new over old with the stripe of the frame held. */
@@ -52,10 +54,10 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		atomic_fetch_add_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
 	}
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
-	if (sh_spte_narrows(old, new))
-		sh_dropped(mmu);
 	if (old & PTE_P)
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
+	if (sh_spte_narrows(old, new))
+		sh_dropped(mmu);
 	return SH_FAULT_RESUME;
 }
 
