@@ -5,8 +5,6 @@ check_PROGRAMS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shado
 	tests/unit/shadow_mutants
 TESTS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
 	tests/unit/shadow_mutants
-EXTRA_PROGRAMS += tests/bench/shadow_bench
-CLEANFILES += tests/bench/shadow_bench
 
 shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 	tests/unit/fake_engine.c tests/unit/fake_engine.h \
@@ -39,6 +37,13 @@ tests_unit_shadow_mutants_SOURCES = $(shadow_test_base) $(shadow_test_suites) \
 tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
+endif
+
+# What the library alone costs: `make bench` prints it.
+noinst_PROGRAMS += tests/bench/shadow_bench
 tests_bench_shadow_bench_SOURCES = tests/bench/shadow_bench.c
 tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
-endif
+
+.PHONY: bench
+bench: tests/bench/shadow_bench$(EXEEXT)
+	$(AM_V_at)tests/bench/shadow_bench$(EXEEXT)
