@@ -5,7 +5,7 @@ check_PROGRAMS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shado
 	tests/unit/shadow_mutants
 TESTS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
 	tests/unit/shadow_mutants
-EXTRA_PROGRAMS += tests/bench/shadow_bench
+EXTRA_PROGRAMS = tests/bench/shadow_bench
 CLEANFILES += tests/bench/shadow_bench
 
 shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
