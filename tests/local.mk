@@ -20,5 +20,5 @@ EXTRA_DIST += tests/run-bats tools/tap-table .ci/run
 include tests/unit/local.mk
 include tests/lint/local.mk
 
-TESTS += tests/guest/usage.bats
-EXTRA_DIST += tests/guest/usage.bats
+TESTS += tests/guest/usage.bats tests/guest/doctor.bats
+EXTRA_DIST += tests/guest/usage.bats tests/guest/doctor.bats

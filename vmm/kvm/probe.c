@@ -133,8 +133,10 @@ static int run_probe(struct probe *p, struct kvm_facts *f)
 	int err = 0;
 
 	p->vm.facts.enter_direct = false;
-	f->touch_works = always_seen(p, BY_TOUCH | BY_INVLPG, &err);
+	/* Before any touch: that makes a KVM that shadows give up its write protection of the table,
+	 * and until it has it back, INVLPG reads the entry anew whoever stored it. */
 	f->update_gated = !always_seen(p, BY_INVLPG, &err);
+	f->touch_works = always_seen(p, BY_TOUCH | BY_INVLPG, &err);
 	f->np_to_p_seen = always_seen(p, FROM_NONE, &err);
 	/* Loading CPL 3 state and CR3 by registers saves two interpreted ring-0 instructions where
 	 * ring 0 is interpreted, which is where tables are gated; elsewhere IRETQ is as good. */
