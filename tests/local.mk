@@ -22,5 +22,5 @@ include tests/shadow.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
 
-TESTS += tests/guest/usage.bats
-EXTRA_DIST += tests/guest/usage.bats
+TESTS += tests/guest/usage.bats tests/guest/doctor.bats
+EXTRA_DIST += tests/guest/usage.bats tests/guest/doctor.bats

@@ -78,7 +78,7 @@ static void set_bases(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
-static void put_gprs(struct kvm_regs *r, const uint64_t *g)
+void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g)
 {
 	*r = (struct kvm_regs){
 		.rax = g[CPU_RAX], .rbx = g[CPU_RBX], .rcx = g[CPU_RCX], .rdx = g[CPU_RDX],
@@ -88,7 +88,7 @@ static void put_gprs(struct kvm_regs *r, const uint64_t *g)
 	};
 }
 
-static void get_gprs(uint64_t *g, const struct kvm_regs *r)
+void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r)
 {
 	const uint64_t v[CPU_GPRS] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp,
 				      r->rsi, r->rdi, r->r8,  r->r9,  r->r10, r->r11,
@@ -170,7 +170,7 @@ static bool in_stub(uint64_t rip)
 }
 
 /* An exception that KVM has still to deliver would be delivered into whatever state comes next. */
-static bool exception_pending(const struct kvm_run *run)
+bool kvm_exception_pending(const struct kvm_run *run)
 {
 	return run->s.regs.events.exception.injected || run->s.regs.events.exception.pending;
 }
@@ -249,7 +249,7 @@ static void prepare_gate(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	uint64_t *s = cmd_page(kv) + CMD_STACK / 8;
 	uint64_t va = gate_cpu_va(kv->index, GATE_CPU_CMD) + CMD_STACK;
 
-	put_gprs(r, e->gpr);
+	kvm_put_gprs(r, e->gpr);
 	r->rsp = va;
 	r->rflags = RFL_FIXED;
 	set_cpl(kv, 0);
@@ -280,7 +280,7 @@ static void prepare_direct(struct kvm_vcpu *kv, const struct kvm_entry *e)
 {
 	struct kvm_regs *r = &kv->run->s.regs.regs;
 
-	put_gprs(r, e->gpr);
+	kvm_put_gprs(r, e->gpr);
 	r->rip = e->rip;
 	r->rflags = real_rflags(e->rflags);
 	set_cpl(kv, 3);
@@ -331,7 +331,7 @@ static void take_bases(const struct kvm_vcpu *kv, struct kvm_entry *e)
 }
 
 /* Vectors that push an error code (SDM vol. 3, table 6-1). */
-static bool has_error_code(unsigned vector)
+bool kvm_has_error_code(unsigned vector)
 {
 	return vector < 32 && (0x60227d00u >> vector & 1);
 }
@@ -346,7 +346,7 @@ static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e, st
 						 (run->s.regs.regs.rsp & (SH_PAGE_SIZE - 1)));
 
 	x->error = 0;
-	if (has_error_code(vector))
+	if (kvm_has_error_code(vector))
 		x->error = (uint32_t)*f++;
 	if (!(f[1] & 3)) { /* the gate itself: a bug of ours */
 		x->err = EFAULT;
@@ -354,7 +354,7 @@ static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e, st
 		e->rip = f[0];
 		return KVM_LEFT_ERROR;
 	}
-	get_gprs(e->gpr, &run->s.regs.regs);
+	kvm_get_gprs(e->gpr, &run->s.regs.regs);
 	e->gpr[CPU_RSP] = f[3];
 	e->rip = f[0];
 	e->rflags = f[2];
@@ -368,14 +368,14 @@ static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e, st
 
 static enum kvm_left take_syscall(struct kvm_vcpu *kv, struct kvm_entry *e)
 {
-	get_gprs(e->gpr, &kv->run->s.regs.regs);
+	kvm_get_gprs(e->gpr, &kv->run->s.regs.regs);
 	e->rflags = e->gpr[CPU_R11];
 	return KVM_LEFT_SYSCALL;
 }
 
 static enum kvm_left take_kick(struct kvm_vcpu *kv, struct kvm_entry *e)
 {
-	get_gprs(e->gpr, &kv->run->s.regs.regs);
+	kvm_get_gprs(e->gpr, &kv->run->s.regs.regs);
 	e->rip = kv->run->s.regs.regs.rip;
 	e->rflags = kv->run->s.regs.regs.rflags;
 	return KVM_LEFT_KICKED;
@@ -419,7 +419,7 @@ static enum kvm_left interrupted(struct kvm_vcpu *kv, struct kvm_entry *e, bool 
 {
 	uint64_t rip = kv->run->s.regs.regs.rip;
 
-	*again = exception_pending(kv->run) ||
+	*again = kvm_exception_pending(kv->run) ||
 		 (!kv->run->s.regs.sregs.cs.dpl && in_stub(rip));
 	if (kv->run->s.regs.sregs.cs.dpl != 3)
 		return KVM_LEFT_NOT_ENTERED;

@@ -102,6 +102,11 @@ mfn_t kvm_hw_root(const struct kvm_vcpu *kv);
 /* Per-thread setup of the kick signal for a kvm_run. */
 void kvm_kick_arm(struct kvm_run *run);
 void kvm_kick_install(void);
+/* Registers of the two worlds. */
+void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g);
+void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r);
+bool kvm_has_error_code(unsigned vector);
+bool kvm_exception_pending(const struct kvm_run *run);
 
 /* backend.c */
 void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot);
