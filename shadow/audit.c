@@ -36,7 +36,8 @@ static void check_leaf(struct audit *a, struct sh_page *p, unsigned i, uint64_t 
 	if (spte & PTE_W && sh_tracked(mmu, gfn))
 		sh_report(a->rep, "writable leaf of a tracked frame", sh_slot(mmu, p, i), spte);
 	if (e.kind != SH_EXPECT_LEAF || !gfn_eq(e.gfn, gfn)) {
-		sh_report(a->rep, "leaf is not what the guest entry says", sh_slot(mmu, p, i), spte);
+		sh_report(a->rep, "leaf is not what the guest entry says", sh_slot(mmu, p, i),
+			  spte);
 		return;
 	}
 	most = sh_spte_leaf(p->role, e.access, e.dirty, true, sh_spte_mfn(spte));
@@ -119,7 +120,8 @@ static void check_page(struct audit *a, struct sh_page *p)
 			      .what = "parent set names an entry that points elsewhere"};
 
 	if (p->state != SH_PAGE_LIVE || atomic_load(&p->invalid))
-		sh_report(a->rep, "page in the live list is not live", sh_slot(a->mmu, p, 0), 0);
+		sh_report(a->rep, "page in the live list is not live", sh_slot(a->mmu, p, 0),
+			  0);
 	if (sh_page_find(a->mmu, p->gfn, p->role) != p)
 		sh_report(a->rep, "key finds another page", sh_slot(a->mmu, p, 0), p->gfn.v);
 	if (!p->role.direct && p->gfn.v < a->mmu->rmap_frames && !sh_tracked(a->mmu, p->gfn))
@@ -152,7 +154,8 @@ static void check_unused(struct audit *a, struct sh_page *head)
 
 	for (struct sh_page *p = head->list_next; p != head; p = p->list_next)
 		if (memcmp((const void *)sh_page_table(a->mmu, p), zeroes, sizeof(zeroes)))
-			sh_report(a->rep, "table out of use is not zero", sh_slot(a->mmu, p, 0), 0);
+			sh_report(a->rep, "table out of use is not zero", sh_slot(a->mmu, p, 0),
+				  0);
 }
 
 unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)

@@ -16,8 +16,9 @@
 
 #include "shadow/spte.h"
 
-#define MAX_ATTEMPTS   64 /* a guest that keeps changing entries under us gets its turn elsewhere */
-#define PREFETCH_TABLE 8u
+#define MAX_ATTEMPTS \
+	64 /* a guest that keeps changing entries under us gets its turn elsewhere */
+#define PREFETCH_TABLE	8u
 #define PREFETCH_DIRECT 32u
 
 enum step { STEP_DONE, STEP_SLOW, STEP_AGAIN };
@@ -50,9 +51,8 @@ static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
 		if (atomic_load_explicit(&sh_page_table(mmu, p)[i], memory_order_relaxed))
 			continue;
 		e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
-		if (e.kind == SH_EXPECT_LEAF &&
-		    sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access, e.dirty, false) ==
-			    SH_FAULT_RESUME)
+		if (e.kind == SH_EXPECT_LEAF && sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access,
+							    e.dirty, false) == SH_FAULT_RESUME)
 			sh_count(mmu, a->v, SH_ST_PREFETCHED, 1);
 	}
 }
@@ -239,10 +239,10 @@ static bool hidden(struct sh_vcpu *v, gva_t gva, unsigned flags, const struct sh
 }
 
 static const enum sh_stat outcome[] = {
-	[SH_FAULT_RESUME] = SH_ST_PF_FIXED,       [SH_FAULT_SPURIOUS] = SH_ST_PF_SPURIOUS,
-	[SH_FAULT_INJECT] = SH_ST_PF_GUEST,       [SH_FAULT_NOT_CANON] = SH_ST_PF_GUEST,
-	[SH_FAULT_TRACKED] = SH_ST_PF_EMULATE,    [SH_FAULT_NO_RAM] = SH_ST_PF_EMULATE,
-	[SH_FAULT_GATE] = SH_ST_PF_EMULATE,       [SH_FAULT_HOST] = SH_ST_PF_EMULATE,
+	[SH_FAULT_RESUME] = SH_ST_PF_FIXED,    [SH_FAULT_SPURIOUS] = SH_ST_PF_SPURIOUS,
+	[SH_FAULT_INJECT] = SH_ST_PF_GUEST,    [SH_FAULT_NOT_CANON] = SH_ST_PF_GUEST,
+	[SH_FAULT_TRACKED] = SH_ST_PF_EMULATE, [SH_FAULT_NO_RAM] = SH_ST_PF_EMULATE,
+	[SH_FAULT_GATE] = SH_ST_PF_EMULATE,    [SH_FAULT_HOST] = SH_ST_PF_EMULATE,
 };
 
 static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
@@ -250,7 +250,8 @@ static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
 	return mmu->be.gate_entry && (gva.v >> 39 & 511) == 256;
 }
 
-static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
+static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
+				  struct sh_walk *w)
 {
 	enum sh_fault_result r;
 	enum sh_walk_result wr;
@@ -284,7 +285,8 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 	return r;
 }
 
-enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
+enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
+				 struct sh_walk *w)
 {
 	return sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 }

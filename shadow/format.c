@@ -5,9 +5,18 @@
  */
 #include "shadow/format.h"
 
-#define LEAF(sh, b)  {.shift = (sh), .bits = (b), .perms = true, .has_a = true}
-#define INNER(sh, b) {.shift = (sh), .bits = (b), .perms = true, .has_a = true}
-#define LARGE(sh, b) {.shift = (sh), .bits = (b), .ps = true, .perms = true, .has_a = true}
+#define LEAF(sh, b)                                                      \
+	{                                                                \
+		.shift = (sh), .bits = (b), .perms = true, .has_a = true \
+	}
+#define INNER(sh, b)                                                     \
+	{                                                                \
+		.shift = (sh), .bits = (b), .perms = true, .has_a = true \
+	}
+#define LARGE(sh, b)                                                                 \
+	{                                                                            \
+		.shift = (sh), .bits = (b), .ps = true, .perms = true, .has_a = true \
+	}
 
 const struct sh_format sh_formats[SH_FORMATS] = {
 	[SH_FMT_NONE] = {.name = "none", .levels = 0, .entry_bytes = 8, .va_bits = 32},
@@ -70,8 +79,8 @@ static uint64_t rsvd_32(unsigned level, bool large, unsigned maxphyaddr)
 	return bits(21, 13 + top - 32);
 }
 
-uint64_t sh_rsvd_bits(const struct sh_format *f, unsigned level, bool large, unsigned maxphyaddr,
-		      bool nxe, bool gb_pages)
+uint64_t sh_rsvd_bits(const struct sh_format *f, unsigned level, bool large,
+		      unsigned maxphyaddr, bool nxe, bool gb_pages)
 {
 	uint64_t r;
 

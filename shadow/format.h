@@ -15,21 +15,21 @@
 #define SH_MAX_LEVEL 5
 
 /* Bits common to all formats (SDM vol. 3, tables 4-14 to 4-20). */
-#define PTE_P   (1ull << 0)
-#define PTE_W   (1ull << 1)
-#define PTE_U   (1ull << 2)
+#define PTE_P	(1ull << 0)
+#define PTE_W	(1ull << 1)
+#define PTE_U	(1ull << 2)
 #define PTE_PWT (1ull << 3)
 #define PTE_PCD (1ull << 4)
-#define PTE_A   (1ull << 5)
-#define PTE_D   (1ull << 6)
-#define PTE_PS  (1ull << 7)
-#define PTE_G   (1ull << 8)
-#define PTE_NX  (1ull << 63)
+#define PTE_A	(1ull << 5)
+#define PTE_D	(1ull << 6)
+#define PTE_PS	(1ull << 7)
+#define PTE_G	(1ull << 8)
+#define PTE_NX	(1ull << 63)
 
 enum sh_format_id {
-	SH_FMT_NONE,  /* paging off: gpa = gva */
-	SH_FMT_32,    /* two levels of 4-byte entries */
-	SH_FMT_PAE,   /* four cached PDPTEs and two levels of 8-byte entries */
+	SH_FMT_NONE, /* paging off: gpa = gva */
+	SH_FMT_32,   /* two levels of 4-byte entries */
+	SH_FMT_PAE,  /* four cached PDPTEs and two levels of 8-byte entries */
 	SH_FMT_4LVL,
 	SH_FMT_5LVL,
 	SH_FORMATS
@@ -45,10 +45,10 @@ struct sh_level {
 
 struct sh_format {
 	const char *name;
-	uint8_t levels;      /* top level; 0 for SH_FMT_NONE */
+	uint8_t levels;	     /* top level; 0 for SH_FMT_NONE */
 	uint8_t entry_bytes; /* 4 or 8 */
 	uint8_t va_bits;     /* linear address bits that are translated */
-	bool canonical;      /* bits above va_bits must repeat the top one */
+	bool canonical;	     /* bits above va_bits must repeat the top one */
 	uint64_t cr3_mask;   /* of CR3's bits that hold the table's address */
 	struct sh_level level[SH_MAX_LEVEL + 1]; /* [0] unused */
 };
@@ -71,8 +71,8 @@ bool sh_canonical(const struct sh_format *f, gva_t va);
 
 /* Reserved bits of an entry of this level (SDM vol. 3, section 4.4.2 and figures 4-4 to 4-11).
  * maxphyaddr is the virtual CPU's; nxe is EFER.NXE; large says the entry has PS=1 as a leaf. */
-uint64_t sh_rsvd_bits(const struct sh_format *f, unsigned level, bool large, unsigned maxphyaddr,
-		      bool nxe, bool gb_pages);
+uint64_t sh_rsvd_bits(const struct sh_format *f, unsigned level, bool large,
+		      unsigned maxphyaddr, bool nxe, bool gb_pages);
 
 /* Address in an entry: of the next table (large false) or of the page (large true). Undoes
  * PSE-36 for 4 MiB pages. */

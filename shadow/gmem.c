@@ -17,7 +17,7 @@
 #include "shadow/gmem_internal.h"
 
 /* A PC's RAM stops here and goes on at 4 GiB; device memory lies between. */
-#define LOW_END  (3ull << 30)
+#define LOW_END	 (3ull << 30)
 #define HIGH_GPA (4ull << 30)
 
 static void add_region(struct gmem *gm, uint64_t gpa, uint64_t len, uint64_t offset)

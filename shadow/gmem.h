@@ -25,10 +25,10 @@
 struct gmem;
 
 #define GMEM_MAX_REGIONS 4
-#define GMEM_SLOTS       8 /* atomic windows a thread may hold at once */
+#define GMEM_SLOTS	 8 /* atomic windows a thread may hold at once */
 
 struct gmem_config {
-	uint64_t size;   /* bytes of RAM, a multiple of 4096, at least 1 MiB */
+	uint64_t size;	 /* bytes of RAM, a multiple of 4096, at least 1 MiB */
 	uint64_t lowmem; /* bytes always mapped, from gpa 0; 0 is allowed */
 };
 

@@ -59,13 +59,14 @@ int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size)
 	return 0;
 }
 
-#define CMPXCHG(type, p, expect, desired)                                                          \
-	({                                                                                         \
-		type e_ = (type)*(expect);                                                         \
-		bool ok_ = __atomic_compare_exchange_n((type *)(p), &e_, (type)(desired), false,   \
-						       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);        \
-		*(expect) = e_;                                                                    \
-		ok_;                                                                               \
+#define CMPXCHG(type, p, expect, desired)                                                     \
+	({                                                                                    \
+		type e_ = (type) * (expect);                                                  \
+		bool ok_ =                                                                    \
+			__atomic_compare_exchange_n((type *)(p), &e_, (type)(desired), false, \
+						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);      \
+		*(expect) = e_;                                                               \
+		ok_;                                                                          \
 	})
 
 int gmem_cmpxchg(struct gmem *gm, gpa_t gpa, uint64_t *expect, uint64_t desired, unsigned size)

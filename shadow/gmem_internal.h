@@ -18,7 +18,7 @@ struct gmem {
 	struct gmem_region region[GMEM_MAX_REGIONS];
 	unsigned regions;
 
-	uint8_t *low;            /* lowmem bytes of the memfd from offset 0, or NULL */
+	uint8_t *low;		 /* lowmem bytes of the memfd from offset 0, or NULL */
 	pthread_key_t slots_key; /* struct window_thread of the calling thread */
 	bool have_key;
 	_Atomic uint64_t maps_slot, slot_misses, exhausted, lifo_errors;

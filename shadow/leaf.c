@@ -11,8 +11,8 @@
 /* The stripe is held from the entry to the count of the drop: sh_track() of this frame, which takes
  * the stripe too, either still finds the entry or sees that there is something to flush. The touch
  * comes before the count, so that whoever flushes because of the count finds it queued. */
-static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index,
-			gfn_t gfn)
+static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+			unsigned index, gfn_t gfn)
 {
 	atomic_store(&sh_page_table(mmu, p)[index], 0);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
@@ -62,7 +62,8 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 }
 
 enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
-				 unsigned index, gfn_t gfn, unsigned acc, bool dirty, bool write)
+				 unsigned index, gfn_t gfn, unsigned acc, bool dirty,
+				 bool write)
 {
 	_Atomic uint64_t *entry = &sh_page_table(mmu, p)[index];
 	mfn_t mfn = gmem_mfn(mmu->gm, gfn);

@@ -21,7 +21,8 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	if (err)
 		return err;
 	pthread_spin_lock(&parent->lock);
-	atomic_store_explicit(entry, sh_spte_table(sh_page_mfn(mmu, child)), memory_order_release);
+	atomic_store_explicit(entry, sh_spte_table(sh_page_mfn(mmu, child)),
+			      memory_order_release);
 	atomic_fetch_add(&parent->present, 1);
 	atomic_store(&parent->flood, 0);
 	pthread_spin_unlock(&parent->lock);

@@ -65,21 +65,22 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root);
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root);
 
 enum sh_fault_result {
-	SH_FAULT_RESUME,    /* shadow entry made: run the instruction again */
-	SH_FAULT_SPURIOUS,  /* the shadow already permits it: run again; the engine counts these */
-	SH_FAULT_INJECT,    /* true fault: w->error */
+	SH_FAULT_RESUME,   /* shadow entry made: run the instruction again */
+	SH_FAULT_SPURIOUS, /* the shadow already permits it: run again; the engine counts these */
+	SH_FAULT_INJECT,   /* true fault: w->error */
 	SH_FAULT_NOT_CANON, /* not canonical */
 	SH_FAULT_TRACKED,   /* write to a guest page table: emulate through sh_write() */
 	SH_FAULT_NO_RAM,    /* device memory or nothing: emulate */
-	SH_FAULT_GATE,      /* an address the gate's slot hides: emulate */
-	SH_FAULT_HOST,      /* out of tables or memory: w->error holds errno */
+	SH_FAULT_GATE,	    /* an address the gate's slot hides: emulate */
+	SH_FAULT_HOST,	    /* out of tables or memory: w->error holds errno */
 };
 
 /* A page fault of the hardware on an access of kind flags (walk.h). Fills w. */
 enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w);
 
 /* Translates without a fault of the hardware (for emulation); sets A and D as an access does. */
-enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w);
+enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
+				 struct sh_walk *w);
 
 /* The door for writes to guest RAM by anybody but the guest's own native stores: emulated
  * instructions, devices, the monitor. len bytes at gpa, within one frame for atomic forms. Shadow

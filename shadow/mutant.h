@@ -9,22 +9,22 @@
 #include <stdbool.h>
 
 enum sh_mutant {
-	SH_MUT_ACCESS_NOT_IN_KEY,   /* accumulated access left out of the role */
-	SH_MUT_NX_NOT_IN_ROLE,      /* EFER.NXE left out of the role */
-	SH_MUT_NO_WRITE_PROTECT,    /* existing writable entries of a new table stay writable */
-	SH_MUT_NO_FLUSH_ON_TRACK,   /* they are narrowed but not shot down */
+	SH_MUT_ACCESS_NOT_IN_KEY, /* accumulated access left out of the role */
+	SH_MUT_NX_NOT_IN_ROLE,	  /* EFER.NXE left out of the role */
+	SH_MUT_NO_WRITE_PROTECT,  /* existing writable entries of a new table stay writable */
+	SH_MUT_NO_FLUSH_ON_TRACK, /* they are narrowed but not shot down */
 	SH_MUT_WALK_NOT_REVALIDATED, /* the guest entry is not read again before the install */
-	SH_MUT_D_NOT_REQUIRED,      /* a clean guest entry is mapped writable */
-	SH_MUT_STALE_RMAP,          /* a dropped leaf stays in the reverse map */
+	SH_MUT_D_NOT_REQUIRED,	     /* a clean guest entry is mapped writable */
+	SH_MUT_STALE_RMAP,	     /* a dropped leaf stays in the reverse map */
 	SH_MUT_CHILD_KEY_UNCHECKED, /* a present upper entry is followed whatever it points at */
 	SH_MUT_TRACKED_WRITE_LOST,  /* a tracked write changes memory only */
 	SH_MUT_FREE_WITHOUT_FLUSH,  /* tables are reused before the shootdown */
-	SH_MUT_A_LEAF_ONLY,         /* A is not set above the leaf */
+	SH_MUT_A_LEAF_ONLY,	    /* A is not set above the leaf */
 	SH_MUT_USER_VIEW_SUPERVISOR, /* the user view maps supervisor pages */
-	SH_MUT_WP_IGNORED,          /* the kernel view takes CR0.WP for 0 */
+	SH_MUT_WP_IGNORED,	     /* the kernel view takes CR0.WP for 0 */
 	SH_MUT_SMEP_IGNORED,
-	SH_MUT_INHERIT_INVALID,     /* a new page starts out invalid */
-	SH_MUT_DROP_NOT_COUNTED,    /* a dropped translation does not make the next track flush */
+	SH_MUT_INHERIT_INVALID,	 /* a new page starts out invalid */
+	SH_MUT_DROP_NOT_COUNTED, /* a dropped translation does not make the next track flush */
 	SH_MUTANTS
 };
 

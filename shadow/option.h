@@ -10,8 +10,8 @@
 
 enum sh_option {
 	SH_OPT_PREFETCH,  /* fill neighbours of a hidden fault */
-	SH_OPT_INPLACE,   /* update a shadow entry from a tracked write, not only drop it */
-	SH_OPT_FLOOD,     /* stop shadowing a table that is written and not used */
+	SH_OPT_INPLACE,	  /* update a shadow entry from a tracked write, not only drop it */
+	SH_OPT_FLOOD,	  /* stop shadowing a table that is written and not used */
 	SH_OPT_ROOTCACHE, /* keep the trees of address spaces that no CR3 names */
 	SH_OPTIONS
 };

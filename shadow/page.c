@@ -27,9 +27,9 @@ struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role)
 
 struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after)
 {
-	struct sh_page *p = after ? atomic_load_explicit(&after->hash_next, memory_order_acquire)
-				  : atomic_load_explicit(&mmu->hash[bucket(gfn)],
-							 memory_order_acquire);
+	struct sh_page *p =
+		after ? atomic_load_explicit(&after->hash_next, memory_order_acquire)
+		      : atomic_load_explicit(&mmu->hash[bucket(gfn)], memory_order_acquire);
 
 	for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire))
 		if (gfn_eq(p->gfn, gfn) && !p->role.direct)
@@ -55,8 +55,8 @@ static void hash_del(struct sh_mmu *mmu, struct sh_page *p)
 	atomic_store_explicit(at, atomic_load(&p->hash_next), memory_order_release);
 }
 
-struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn, struct sh_role role,
-			    bool *made)
+struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
+			    struct sh_role role, bool *made)
 {
 	struct sh_page *p = sh_page_find(mmu, gfn, role);
 

@@ -21,11 +21,11 @@
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
 
-#define SH_ENTRIES      512u
+#define SH_ENTRIES	512u
 #define SH_HASH_BUCKETS 4096u
-#define SH_STRIPES      1024u
-#define SH_SLOT_NONE    UINT32_MAX
-#define SH_MAX_VCPUS    64u
+#define SH_STRIPES	1024u
+#define SH_SLOT_NONE	UINT32_MAX
+#define SH_MAX_VCPUS	64u
 
 typedef uint32_t sh_slot_t;
 
@@ -35,18 +35,18 @@ typedef _Atomic uint64_t sh_set_t;
 enum sh_page_state { SH_PAGE_FREE, SH_PAGE_LIVE, SH_PAGE_DYING };
 
 struct sh_page {
-	_Atomic(struct sh_page *) hash_next; /* RCU; writers hold mmu->lock */
+	_Atomic(struct sh_page *) hash_next;   /* RCU; writers hold mmu->lock */
 	struct sh_page *list_next, *list_prev; /* LRU when live, else free or dying list */
 	gfn_t gfn;
 	struct sh_role role;
-	sh_set_t parents;  /* slots that point here; mmu->lock */
-	_Atomic uint32_t pins; /* roots in use; 0 -> 1 under mmu->lock */
+	sh_set_t parents;	  /* slots that point here; mmu->lock */
+	_Atomic uint32_t pins;	  /* roots in use; 0 -> 1 under mmu->lock */
 	_Atomic uint32_t present; /* entries present; for reclaim and audit */
-	_Atomic uint32_t flood;   /* tracked writes since last use */
-	_Atomic uint32_t used;    /* second-chance mark for reclaim */
+	_Atomic uint32_t flood;	  /* tracked writes since last use */
+	_Atomic uint32_t used;	  /* second-chance mark for reclaim */
 	pthread_spinlock_t lock;
-	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
-	_Atomic uint8_t state; /* LIVE is stored after gfn and role */
+	_Atomic uint8_t invalid; /* no new entries; page->lock to set */
+	_Atomic uint8_t state;	 /* LIVE is stored after gfn and role */
 };
 
 struct sh_desc; /* of rmap.c */
@@ -66,7 +66,7 @@ struct sh_mmu {
 	struct sh_options opt;
 
 	pthread_mutex_t lock;
-	struct sh_page *pages; /* be.tables of them */
+	struct sh_page *pages;			   /* be.tables of them */
 	struct sh_page free_list, dying_list, lru; /* list heads */
 	uint32_t free, dying, limit;
 	_Atomic uint32_t used;
@@ -94,7 +94,7 @@ struct sh_vcpu {
 	struct sh_regs regs;
 	struct sh_mode mode;
 	struct sh_page *root[SH_VIEWS]; /* pinned, or NULL: to be looked up */
-	struct sh_page *loaded;         /* what the hardware's CR3 names; pinned */
+	struct sh_page *loaded;		/* what the hardware's CR3 names; pinned */
 };
 
 static inline void sh_count(struct sh_mmu *mmu, struct sh_vcpu *v, enum sh_stat s, uint64_t n)
@@ -119,9 +119,11 @@ static inline mfn_t sh_page_mfn(const struct sh_mmu *mmu, const struct sh_page *
 }
 static inline _Atomic uint64_t *sh_page_table(const struct sh_mmu *mmu, const struct sh_page *p)
 {
-	return (_Atomic uint64_t *)(mmu->be.table_mem + (size_t)sh_page_frame(mmu, p) * SH_ENTRIES);
+	return (_Atomic uint64_t *)(mmu->be.table_mem +
+				    (size_t)sh_page_frame(mmu, p) * SH_ENTRIES);
 }
-static inline sh_slot_t sh_slot(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index)
+static inline sh_slot_t sh_slot(const struct sh_mmu *mmu, const struct sh_page *p,
+				unsigned index)
 {
 	return sh_page_frame(mmu, p) * SH_ENTRIES + index;
 }
@@ -140,7 +142,8 @@ static inline mpa_t sh_slot_mpa(const struct sh_mmu *mmu, sh_slot_t s)
 /* The page a present upper entry points at. */
 static inline struct sh_page *sh_spte_child(const struct sh_mmu *mmu, uint64_t spte)
 {
-	uint64_t frame = ((spte & 0x000ffffffffff000ull) >> SH_PAGE_SHIFT) - mmu->be.table_mfn.v;
+	uint64_t frame =
+		((spte & 0x000ffffffffff000ull) >> SH_PAGE_SHIFT) - mmu->be.table_mfn.v;
 
 	return frame < mmu->be.tables ? &mmu->pages[frame] : NULL;
 }
@@ -163,8 +166,8 @@ struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role)
 struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after);
 /* Finds or makes; mmu->lock held. *made says that guest entries read before the call may have
  * changed since, untracked: walk again. NULL: out of tables. */
-struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn, struct sh_role role,
-			    bool *made);
+struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
+			    struct sh_role role, bool *made);
 /* Takes a page out of use: unhooked from parents, entries cleared, dying. mmu->lock held; must not
  * be pinned. */
 void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
@@ -180,7 +183,8 @@ void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsi
 /* Makes index map gfn with the permissions spte.c derives; p->lock held.
  * SH_FAULT_RESUME, SPURIOUS, TRACKED (a write was asked for and gfn is tracked), NO_RAM, HOST. */
 enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
-				 unsigned index, gfn_t gfn, unsigned acc, bool dirty, bool write);
+				 unsigned index, gfn_t gfn, unsigned acc, bool dirty,
+				 bool write);
 
 /* ---- rmap.c ---- */
 int sh_rmap_init(struct sh_mmu *mmu);

@@ -20,7 +20,7 @@
 
 #include "shadow/page.h"
 
-#define SET_ONE     (1ull << 0)
+#define SET_ONE	    (1ull << 0)
 #define SET_OWNER   (1ull << 1)
 #define DESC_SLOTS  13u
 #define SLAB_DESCS  1024u
@@ -66,8 +66,8 @@ int sh_desc_reserve(struct sh_mmu *mmu, unsigned n)
 	uint64_t want = (uint64_t)n * MAX_THREADS;
 
 	while (atomic_load_explicit(&pool->nfree, memory_order_relaxed) < want) {
-		struct desc_slab *slab = aligned_alloc(64, sizeof(*slab) + 64 +
-							SLAB_DESCS * sizeof(struct sh_desc));
+		struct desc_slab *slab = aligned_alloc(
+			64, sizeof(*slab) + 64 + SLAB_DESCS * sizeof(struct sh_desc));
 
 		if (!slab)
 			return -ENOMEM;

@@ -4,14 +4,14 @@
  */
 #include "shadow/role.h"
 
-#define CR0_WP     (1ull << 16)
-#define CR0_PG     (1ull << 31)
-#define CR4_PAE    (1ull << 5)
-#define CR4_LA57   (1ull << 12)
-#define CR4_SMEP   (1ull << 20)
-#define CR4_SMAP   (1ull << 21)
-#define EFER_LMA   (1ull << 10)
-#define EFER_NXE   (1ull << 11)
+#define CR0_WP	 (1ull << 16)
+#define CR0_PG	 (1ull << 31)
+#define CR4_PAE	 (1ull << 5)
+#define CR4_LA57 (1ull << 12)
+#define CR4_SMEP (1ull << 20)
+#define CR4_SMAP (1ull << 21)
+#define EFER_LMA (1ull << 10)
+#define EFER_NXE (1ull << 11)
 
 static enum sh_format_id format_of(const struct sh_regs *r)
 {
@@ -58,7 +58,8 @@ struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view)
 	return r;
 }
 
-struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large, bool dirty)
+struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large,
+			     bool dirty)
 {
 	struct sh_role r = parent;
 

@@ -55,9 +55,9 @@ struct sh_role {
 			uint32_t access : 3;   /* SH_ACC_*, accumulated above this table */
 			uint32_t quadrant : 2; /* part of a table of 4-byte entries */
 			uint32_t nxe : 1;
-			uint32_t wp : 1;   /* these three stay 0 in the user view: */
-			uint32_t smep : 1; /* they don't change it, so it is shared */
-			uint32_t smap : 1; /* SMAP in force: kernel view with AC=0 */
+			uint32_t wp : 1;    /* these three stay 0 in the user view: */
+			uint32_t smep : 1;  /* they don't change it, so it is shared */
+			uint32_t smap : 1;  /* SMAP in force: kernel view with AC=0 */
 			uint32_t dirty : 1; /* direct: the large gpte's D is set */
 		};
 		uint32_t word;
@@ -85,7 +85,8 @@ struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view);
 
 /* Role of the table below an entry of a table with role parent, whose own access bits and large
  * flag are given. For a large leaf the child is direct. */
-struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large, bool dirty);
+struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large,
+			     bool dirty);
 
 /* Which view an access by this privilege needs. ac is EFLAGS.AC. */
 static inline enum sh_view sh_view_of(const struct sh_mode *m, bool user, bool ac)

@@ -42,8 +42,8 @@ static struct sh_role child_role(struct sh_role role, unsigned own, bool large, 
 	return r;
 }
 
-struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role, unsigned index,
-			   uint64_t gpte)
+struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role,
+			   unsigned index, uint64_t gpte)
 {
 	const struct sh_format *f = &sh_formats[role.format];
 	struct sh_mode mode = {.format = role.format,
@@ -65,7 +65,8 @@ struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role r
 		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
 					  .gfn = gpa_gfn(sh_entry_addr(f, 1, false, gpte)),
 					  .access = own & role.access,
-					  .dirty = gpte & PTE_D || sh_mutant(SH_MUT_D_NOT_REQUIRED)};
+					  .dirty = gpte & PTE_D ||
+						   sh_mutant(SH_MUT_D_NOT_REQUIRED)};
 	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
 				  .gfn = gpa_gfn(sh_entry_addr(f, level, large, gpte)),
 				  .role = child_role(role, own, large, gpte & PTE_D)};
@@ -76,7 +77,8 @@ static uint64_t leaf_bits(bool w, bool x)
 	return PTE_P | PTE_U | PTE_A | PTE_D | (w ? PTE_W : 0) | (x ? 0 : PTE_NX);
 }
 
-uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable, mfn_t mfn)
+uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable,
+		      mfn_t mfn)
 {
 	bool user_page = access & SH_ACC_U;
 	bool w = access & SH_ACC_W, x = access & SH_ACC_X;
@@ -101,7 +103,7 @@ bool sh_spte_narrows(uint64_t old, uint64_t new)
 {
 	if (!(old & PTE_P))
 		return false;
-	if (!(new & PTE_P) || !mfn_eq(sh_spte_mfn(old), sh_spte_mfn(new)))
+	if (!(new &PTE_P) || !mfn_eq(sh_spte_mfn(old), sh_spte_mfn(new)))
 		return true;
-	return (old & PTE_W && !(new & PTE_W)) || (!(old & PTE_NX) && new & PTE_NX);
+	return (old & PTE_W && !(new &PTE_W)) || (!(old & PTE_NX) && new &PTE_NX);
 }

@@ -11,24 +11,25 @@
 /* What the entry at some index of a shadow page stands for. */
 struct sh_expect {
 	enum { SH_EXPECT_NONE, SH_EXPECT_TABLE, SH_EXPECT_LEAF } kind;
-	gfn_t gfn;           /* TABLE: of the guest table below; LEAF: of the page */
+	gfn_t gfn;	     /* TABLE: of the guest table below; LEAF: of the page */
 	struct sh_role role; /* TABLE */
 	unsigned access;     /* LEAF: accumulated, own bits included */
-	bool dirty;          /* LEAF */
+	bool dirty;	     /* LEAF */
 };
 
 /* Entry index of a page (gfn, role), whose guest entry reads gpte (ignored for direct pages). NONE
  * if the guest entry is absent, malformed, or not yet marked accessed: then the hardware must
  * fault so that the walk sets A. */
-struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role, unsigned index,
-			   uint64_t gpte);
+struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role,
+			   unsigned index, uint64_t gpte);
 
 /* Reads the guest entry behind index of p now. */
 uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index);
 
 /* A leaf in a page of this role. 0 if this view may not map it at all. writable false holds W back
  * for reasons that are ours (tracked). */
-uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable, mfn_t mfn);
+uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable,
+		      mfn_t mfn);
 
 /* An upper entry: permissions live in the leaves only. */
 uint64_t sh_spte_table(mfn_t table);

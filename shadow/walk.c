@@ -76,8 +76,8 @@ static enum sh_walk_result fault(struct sh_walk *w, const struct sh_mode *mode, 
 
 /* Reads the entry of this level and judges it by itself. */
 static enum sh_walk_result read_entry(struct gmem *gm, const struct sh_mode *mode,
-				      const struct sh_regs *regs, unsigned flags, struct sh_walk *w,
-				      bool *leaf)
+				      const struct sh_regs *regs, unsigned flags,
+				      struct sh_walk *w, bool *leaf)
 {
 	const struct sh_format *f = &sh_formats[mode->format];
 	unsigned level = w->level;
@@ -124,7 +124,8 @@ static bool mark(struct gmem *gm, const struct sh_mode *mode, unsigned flags, st
 }
 
 static enum sh_walk_result walk_once(struct gmem *gm, const struct sh_mode *mode,
-				     const struct sh_regs *regs, unsigned flags, struct sh_walk *w)
+				     const struct sh_regs *regs, unsigned flags,
+				     struct sh_walk *w)
 {
 	const struct sh_format *f = &sh_formats[mode->format];
 	enum sh_walk_result r;
@@ -159,8 +160,9 @@ static enum sh_walk_result walk_none(struct sh_walk *w)
 	return SH_WALK_OK;
 }
 
-enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode, const struct sh_regs *regs,
-			    gva_t gva, unsigned flags, struct sh_walk *w)
+enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode,
+			    const struct sh_regs *regs, gva_t gva, unsigned flags,
+			    struct sh_walk *w)
 {
 	enum sh_walk_result r;
 

@@ -16,44 +16,46 @@
 #include "shadow/role.h"
 
 /* What is being tried, or-ed. */
-#define SH_READ     0u
+#define SH_READ	    0u
 #define SH_WRITE    (1u << 0)
-#define SH_USER     (1u << 1) /* by CPL 3 */
+#define SH_USER	    (1u << 1) /* by CPL 3 */
 #define SH_FETCH    (1u << 2)
 #define SH_IMPLICIT (1u << 3) /* supervisor whatever the CPL; SMAP applies whatever AC */
-#define SH_AC       (1u << 4) /* EFLAGS.AC is 1 */
-#define SH_PEEK     (1u << 5) /* change nothing: no A, no D */
+#define SH_AC	    (1u << 4) /* EFLAGS.AC is 1 */
+#define SH_PEEK	    (1u << 5) /* change nothing: no A, no D */
 
 /* #PF error code bits. */
-#define SH_PF_P    (1u << 0)
-#define SH_PF_W    (1u << 1)
-#define SH_PF_U    (1u << 2)
+#define SH_PF_P	   (1u << 0)
+#define SH_PF_W	   (1u << 1)
+#define SH_PF_U	   (1u << 2)
 #define SH_PF_RSVD (1u << 3)
-#define SH_PF_I    (1u << 4)
+#define SH_PF_I	   (1u << 4)
 
 enum sh_walk_result {
 	SH_WALK_OK,
-	SH_WALK_FAULT,     /* true fault: w->error */
+	SH_WALK_FAULT,	   /* true fault: w->error */
 	SH_WALK_NOT_CANON, /* the address is not canonical: #GP or #SS, not #PF */
 };
 
 struct sh_walk {
 	gva_t gva;
-	unsigned top;                      /* highest level walked */
-	unsigned level;                    /* of the leaf, or of the entry that faulted */
-	uint64_t gpte[SH_MAX_LEVEL + 1];   /* by level, as last seen (with A/D set) */
-	gfn_t table[SH_MAX_LEVEL + 1];     /* guest table each entry stands in */
-	gpa_t entry[SH_MAX_LEVEL + 1];     /* where each entry stands */
-	uint8_t access[SH_MAX_LEVEL + 1];  /* accumulated through each entry, own bits included */
-	gpa_t gpa;                         /* the translation */
-	unsigned page_shift;               /* 12, 21, 22 or 30 */
-	uint32_t error;                    /* with SH_WALK_FAULT */
-	unsigned retries;                  /* A/D exchanges lost to a racing writer */
+	unsigned top;			 /* highest level walked */
+	unsigned level;			 /* of the leaf, or of the entry that faulted */
+	uint64_t gpte[SH_MAX_LEVEL + 1]; /* by level, as last seen (with A/D set) */
+	gfn_t table[SH_MAX_LEVEL + 1];	 /* guest table each entry stands in */
+	gpa_t entry[SH_MAX_LEVEL + 1];	 /* where each entry stands */
+	uint8_t access[SH_MAX_LEVEL +
+		       1];   /* accumulated through each entry, own bits included */
+	gpa_t gpa;	     /* the translation */
+	unsigned page_shift; /* 12, 21, 22 or 30 */
+	uint32_t error;	     /* with SH_WALK_FAULT */
+	unsigned retries;    /* A/D exchanges lost to a racing writer */
 };
 
 /* Walks gva for an access of kind flags, in mode, from the table CR3 (or the PDPTEs) names. */
-enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode, const struct sh_regs *regs,
-			    gva_t gva, unsigned flags, struct sh_walk *w);
+enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode,
+			    const struct sh_regs *regs, gva_t gva, unsigned flags,
+			    struct sh_walk *w);
 
 /* Access bits of one present entry by itself. */
 unsigned sh_gpte_access(const struct sh_mode *mode, const struct sh_level *lv, uint64_t gpte);

@@ -23,16 +23,16 @@
 #include "shadow/gmem_internal.h"
 
 #define SLOT_STRIDE (2 * SH_PAGE_SIZE)
-#define WAYS        GMEM_SLOTS /* all open windows may fall into one set */
-#define SETS        8u
-#define SLOTS       (SETS * WAYS)
+#define WAYS	    GMEM_SLOTS /* all open windows may fall into one set */
+#define SETS	    8u
+#define SLOTS	    (SETS * WAYS)
 
 struct window_thread {
 	uint8_t *base; /* SLOTS * SLOT_STRIDE reserved bytes */
 	unsigned depth;
 	uint8_t open[GMEM_SLOTS]; /* slot of each open window */
 	bool in_use[SLOTS];
-	uint8_t hand[SETS];     /* next slot to give up */
+	uint8_t hand[SETS];	/* next slot to give up */
 	uint64_t offset[SLOTS]; /* what each slot maps; UINT64_MAX for nothing */
 };
 
@@ -136,8 +136,8 @@ static void *slot_map(struct gmem *gm, struct window_thread *t, uint64_t offset)
 	if (t->offset[i] != offset) {
 		atomic_fetch_add_explicit(&gm->slot_misses, 1, memory_order_relaxed);
 		t->offset[i] = UINT64_MAX;
-		if (mmap(at, SH_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gm->fd,
-			 (off_t)offset) == MAP_FAILED)
+		if (mmap(at, SH_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 gm->fd, (off_t)offset) == MAP_FAILED)
 			return NULL;
 		madvise(at, SH_PAGE_SIZE, MADV_DONTDUMP);
 		t->offset[i] = offset;

@@ -23,7 +23,8 @@
 #define FLOOD_LEAF  16u
 #define FLOOD_UPPER 3u
 
-static void update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index)
+static void update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+			 unsigned index)
 {
 	uint64_t spte = atomic_load(&sh_page_table(mmu, p)[index]);
 	struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
@@ -40,15 +41,17 @@ static void update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *
 }
 
 /* p->lock held. */
-static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index)
+static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+			unsigned index)
 {
 	bool present = atomic_load(&sh_page_table(mmu, p)[index]) & PTE_P;
-	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
+	struct sh_expect e =
+		sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
 	bool fill = e.kind == SH_EXPECT_LEAF &&
 		    mmu->opt.on[present ? SH_OPT_INPLACE : SH_OPT_PREFETCH];
 
-	if (fill && sh_leaf_set(mmu, v, p, index, e.gfn, e.access, e.dirty, false) ==
-			    SH_FAULT_RESUME) {
+	if (fill &&
+	    sh_leaf_set(mmu, v, p, index, e.gfn, e.access, e.dirty, false) == SH_FAULT_RESUME) {
 		sh_count(mmu, v, SH_ST_PTE_UPDATED, 1);
 	} else if (present && !fill) {
 		sh_leaf_drop(mmu, v, p, index);
@@ -56,8 +59,8 @@ static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 	}
 }
 
-static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned first,
-			 unsigned last)
+static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+			 unsigned first, unsigned last)
 {
 	for (unsigned i = first; i <= last; i++) {
 		if (p->role.level > 1) {
@@ -110,8 +113,8 @@ static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsig
 struct store {
 	gpa_t gpa;
 	unsigned len;
-	const void *buf;   /* plain */
-	uint64_t *expect;  /* exchange; NULL for a plain store */
+	const void *buf;  /* plain */
+	uint64_t *expect; /* exchange; NULL for a plain store */
 	uint64_t desired;
 };
 

@@ -51,8 +51,8 @@ static double now(void)
 
 static struct sh_regs regs_of(unsigned root)
 {
-	return (struct sh_regs){.cr0 = 0x80010001, .cr3 = (uint64_t)root << 12, .cr4 = 1 << 5,
-				.efer = 0xd00};
+	return (struct sh_regs){
+		.cr0 = 0x80010001, .cr3 = (uint64_t)root << 12, .cr4 = 1 << 5, .efer = 0xd00};
 }
 
 static void put(uint64_t table, unsigned i, uint64_t gfn)
@@ -69,9 +69,12 @@ static void create(uint64_t lowmem)
 	gmem_create(&gc, &gm);
 	mc.gm = gm;
 	mc.backend = (struct sh_backend){.table_mem = aligned_alloc(4096, (size_t)TABLES << 12),
-					 .table_mfn = MFN(1ull << 32), .tables = TABLES,
-					 .touch = touch, .touch_table = touch_table,
-					 .shootdown = shootdown, .invalidate = invalidate,
+					 .table_mfn = MFN(1ull << 32),
+					 .tables = TABLES,
+					 .touch = touch,
+					 .touch_table = touch_table,
+					 .shootdown = shootdown,
+					 .invalidate = invalidate,
 					 .invalidate_all = invalidate_all};
 	memset(mc.backend.table_mem, 0, (size_t)TABLES << 12);
 	sh_options_default(&mc.options);
@@ -150,8 +153,9 @@ int main(void)
 
 			for (unsigned i = 0; i < ops[o].n; i++)
 				ops[o].fn(i);
-			printf("lowmem %2lu MiB: %-34s %8.0f ns\n", (unsigned long)(low[l] >> 20),
-			       ops[o].what, (now() - t) / ops[o].n);
+			printf("lowmem %2lu MiB: %-34s %8.0f ns\n",
+			       (unsigned long)(low[l] >> 20), ops[o].what,
+			       (now() - t) / ops[o].n);
 		}
 		sh_vcpu_destroy(v);
 		sh_mmu_destroy(mmu);

@@ -23,7 +23,7 @@ enum paging { OFF, BITS32, PAE_PAGING, LEVEL4, LEVEL5 };
 /* One paging structure on the way down (figures 4-2 to 4-12). */
 struct step {
 	unsigned high, low; /* the linear-address bits that select its entry */
-	char type;          /* 't' page table, 'd' directory, 'p' PDPT, 'r' PDPTE register, '4', '5' */
+	char type; /* 't' page table, 'd' directory, 'p' PDPT, 'r' PDPTE register, '4', '5' */
 };
 
 static const struct step *steps_of(enum paging mode)
@@ -147,7 +147,8 @@ struct rights {
 };
 
 /* Section 4.6.1, sentence by sentence. */
-static bool supervisor_allowed(const struct mm_cpu *cpu, const struct mm_access *a, struct rights r)
+static bool supervisor_allowed(const struct mm_cpu *cpu, const struct mm_access *a,
+			       struct rights r)
 {
 	bool explicit_ac = !a->implicit && a->ac;
 
@@ -194,7 +195,7 @@ static struct mm_result page_fault(const struct mm_cpu *cpu, const struct mm_acc
 
 #define CAUSE_NOT_PRESENT 0u
 #define CAUSE_PROTECTION  1u
-#define CAUSE_RESERVED    9u
+#define CAUSE_RESERVED	  9u
 
 /* Section 4.8: A in every entry used, D in the one that maps the page; PDPTE registers have none. */
 static void mark(struct mm_result *r, uint64_t pa, uint64_t entry, bool dirty)
@@ -217,7 +218,8 @@ static struct rights add(struct rights r, const struct mm_cpu *cpu, enum paging 
 	return r;
 }
 
-static struct mm_result walk(const struct mm_cpu *cpu, const struct mm_access *a, enum paging mode)
+static struct mm_result walk(const struct mm_cpu *cpu, const struct mm_access *a,
+			     enum paging mode)
 {
 	unsigned bytes = mode == BITS32 ? 4 : 8;
 	uint64_t table = first_table(cpu, mode);

@@ -43,7 +43,7 @@ struct mm_mark {
 struct mm_result {
 	enum mm_kind kind;
 	uint32_t error; /* MM_PF */
-	uint64_t pa;    /* MM_OK */
+	uint64_t pa;	/* MM_OK */
 	uint64_t page_bytes;
 	unsigned marks;
 	struct mm_mark mark[MM_MAX_MARKS];

@@ -22,7 +22,8 @@ static void multiboot_info(void)
 	CU_ASSERT_EQUAL(peek32(&m, info), 0x24d); /* mem, cmdline, mods, mmap, loader name */
 	CU_ASSERT_EQUAL(peek32(&m, info + 4), 639);
 	CU_ASSERT_EQUAL(peek32(&m, info + 8), 15 * 1024);
-	CU_ASSERT_STRING_EQUAL(peek_string(&m, peek32(&m, info + 16)), "k.elf loglevel=3 quiet");
+	CU_ASSERT_STRING_EQUAL(peek_string(&m, peek32(&m, info + 16)),
+			       "k.elf loglevel=3 quiet");
 	CU_ASSERT_EQUAL(peek32(&m, info + 20), 0);
 	CU_ASSERT_STRING_EQUAL(peek_string(&m, peek32(&m, info + 64)), "umbra");
 	CU_ASSERT_EQUAL(peek32(&m, info + 44), 4 * 24);
@@ -154,7 +155,8 @@ static void cpu_limits(void)
 	CU_ASSERT_EQUAL(peek32(&m, 0xf0010 + 44 + 254 * 20), 0x0114fe00);
 	m.params.cpus = 256;
 	CU_ASSERT_EQUAL(machine_load(&m, &im), -1);
-	CU_ASSERT_STRING_EQUAL(m.msg, "dir/k.elf: 256 CPUs can't be described to it; use 1 to 255");
+	CU_ASSERT_STRING_EQUAL(m.msg,
+			       "dir/k.elf: 256 CPUs can't be described to it; use 1 to 255");
 	machine_close(&m);
 }
 

@@ -90,8 +90,8 @@ static void pvh_elf64(void)
 static void pvh_note_behind_others(void)
 {
 	/* Aligned to 8: a GNU note of 5 bytes, padded, then Xen's with a 64-bit entry. */
-	static const uint32_t notes[] = {4, 5, 3, 0x00554e47, 1, 2, 4, 8, 18, 0x006e6558,
-					 0x100020, 0};
+	static const uint32_t notes[] = {4, 5, 3,  0x00554e47, 1,	 2,
+					 4, 8, 18, 0x006e6558, 0x100020, 0};
 	struct machine m;
 	struct image im;
 

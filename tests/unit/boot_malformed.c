@@ -227,11 +227,12 @@ static void no_room_for_information(void)
 
 	machine_open(&m, 2 * MIB);
 	image_multiboot(&im);
-	put32(&im, PH32 + 20, 0x100000);     /* 1 MiB to 2 MiB */
+	put32(&im, PH32 + 20, 0x100000);	 /* 1 MiB to 2 MiB */
 	put32(&im, PH32_2 + 20, 0x97c00 - 0x10); /* 0x8000 to just under 0x9fc00 */
 	CU_ASSERT_EQUAL(machine_load(&m, &im), -1);
-	CU_ASSERT_STRING_EQUAL(m.msg, "dir/k.elf: leaves no room for the boot information; raise "
-				      "--memory");
+	CU_ASSERT_STRING_EQUAL(m.msg,
+			       "dir/k.elf: leaves no room for the boot information; raise "
+			       "--memory");
 	machine_close(&m);
 }
 

@@ -35,8 +35,14 @@ void put_flags(struct image *im, size_t at, uint32_t flags)
 void image_multiboot(struct image *im)
 {
 	Elf32_Ehdr eh = {
-		.e_type = ET_EXEC, .e_machine = EM_386, .e_version = 1, .e_entry = 0x10000c,
-		.e_phoff = SMALL_PHDR, .e_ehsize = 52, .e_phentsize = SMALL_PHDR_SIZE, .e_phnum = 2,
+		.e_type = ET_EXEC,
+		.e_machine = EM_386,
+		.e_version = 1,
+		.e_entry = 0x10000c,
+		.e_phoff = SMALL_PHDR,
+		.e_ehsize = 52,
+		.e_phentsize = SMALL_PHDR_SIZE,
+		.e_phnum = 2,
 	};
 	Elf32_Phdr ph[2] = {
 		{PT_LOAD, SMALL_TEXT, 0xc0100000, 0x100000, 64, 0x1000, 7, 4},
@@ -57,8 +63,14 @@ void image_pvh(struct image *im)
 {
 	static const uint32_t note[] = {4, 4, 18, 0x006e6558, 0x100010};
 	Elf64_Ehdr eh = {
-		.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = 1, .e_entry = 0x100000,
-		.e_phoff = BIG_PHDR, .e_ehsize = 64, .e_phentsize = BIG_PHDR_SIZE, .e_phnum = 3,
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_version = 1,
+		.e_entry = 0x100000,
+		.e_phoff = BIG_PHDR,
+		.e_ehsize = 64,
+		.e_phentsize = BIG_PHDR_SIZE,
+		.e_phnum = 3,
 	};
 	Elf64_Phdr ph[3] = {
 		{PT_LOAD, 7, BIG_TEXT, 0xffffffff80100000, 0x100000, 64, 0x1000, 4},

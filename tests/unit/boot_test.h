@@ -24,12 +24,14 @@ struct image {
 };
 
 /* Offsets in the images below, for tests that change them. */
+/* clang-format off */
 enum { SMALL_PHDR = 52, SMALL_PHDR_SIZE = 32, SMALL_TEXT = 0x80, SMALL_LOW = 0xc0,
        BIG_PHDR = 64, BIG_PHDR_SIZE = 56, BIG_TEXT = 0x100, BIG_LOW = 0x140, BIG_NOTE = 0x150 };
+/* clang-format on */
 
 void image_multiboot(struct image *im); /* ELF32 with a multiboot header */
-void image_pvh(struct image *im);       /* ELF64 with a PVH note */
-void image_flat(struct image *im);      /* no ELF: multiboot with load addresses */
+void image_pvh(struct image *im);	/* ELF64 with a PVH note */
+void image_flat(struct image *im);	/* no ELF: multiboot with load addresses */
 void put16(struct image *im, size_t at, uint16_t val);
 void put32(struct image *im, size_t at, uint32_t val);
 void put64(struct image *im, size_t at, uint64_t val);

@@ -61,7 +61,7 @@ void expect_event(struct peer *p, const char *name);
 const char *text_at(struct json_object *o, const char *outer, const char *inner);
 
 /* The suites. */
-extern const struct tap_case control_protocol_tests[], control_hostile_tests[], control_socket_tests[],
-	control_event_tests[];
+extern const struct tap_case control_protocol_tests[], control_hostile_tests[],
+	control_socket_tests[], control_event_tests[];
 
 #endif

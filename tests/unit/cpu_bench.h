@@ -19,17 +19,18 @@
 #define MEM_SIZE (1u << 20)
 
 /* Where things lie. */
-#define AT_GDT    0x1000u
-#define AT_IDT    0x2000u
-#define AT_TSS    0x3000u
-#define AT_LDT    0x4000u
-#define KSTACK    0x8000u  /* RSP0, grows down into page 7 */
-#define IST1      0xb008u  /* not aligned on purpose: delivery aligns it down */
-#define USTACK    0xa000u  /* grows down into page 9 */
+#define AT_GDT	  0x1000u
+#define AT_IDT	  0x2000u
+#define AT_TSS	  0x3000u
+#define AT_LDT	  0x4000u
+#define KSTACK	  0x8000u  /* RSP0, grows down into page 7 */
+#define IST1	  0xb008u  /* not aligned on purpose: delivery aligns it down */
+#define USTACK	  0xa000u  /* grows down into page 9 */
 #define RUNSTACK  0xd000u  /* what the kernel runs on */
 #define AT_HANDLE 0x50000u /* handler of vector n is at AT_HANDLE + n * 0x10 */
 
 /* Selectors. */
+/* clang-format off */
 enum {
 	K_CODE = 0x08, K_DATA = 0x10, U_CODE32 = 0x18, U_DATA = 0x20, U_CODE = 0x28,
 	TSS_SEL = 0x30, K_CODE32 = 0x40, K_CONF = 0x48, GATE_SEL = 0x50, LDT_SEL = 0x60,
@@ -37,6 +38,7 @@ enum {
 	R1_CODE = 0x98, DOWN_DATA = 0xa0, STACK16 = 0xa8, TASK_SEL = 0xb0, RO_DATA = 0xb8,
 	U_CODE16 = 0xc0, K_CODE16 = 0xc8, GDT_END = 0xd0
 };
+/* clang-format on */
 
 enum { PAGE_ABSENT = 0, PAGE_P = 1, PAGE_W = 2, PAGE_U = 4 };
 
@@ -46,11 +48,11 @@ struct bench {
 	struct cpu_state before;
 	uint8_t mem[MEM_SIZE];
 	uint8_t page[MEM_SIZE / SH_PAGE_SIZE];
-	unsigned set_crs;      /* calls of set_cr */
+	unsigned set_crs; /* calls of set_cr */
 	int last_cr;
 	uint64_t last_val;
 	unsigned invlpgs;
-	unsigned lost_races;   /* cmpxchg fails as if another CPU had been there */
+	unsigned lost_races;	/* cmpxchg fails as if another CPU had been there */
 	unsigned reads_to_fail; /* the n-th read from now on fails with CPU_HOST; 0: none */
 };
 
@@ -74,30 +76,30 @@ uint32_t peek32(const struct bench *b, uint64_t at);
 uint64_t peek64(const struct bench *b, uint64_t at);
 
 #define EQ(actual, expected) CU_ASSERT_EQUAL((uint64_t)(actual), (uint64_t)(expected))
-#define OK(b, call)          CU_ASSERT_EQUAL((call), CPU_OK)
+#define OK(b, call)	     CU_ASSERT_EQUAL((call), CPU_OK)
 
 /* The call faults with this vector and error code and has changed no register. */
-#define FAULTS(b, call, vec, err)                                                                  \
-	do {                                                                                       \
-		(b)->before = (b)->c.s;                                                            \
-		CU_ASSERT_EQUAL((call), CPU_FAULT);                                                \
-		EQ((b)->f.vector, vec);                                                            \
-		EQ((b)->f.error, err);                                                             \
-		CU_ASSERT(memcmp(&(b)->before, &(b)->c.s, sizeof((b)->before)) == 0);              \
+#define FAULTS(b, call, vec, err)                                                     \
+	do {                                                                          \
+		(b)->before = (b)->c.s;                                               \
+		CU_ASSERT_EQUAL((call), CPU_FAULT);                                   \
+		EQ((b)->f.vector, vec);                                               \
+		EQ((b)->f.error, err);                                                \
+		CU_ASSERT(memcmp(&(b)->before, &(b)->c.s, sizeof((b)->before)) == 0); \
 	} while (0)
 
 /* The call ends with CPU_BROKEN and this reason. */
-#define BROKEN(b, call, reason)                                                                    \
-	do {                                                                                       \
-		CU_ASSERT_EQUAL((call), CPU_BROKEN);                                               \
-		CU_ASSERT_PTR_NOT_NULL_FATAL((b)->f.why);                                          \
-		CU_ASSERT_STRING_EQUAL((b)->f.why, reason);                                        \
+#define BROKEN(b, call, reason)                             \
+	do {                                                \
+		CU_ASSERT_EQUAL((call), CPU_BROKEN);        \
+		CU_ASSERT_PTR_NOT_NULL_FATAL((b)->f.why);   \
+		CU_ASSERT_STRING_EQUAL((b)->f.why, reason); \
 	} while (0)
 
 /* The suites, one per file; each list ends with TAP_NO_CASE. */
-extern const struct tap_case cpu_state_tests[], cpu_segment_tests[], cpu_linear_tests[], cpu_far_tests[],
-	cpu_iret_tests[], cpu_syscall_tests[], cpu_deliver_tests[], cpu_chain_tests[],
-	cpu_legacy_tests[], cpu_control_tests[], cpu_msr_tests[], cpu_io_tests[],
-	cpu_property_tests[];
+extern const struct tap_case cpu_state_tests[], cpu_segment_tests[], cpu_linear_tests[],
+	cpu_far_tests[], cpu_iret_tests[], cpu_syscall_tests[], cpu_deliver_tests[],
+	cpu_chain_tests[], cpu_legacy_tests[], cpu_control_tests[], cpu_msr_tests[],
+	cpu_io_tests[], cpu_property_tests[];
 
 #endif

@@ -116,7 +116,7 @@ static void data_checks(void)
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, TSS_SEL, &b->f), VEC_GP, TSS_SEL);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, K_DATA | 3, &b->f), VEC_GP, K_DATA);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, GDT_END | 1, &b->f), VEC_GP, GDT_END);
-	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, 0x0c, &b->f), VEC_GP, 0x0c); /* no LDT */
+	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, 0x0c, &b->f), VEC_GP, 0x0c);   /* no LDT */
 	b->c.s.ldtr = (struct cpu_segment){.base = AT_LDT, .limit = 0xffff}; /* not present */
 	poke64(b, AT_LDT + 8, 0x00cf93000000ffff);
 	FAULTS(b, cpu_load_seg(&b->c, CPU_DS, 0x0c, &b->f), VEC_GP, 0x0c);

@@ -95,7 +95,8 @@ static void lowest_priority(void)
 {
 	static const struct ipi_case first[] = {{"vCPU 2 has the lowest", 0xff, 0x4100, 0x4}};
 	static const struct ipi_case tie[] = {{"the first of equals", 0xff, 0x4900, 0x1}};
-	static const struct ipi_case off[] = {{"disabled ones are not asked", 0xff, 0x4100, 0x2}};
+	static const struct ipi_case off[] = {
+		{"disabled ones are not asked", 0xff, 0x4100, 0x2}};
 	static const uint8_t tpr[TEST_CPUS] = {0x40, 0x30, 0x20, 0x30};
 	struct apic_box x;
 	unsigned i;

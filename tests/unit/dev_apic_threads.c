@@ -47,7 +47,8 @@ static void *run_vcpu(void *arg)
 
 	while (left) {
 		for (to = 0; to < TEST_CPUS; to++) {
-			if (to == p->cpu || sent[to] == ROUNDS || p->got[to][p->cpu] != sent[to])
+			if (to == p->cpu || sent[to] == ROUNDS ||
+			    p->got[to][p->cpu] != sent[to])
 				continue;
 			sent[to]++;
 			left--;
@@ -124,7 +125,8 @@ static void storm_counts_nmis(void)
 	apic_box_open(&x, TEST_CPUS);
 	for (i = 0; i < TEST_CPUS; i++) {
 		storm[i] = (struct storm){.x = &x, .cpu = i};
-		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, run_storm, &storm[i]), 0);
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, run_storm, &storm[i]),
+				      0);
 	}
 	for (i = 0; i < TEST_CPUS; i++)
 		pthread_join(thread[i], NULL);

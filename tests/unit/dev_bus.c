@@ -58,8 +58,13 @@ static void probe_release(void *dev)
 
 static struct dev_range probe_range(struct probe *p)
 {
-	return (struct dev_range){.dev = p, .in = probe_in, .out = probe_out, .read = probe_read,
-				  .write = probe_write, .release = probe_release, .name = "probe"};
+	return (struct dev_range){.dev = p,
+				  .in = probe_in,
+				  .out = probe_out,
+				  .read = probe_read,
+				  .write = probe_write,
+				  .release = probe_release,
+				  .name = "probe"};
 }
 
 static void ports_reach_their_device(void)

@@ -60,9 +60,15 @@ void test_host_init(struct test_host *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->host = (struct dev_host){
-		.ctx = t, .now = host_now, .kick = host_kick, .deadline = host_deadline,
-		.init = host_init, .sipi = host_sipi, .nmi = host_nmi,
-		.debug_exit = host_debug_exit, .serial_out = host_serial_out,
+		.ctx = t,
+		.now = host_now,
+		.kick = host_kick,
+		.deadline = host_deadline,
+		.init = host_init,
+		.sipi = host_sipi,
+		.nmi = host_nmi,
+		.debug_exit = host_debug_exit,
+		.serial_out = host_serial_out,
 	};
 }
 

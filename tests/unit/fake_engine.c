@@ -198,8 +198,8 @@ int fake_enter(struct fake *f, unsigned vcpu, unsigned flags)
 }
 
 /* The instruction is carried out by software. */
-static struct fake_result emulate(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val,
-				  unsigned size)
+static struct fake_result emulate(struct fake_vcpu *vc, uint64_t gva, unsigned flags,
+				  uint64_t *val, unsigned size)
 {
 	struct fake_result r = {.emulated = true};
 	struct sh_walk w;

@@ -21,10 +21,10 @@
 #include "shadow/gmem.h"
 #include "shadow/mmu.h"
 
-#define FAKE_VCPUS    4
-#define FAKE_TLB_SETS 512u
-#define FAKE_TLB_WAYS 4u
-#define FAKE_PDE_SETS 64u
+#define FAKE_VCPUS     4
+#define FAKE_TLB_SETS  512u
+#define FAKE_TLB_WAYS  4u
+#define FAKE_PDE_SETS  64u
 #define FAKE_TABLE_MFN 0x100000000ull /* far above any RAM */
 
 struct fake_config {
@@ -33,18 +33,18 @@ struct fake_config {
 	unsigned vcpus;
 	struct sh_options options;
 	struct sh_cpu_model model;
-	bool gated;      /* KVM shadows our tables */
-	bool tagged;     /* TLB entries survive a change of root */
-	bool threads;    /* vCPUs run at once */
-	bool pde_cache;  /* paging-structure cache */
-	unsigned evict;  /* one in so many lookups evicts at random; 0 never */
+	bool gated;	/* KVM shadows our tables */
+	bool tagged;	/* TLB entries survive a change of root */
+	bool threads;	/* vCPUs run at once */
+	bool pde_cache; /* paging-structure cache */
+	unsigned evict; /* one in so many lookups evicts at random; 0 never */
 	uint64_t seed;
 	uint64_t gate_entry;
 };
 
 struct fake_tlb_entry {
 	uint64_t tag, page; /* root mfn + 1, gva >> 12 */
-	uint64_t spte;      /* rights of the whole path and frame */
+	uint64_t spte;	    /* rights of the whole path and frame */
 	uint64_t filled;    /* clock when it was made */
 };
 

@@ -123,7 +123,8 @@ static uint64_t walk(struct fake_vcpu *vc, uint64_t gva, struct fake_path *p)
 			fake_violation(f, "the hardware walks memory that is no shadow table");
 			return 0;
 		}
-		entry = entry_at(f, (uint32_t)(frame * 512 + (gva >> (3 + 9 * level) & 511)), p);
+		entry = entry_at(f, (uint32_t)(frame * 512 + (gva >> (3 + 9 * level) & 511)),
+				 p);
 		rights = (rights & entry) | ((rights | entry) & PTE_NX);
 		if (!(entry & PTE_P))
 			return 0;
@@ -190,8 +191,8 @@ static void load(const uint8_t *p, uint64_t *val, unsigned size)
 		memcpy(val, p, size);
 }
 
-static void perform(struct fake_vcpu *vc, gfn_t gfn, unsigned offset, unsigned flags, uint64_t *val,
-		    unsigned size)
+static void perform(struct fake_vcpu *vc, gfn_t gfn, unsigned offset, unsigned flags,
+		    uint64_t *val, unsigned size)
 {
 	struct fake *f = vc->f;
 	uint8_t *page = gmem_map(f->gm, gfn);
@@ -232,8 +233,8 @@ static bool locked(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t 
 	return true;
 }
 
-bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val, unsigned size,
-		 struct fake_result *r)
+bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val,
+		 unsigned size, struct fake_result *r)
 {
 	bool done;
 

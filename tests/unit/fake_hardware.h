@@ -8,8 +8,8 @@
 #include "tests/unit/fake_engine.h"
 
 /* Tries the access at CPL 3 on the loaded root. False: #PF. */
-bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val, unsigned size,
-		 struct fake_result *r);
+bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val,
+		 unsigned size, struct fake_result *r);
 
 /* guest_lock held. */
 void fake_forget(struct fake_vcpu *vc, uint64_t gva);

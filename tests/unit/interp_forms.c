@@ -8,7 +8,6 @@
  */
 #include "interp_forms.h"
 
-
 /* clang-format off */
 #define ALU(n, base)                                            \
 	{n, 0, base + 0, 0, M_ANY, I_NONE, 1, F_BYTE | F_LOCK, 0},  \

@@ -73,11 +73,11 @@ static void control_bits(void)
 		uint32_t leaf;
 		unsigned reg, bit;
 	} rows[] = {
-		{CR4_DE, 1, EDX, 2},	{CR4_PSE, 1, EDX, 3},	 {CR4_TSD, 1, EDX, 4},
-		{CR4_PAE, 1, EDX, 6},	{CR4_PGE, 1, EDX, 13},	 {CR4_OSFXSR, 1, EDX, 24},
-		{CR4_SMEP, 7, EBX, 7},	{CR4_SMAP, 7, EBX, 20},	 {CR4_UMIP, 7, ECX, 2},
-		{1u << 0, 1, EDX, 1},	{1u << 12, 7, ECX, 16},	 {1u << 13, 1, ECX, 5},
-		{1u << 17, 1, ECX, 17}, {1u << 18, 1, ECX, 26},	 {1u << 16, 7, EBX, 0},
+		{CR4_DE, 1, EDX, 2},	{CR4_PSE, 1, EDX, 3},	{CR4_TSD, 1, EDX, 4},
+		{CR4_PAE, 1, EDX, 6},	{CR4_PGE, 1, EDX, 13},	{CR4_OSFXSR, 1, EDX, 24},
+		{CR4_SMEP, 7, EBX, 7},	{CR4_SMAP, 7, EBX, 20}, {CR4_UMIP, 7, ECX, 2},
+		{1u << 0, 1, EDX, 1},	{1u << 12, 7, ECX, 16}, {1u << 13, 1, ECX, 5},
+		{1u << 17, 1, ECX, 17}, {1u << 18, 1, ECX, 26}, {1u << 16, 7, EBX, 0},
 		{1u << 22, 7, ECX, 3},
 	};
 	struct cpu_model model;

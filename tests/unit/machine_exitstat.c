@@ -105,7 +105,7 @@ static void median_of_many(void)
 /* A long stretch lands where its own upper edge is the next above it. */
 static void long_stretches(void)
 {
-	static const uint64_t ns[] = {6400,	 12799,	    12801,	1000000,
+	static const uint64_t ns[] = {6400,	 12799,	     12801,	 1000000,
 				      999999999, 1ull << 36, 1ull << 40, 1ull << 45};
 
 	for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {

@@ -10,13 +10,13 @@
 #include "tests/unit/machine_test.h"
 #include "vmm/gate/gate.h"
 
-#define CPUS	 64u
-#define MEM_MPA	 0x123456000ull
-#define WINDOW	 0x7fc0200000ull
-#define TWO_MIB	 (2ull << 20)
-#define UNITS	 515u /* more than one page directory holds */
-#define ADDR(e)	 ((e) & 0x000ffffffffff000ull)
-#define SPAN	 (GATE_CPU_BASE + CPUS * GATE_CPU_STRIDE)
+#define CPUS	64u
+#define MEM_MPA 0x123456000ull
+#define WINDOW	0x7fc0200000ull
+#define TWO_MIB (2ull << 20)
+#define UNITS	515u /* more than one page directory holds */
+#define ADDR(e) ((e)&0x000ffffffffff000ull)
+#define SPAN	(GATE_CPU_BASE + CPUS * GATE_CPU_STRIDE)
 
 static const unsigned cpu_pages[] = {GATE_CPU_GDT, GATE_CPU_TSS, GATE_CPU_STACK, GATE_CPU_CMD};
 
@@ -31,7 +31,8 @@ int gate_setup(void)
 				  .window_bytes = UNITS * TWO_MIB};
 
 	pages = gate_pages(cfg.cpus, cfg.window_bytes);
-	cfg.mem = aligned_alloc(4096, pages * 4096ul); /* exact, so that a sanitizer sees overruns */
+	cfg.mem = aligned_alloc(4096,
+				pages * 4096ul); /* exact, so that a sanitizer sees overruns */
 	if (!cfg.mem)
 		return -1;
 	memset(cfg.mem, 0, pages * 4096ul);

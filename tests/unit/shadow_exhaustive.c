@@ -11,7 +11,7 @@
 
 #include "tests/unit/shadow_fixture.h"
 
-#define VA ((1ull << 39) | (1ull << 30) | (1ull << 21) | (1ull << 12))
+#define VA    ((1ull << 39) | (1ull << 30) | (1ull << 21) | (1ull << 12))
 #define MODES 24u
 
 static const unsigned table_of[] = {0, G_PT, G_PD, G_PDPT, G_PML4};
@@ -19,7 +19,7 @@ static const uint64_t kinds[] = {SH_READ, SH_WRITE, SH_FETCH};
 
 struct combo {
 	uint64_t entry[5]; /* by level */
-	unsigned leaf;     /* level of the leaf */
+	unsigned leaf;	   /* level of the leaf */
 };
 
 static uint64_t bits_of(unsigned three)
@@ -34,7 +34,8 @@ static struct combo combo_of(unsigned leaf, unsigned low, unsigned absent, unsig
 
 	for (unsigned level = 4; level >= leaf; level--) {
 		uint64_t to = level > leaf ? (uint64_t)table_of[level - 1] << 12
-					   : leaf == 1 ? 0x80000 : 0;
+			      : leaf == 1  ? 0x80000
+					   : 0;
 
 		c.entry[level] = to | PTE_P;
 		if (level >= low)
@@ -66,7 +67,8 @@ static void restore(struct fake *f, const struct combo *c)
 	for (unsigned level = 4; level >= c->leaf; level--)
 		if (fx_get(f, table_of[level], 1) != c->entry[level])
 			sh_write(f->mmu, f->vcpu[0].v,
-				 GPA(((uint64_t)table_of[level] << 12) + 8), &c->entry[level], 8);
+				 GPA(((uint64_t)table_of[level] << 12) + 8), &c->entry[level],
+				 8);
 	fx_invlpg(f, 0, VA);
 }
 
@@ -95,21 +97,25 @@ static bool one(struct fake *f, const struct combo *c, unsigned mode, unsigned f
 	restore(f, c);
 	m = mm_translate(&cpu, &a);
 	fx_get(f, G_DATA, 0);
-	if (flags & SH_WRITE && m.kind == MM_OK) /* don't write over the tables: store what is there */
+	if (flags & SH_WRITE &&
+	    m.kind == MM_OK) /* don't write over the tables: store what is there */
 		gmem_load64(f->gm, GPA(m.pa), &v);
 	r = fake_access(f, 0, VA, flags, &v, 8);
 	if (!r.tlb_hit && fx_agrees(f, &m, &r) && entries_are(f, c, &m))
 		return true;
-	fprintf(stderr, "mode %u flags %#x entries %#lx %#lx %#lx %#lx: reference %d %#x %#lx, "
-		"shadow %d %#x %#lx\n", mode, flags, (unsigned long)c->entry[4],
-		(unsigned long)c->entry[3], (unsigned long)c->entry[2], (unsigned long)c->entry[1],
-		m.kind, m.error, (unsigned long)m.pa, r.kind, r.error, (unsigned long)r.gpa);
+	fprintf(stderr,
+		"mode %u flags %#x entries %#lx %#lx %#lx %#lx: reference %d %#x %#lx, "
+		"shadow %d %#x %#lx\n",
+		mode, flags, (unsigned long)c->entry[4], (unsigned long)c->entry[3],
+		(unsigned long)c->entry[2], (unsigned long)c->entry[1], m.kind, m.error,
+		(unsigned long)m.pa, r.kind, r.error, (unsigned long)r.gpa);
 	return false;
 }
 
 /* All modes and accesses of one set of entries; returns how many agreed, stops at the first that
  * does not. */
-static unsigned all_accesses(struct fake *f, const struct combo *c, unsigned stride, unsigned *ran)
+static unsigned all_accesses(struct fake *f, const struct combo *c, unsigned stride,
+			     unsigned *ran)
 {
 	unsigned ac;
 
@@ -141,7 +147,8 @@ static void test_all(void)
 		/* low - 1 is the absent level; at low == leaf nothing is absent. */
 		for (unsigned low = leaf; low <= 5; low++)
 			for (unsigned n = 0; n < 1u << 3 * (5 - low) && wrong < 5; n++) {
-				struct combo c = combo_of(leaf, low, low > leaf ? low - 1 : 0, n);
+				struct combo c =
+					combo_of(leaf, low, low > leaf ? low - 1 : 0, n);
 
 				wrong += all_accesses(&f, &c, 1, &ran);
 			}

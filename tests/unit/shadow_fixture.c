@@ -70,7 +70,8 @@ void fx_end(struct fake *f)
 void fx_put(struct fake *f, unsigned table, unsigned index, uint64_t entry)
 {
 	CU_ASSERT_EQUAL(sh_write(f->mmu, f->vcpu[0].v, GPA(((uint64_t)table << 12) + 8 * index),
-				 &entry, 8), 0);
+				 &entry, 8),
+			0);
 }
 
 uint64_t fx_get(struct fake *f, unsigned table, unsigned index)
@@ -149,10 +150,11 @@ static struct fake_result attempt(struct fake *f, unsigned vcpu, uint64_t va, un
 
 	CU_ASSERT(ok);
 	if (!ok)
-		fprintf(stderr, "va %#lx flags %#x: reference %d error %#x pa %#lx, "
-			"shadow %d error %#x pa %#lx last %d faults %u\n", (unsigned long)va, flags,
-			m.kind, m.error, (unsigned long)m.pa, r.kind, r.error,
-			(unsigned long)r.gpa, r.last, r.faults);
+		fprintf(stderr,
+			"va %#lx flags %#x: reference %d error %#x pa %#lx, "
+			"shadow %d error %#x pa %#lx last %d faults %u\n",
+			(unsigned long)va, flags, m.kind, m.error, (unsigned long)m.pa, r.kind,
+			r.error, (unsigned long)r.gpa, r.last, r.faults);
 	return r;
 }
 
@@ -161,7 +163,8 @@ struct fake_result fx_try(struct fake *f, unsigned vcpu, uint64_t va, unsigned f
 	return attempt(f, vcpu, va, flags, 0);
 }
 
-struct fake_result fx_store(struct fake *f, unsigned vcpu, uint64_t va, unsigned flags, uint64_t v)
+struct fake_result fx_store(struct fake *f, unsigned vcpu, uint64_t va, unsigned flags,
+			    uint64_t v)
 {
 	return attempt(f, vcpu, va, flags | SH_WRITE, v);
 }

@@ -15,7 +15,7 @@
 /* Guest frames of the ready-made address space: va 0.. goes PML4[0] -> PDPT[0] -> PD[0] -> PT. */
 enum { G_PML4 = 1, G_PDPT = 2, G_PD = 3, G_PT = 4, G_PML4_B = 5, G_PT_B = 6, G_DATA = 64 };
 
-#define T_RW   (PTE_P | PTE_W | PTE_A)         /* supervisor */
+#define T_RW   (PTE_P | PTE_W | PTE_A)	       /* supervisor */
 #define T_RWU  (PTE_P | PTE_W | PTE_U | PTE_A) /* user */
 #define T_RWUD (T_RWU | PTE_D)
 
@@ -51,7 +51,8 @@ bool fx_agrees(struct fake *f, const struct mm_result *m, const struct fake_resu
 
 /* An access on vCPU 0 of 8 bytes, held against the reference. */
 struct fake_result fx_try(struct fake *f, unsigned vcpu, uint64_t va, unsigned flags);
-struct fake_result fx_store(struct fake *f, unsigned vcpu, uint64_t va, unsigned flags, uint64_t v);
+struct fake_result fx_store(struct fake *f, unsigned vcpu, uint64_t va, unsigned flags,
+			    uint64_t v);
 
 uint64_t fx_stat(struct fake *f, enum sh_stat s);
 void fx_invlpg(struct fake *f, unsigned vcpu, uint64_t va);
@@ -67,8 +68,8 @@ struct fx_case {
 	const char *name;
 	void (*fn)(void);
 };
-extern const struct fx_case suite_model[], suite_format[], suite_gmem[], suite_rmap[], suite_walk[],
-	suite_fault[], suite_large[], suite_rights[], suite_write[], suite_reclaim[], suite_race[], suite_audit[],
-	suite_engine[], suite_exhaustive[];
+extern const struct fx_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
+	suite_walk[], suite_fault[], suite_large[], suite_rights[], suite_write[],
+	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[];
 
 #endif

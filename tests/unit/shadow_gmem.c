@@ -222,7 +222,8 @@ static void test_modes(void)
 	struct sh_cpu_model m = {.maxphyaddr = 40};
 
 	for (unsigned i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
-		struct sh_regs r = {.cr0 = cr(i & 1, c[i].cr0_pg != 0), .cr4 = c[i].cr4,
+		struct sh_regs r = {.cr0 = cr(i & 1, c[i].cr0_pg != 0),
+				    .cr4 = c[i].cr4,
 				    .efer = c[i].efer | R_NXE};
 		struct sh_mode mode = sh_mode_of(&r, &m);
 
@@ -242,7 +243,8 @@ static void test_roles(void)
 		b.wp = bit == 0;
 		b.smep = bit == 1;
 		b.smap = bit == 2;
-		CU_ASSERT(sh_role_eq(sh_role_root(&a, SH_VIEW_USER), sh_role_root(&b, SH_VIEW_USER)));
+		CU_ASSERT(sh_role_eq(sh_role_root(&a, SH_VIEW_USER),
+				     sh_role_root(&b, SH_VIEW_USER)));
 		CU_ASSERT_FALSE(sh_role_eq(sh_role_root(&a, SH_VIEW_KERNEL),
 					   sh_role_root(&b, SH_VIEW_KERNEL)));
 	}

@@ -83,10 +83,12 @@ int main(void)
 	unsigned killed = 0;
 
 	for (unsigned m = 0; m < SH_MUTANTS; m++) {
-		void (*fn)(void) = killer[m].test ? find(killer[m].suite, killer[m].test) : NULL;
+		void (*fn)(void) =
+			killer[m].test ? find(killer[m].suite, killer[m].test) : NULL;
 		bool dies = fn && fails(m, true, fn), clean = fn && !fails(m, false, fn);
 
-		printf("%-22s %s by \"%s\"%s\n", sh_mutant_names[m], dies ? "killed" : "SURVIVES",
+		printf("%-22s %s by \"%s\"%s\n", sh_mutant_names[m],
+		       dies ? "killed" : "SURVIVES",
 		       killer[m].test ? killer[m].test : "no test",
 		       clean ? "" : ", which FAILS WITHOUT IT");
 		killed += dies && clean;

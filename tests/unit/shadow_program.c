@@ -15,10 +15,10 @@
 
 #include "tests/unit/shadow_program.h"
 
-#define TABLES    12u /* frames 0..11 are what entries like to name as tables */
-#define FRAMES    32u /* frames the program plays with */
-#define VA_SLOTS  6u
-#define VCPUS     2u
+#define TABLES	 12u /* frames 0..11 are what entries like to name as tables */
+#define FRAMES	 32u /* frames the program plays with */
+#define VA_SLOTS 6u
+#define VCPUS	 2u
 
 struct run {
 	struct fake f;
@@ -47,11 +47,11 @@ static bool chance(struct run *r, unsigned percent)
 	return rnd(r) % 100 < percent;
 }
 
-#define FAIL(r, ...)                                                                               \
-	do {                                                                                       \
-		if (!(r)->v->failed)                                                               \
-			snprintf((r)->v->why, sizeof((r)->v->why), __VA_ARGS__);                   \
-		(r)->v->failed = true;                                                             \
+#define FAIL(r, ...)                                                             \
+	do {                                                                     \
+		if (!(r)->v->failed)                                             \
+			snprintf((r)->v->why, sizeof((r)->v->why), __VA_ARGS__); \
+		(r)->v->failed = true;                                           \
 	} while (0)
 
 static uint64_t random_entry(struct run *r)
@@ -131,7 +131,8 @@ static uint64_t last_flush(struct run *r, unsigned vcpu, uint64_t page)
 {
 	uint64_t all = r->all_flushed[vcpu];
 
-	if (r->flushed[vcpu][page % 1021].page == page && r->flushed[vcpu][page % 1021].when > all)
+	if (r->flushed[vcpu][page % 1021].page == page &&
+	    r->flushed[vcpu][page % 1021].when > all)
 		return r->flushed[vcpu][page % 1021].when;
 	return all;
 }
@@ -146,10 +147,11 @@ static void on_fill(void *ctx, const struct fake_path *p)
 	if (p->uncertain)
 		return;
 	if (m.kind != MM_OK || m.marks || m.pa != p->gpa)
-		FAIL(r, "the hardware may: vcpu %u va %#lx flags %#x pa %#lx; the guest's tables "
-		     "say %d error %#x pa %#lx with %u marks missing", p->vcpu,
-		     (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa, m.kind, m.error,
-		     (unsigned long)m.pa, m.marks);
+		FAIL(r,
+		     "the hardware may: vcpu %u va %#lx flags %#x pa %#lx; the guest's tables "
+		     "say %d error %#x pa %#lx with %u marks missing",
+		     p->vcpu, (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa, m.kind,
+		     m.error, (unsigned long)m.pa, m.marks);
 }
 
 static void step_access(struct run *r)
@@ -162,7 +164,9 @@ static void step_access(struct run *r)
 	struct mm_result m;
 	struct fake_result got;
 
-	flags = (rnd(r) % 3 == 0 ? SH_WRITE : chance(r, 20) ? SH_FETCH : 0) |
+	flags = (rnd(r) % 3 == 0 ? SH_WRITE
+		 : chance(r, 20) ? SH_FETCH
+				 : 0) |
 		(chance(r, 40) ? SH_USER : 0) | (chance(r, 60) ? SH_AC : 0);
 	va |= random_offset(r, size);
 	val = random_bytes(r, va & 7);
@@ -183,10 +187,11 @@ static void step_access(struct run *r)
 			mirror_marks(r, &m);
 	} else if (!fx_agrees(&r->f, &m, &got) && !(r->f.cfg.gated && got.kind == FAKE_OK) &&
 		   !(m.kind == MM_OK && got.kind == FAKE_OK && flags & SH_WRITE)) {
-		FAIL(r, "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
-		     "error %#x pa %#lx last %d faults %u", vcpu, (unsigned long)va, flags, m.kind,
-		     m.error, (unsigned long)m.pa, got.kind, got.error, (unsigned long)got.gpa,
-		     got.last, got.faults);
+		FAIL(r,
+		     "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
+		     "error %#x pa %#lx last %d faults %u",
+		     vcpu, (unsigned long)va, flags, m.kind, m.error, (unsigned long)m.pa,
+		     got.kind, got.error, (unsigned long)got.gpa, got.last, got.faults);
 	} else if (m.kind == MM_OK && got.kind == FAKE_OK) {
 		if (m.pa != got.gpa && !r->f.cfg.gated)
 			FAIL(r, "vcpu %u va %#lx: reference pa %#lx, shadow pa %#lx", vcpu,
@@ -274,7 +279,7 @@ static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
 } kinds[] = {{82, step_access}, {8, step_write}, {1, step_cmpxchg},
-	     {5, step_invlpg},  {2, step_cr3},   {2, step_mode}};
+	     {5, step_invlpg},	{2, step_cr3},	 {2, step_mode}};
 
 static void one_step(struct run *r)
 {

@@ -68,8 +68,8 @@ static size_t shrink(struct program *p, uint32_t *step, size_t n, struct verdict
 
 static void report(struct program *p, unsigned c, uint32_t *step, size_t n, struct verdict *v)
 {
-	printf("FAILED: %s\nreproduce: shadow_prop --config %u --seed %lu --steps %zu\n", v->why, c,
-	       (unsigned long)(p->seed - c * 1000003ull), n);
+	printf("FAILED: %s\nreproduce: shadow_prop --config %u --seed %lu --steps %zu\n",
+	       v->why, c, (unsigned long)(p->seed - c * 1000003ull), n);
 	fflush(stdout);
 	n = shrink(p, step, v->at + 1, v);
 	printf("shrunk to %zu steps: %s\n ", n, v->why);
@@ -80,7 +80,8 @@ static void report(struct program *p, unsigned c, uint32_t *step, size_t n, stru
 
 static bool run_config(unsigned c, uint64_t seed, size_t steps)
 {
-	struct program p = {.seed = seed + c * 1000003ull, .cfg = config_of(c, seed), .audit_every = 64};
+	struct program p = {
+		.seed = seed + c * 1000003ull, .cfg = config_of(c, seed), .audit_every = 64};
 	uint32_t *step = malloc(steps * sizeof(*step));
 	struct verdict v;
 
@@ -92,10 +93,12 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 	if (v.failed)
 		report(&p, c, step, steps, &v);
 	else
-		printf("config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu true "
-		       "faults, %lu tracked writes\n", c, steps, (unsigned long)v.accesses,
-		       (unsigned long)v.hits, (unsigned long)v.emulated,
-		       (unsigned long)v.faults_true, (unsigned long)v.tracked_writes);
+		printf("config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu "
+		       "true "
+		       "faults, %lu tracked writes\n",
+		       c, steps, (unsigned long)v.accesses, (unsigned long)v.hits,
+		       (unsigned long)v.emulated, (unsigned long)v.faults_true,
+		       (unsigned long)v.tracked_writes);
 	free(step);
 	return !v.failed;
 }

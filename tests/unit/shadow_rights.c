@@ -26,7 +26,7 @@ static void test_shared_table(void)
 
 	fx_default(&f);
 	fx_put(&f, G_PD, 1, fx_pte(G_PT, PTE_P | PTE_U | PTE_A)); /* read-only */
-	fx_put(&f, G_PD, 2, fx_pte(G_PT, T_RW));                  /* supervisor */
+	fx_put(&f, G_PD, 2, fx_pte(G_PT, T_RW));		  /* supervisor */
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 0x1000, SH_USER, 1).kind, FAKE_OK);
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 2 * MiB + 0x1000, SH_USER, 1).kind, FAKE_PF);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 2 * MiB + 0x1000, SH_USER).kind, FAKE_OK);
@@ -56,7 +56,8 @@ static void test_self_map(void)
 	CU_ASSERT_EQUAL(fx_try(&f, 0, (7ull << 39) + 0x1000, 0).gpa, (G_DATA + 1) << 12);
 	/* G_PT through the self map: a table used as page, and G_PD used as PT and PD. */
 	CU_ASSERT_EQUAL(fx_try(&f, 0, slot << 39, 0).gpa, G_PT << 12);
-	CU_ASSERT(fx_store(&f, 0, (slot << 39) + 8 * 60, 0, fx_pte(G_DATA + 20, T_RWU)).emulated);
+	CU_ASSERT(
+		fx_store(&f, 0, (slot << 39) + 8 * 60, 0, fx_pte(G_DATA + 20, T_RWU)).emulated);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 60 << 12, 0).gpa, (G_DATA + 20) << 12);
 	fx_end(&f);
 }
@@ -68,7 +69,8 @@ static void test_table_at_two_levels(void)
 	fx_default(&f);
 	fx_put(&f, G_PD, 5, fx_pte(G_PD, T_RWU | PTE_D)); /* the PD as a PT of its own */
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 10 * MiB, 0).gpa, G_PT << 12);
-	CU_ASSERT(fx_store(&f, 0, 10 * MiB + 0x5000 + 8 * 6, SH_USER, fx_pte(G_PT, T_RWU)).emulated);
+	CU_ASSERT(fx_store(&f, 0, 10 * MiB + 0x5000 + 8 * 6, SH_USER, fx_pte(G_PT, T_RWU))
+			  .emulated);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 12 * MiB + 0x2000, SH_USER).gpa, (G_DATA + 2) << 12);
 	fx_end(&f);
 }
@@ -181,8 +183,8 @@ static void test_2m(void)
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 2 * MiB + 0x54321 * 8 % MiB, 0).kind, FAKE_OK);
 	CU_ASSERT_EQUAL(fx_store(&f, 0, 2 * MiB + 0x70000, SH_USER, 5).gpa, 0x70000);
 	/* Its part that is the page table: tracked. */
-	CU_ASSERT(fx_store(&f, 0, 2 * MiB + (G_PT << 12) + 8 * 61, 0,
-			   fx_pte(G_DATA + 5, T_RWU)).emulated);
+	CU_ASSERT(fx_store(&f, 0, 2 * MiB + (G_PT << 12) + 8 * 61, 0, fx_pte(G_DATA + 5, T_RWU))
+			  .emulated);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 61 << 12, 0).gpa, (G_DATA + 5) << 12);
 	fx_put(&f, G_PD, 1, PTE_PS | fx_pte(512, T_RWU));
 	fx_invlpg(&f, 0, 2 * MiB + 0x70000);

@@ -14,10 +14,12 @@ static const struct {
 	const char *name;
 	const struct fx_case *cases;
 } suites[] = {
-	{"model", suite_model},   {"format", suite_format},   {"gmem", suite_gmem},
-	{"rmap", suite_rmap},     {"walk", suite_walk},       {"fault", suite_fault},
-	{"large", suite_large},   {"rights", suite_rights},   {"write", suite_write},
-	{"reclaim", suite_reclaim}, {"race", suite_race},     {"audit", suite_audit},
+	{"model", suite_model},	  {"format", suite_format},
+	{"gmem", suite_gmem},	  {"rmap", suite_rmap},
+	{"walk", suite_walk},	  {"fault", suite_fault},
+	{"large", suite_large},	  {"rights", suite_rights},
+	{"write", suite_write},	  {"reclaim", suite_reclaim},
+	{"race", suite_race},	  {"audit", suite_audit},
 	{"engine", suite_engine}, {"exhaustive", suite_exhaustive},
 };
 

@@ -13,7 +13,7 @@
 #include "tests/unit/shadow_fixture.h"
 
 #define THREADS 4u
-#define TABLES  8u
+#define TABLES	8u
 
 static struct fake f;
 static _Atomic bool stop;
@@ -146,8 +146,8 @@ static unsigned finish(void)
 	for (unsigned i = 0; i < THREADS; i++) {
 		sh_flush_all(f.vcpu[i].v);
 		for (uint64_t n = 0; n < 16; n++) {
-			uint64_t va = (n >> 3 & 1) << 39 | (n >> 2 & 1) << 30 | (n >> 1 & 1) << 21 |
-				      (n & 1) << 12;
+			uint64_t va = (n >> 3 & 1) << 39 | (n >> 2 & 1) << 30 |
+				      (n >> 1 & 1) << 21 | (n & 1) << 12;
 			struct mm_cpu cpu = fx_cpu(&f, i);
 			struct mm_access a = fx_access_of(va, 0);
 			struct mm_result m = mm_translate(&cpu, &a);
@@ -156,9 +156,9 @@ static unsigned finish(void)
 			if (fx_agrees(&f, &m, &r))
 				continue;
 			wrong++;
-			printf("vCPU %u va %#lx: reference %d %#x %#lx, shadow %d %#x %#lx\n", i,
-			       (unsigned long)va, m.kind, m.error, (unsigned long)m.pa, r.kind,
-			       r.error, (unsigned long)r.gpa);
+			printf("vCPU %u va %#lx: reference %d %#x %#lx, shadow %d %#x %#lx\n",
+			       i, (unsigned long)va, m.kind, m.error, (unsigned long)m.pa,
+			       r.kind, r.error, (unsigned long)r.gpa);
 		}
 	}
 	wrong += f.violations + (unsigned)atomic_load(&bad);
@@ -180,12 +180,14 @@ static unsigned run(unsigned ms, uint32_t limit)
 		pthread_create(&t[i], NULL, vcpu_main, (void *)(uintptr_t)i);
 	pthread_create(&t[THREADS], NULL, device_main, NULL);
 	pthread_create(&t[THREADS + 1], NULL, monitor_main, NULL);
-	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L},
+		  NULL);
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < THREADS + 2; i++)
 		pthread_join(t[i], NULL);
 	wrong = finish();
-	printf("limit %u: %lu steps, %u wrong\n", limit, (unsigned long)atomic_load(&done), wrong);
+	printf("limit %u: %lu steps, %u wrong\n", limit, (unsigned long)atomic_load(&done),
+	       wrong);
 	return wrong;
 }
 

@@ -81,12 +81,16 @@ static unsigned random_walks(struct fake *f, enum sh_format_id format, unsigned 
 	for (unsigned i = 0; i < n && wrong < 3; i++) {
 		struct sh_regs r = regs_of(format);
 		struct sh_mode mode = sh_mode_of(&r, &f->cfg.model);
-		unsigned flags = (chance(40) ? SH_WRITE : chance(30) ? SH_FETCH : 0) |
+		unsigned flags = (chance(40)   ? SH_WRITE
+				  : chance(30) ? SH_FETCH
+					       : 0) |
 				 (chance(50) ? SH_USER : 0) | (chance(10) ? SH_IMPLICIT : 0) |
 				 (chance(50) ? SH_AC : 0);
-		uint64_t va = format <= SH_FMT_PAE ? (uint32_t)rnd()
-			      : chance(95) ? (uint64_t)((int64_t)rnd() >> (format == SH_FMT_4LVL ? 16 : 7))
-					   : rnd();
+		uint64_t va =
+			format <= SH_FMT_PAE ? (uint32_t)rnd()
+			: chance(95)
+				? (uint64_t)((int64_t)rnd() >> (format == SH_FMT_4LVL ? 16 : 7))
+				: rnd();
 		struct mm_cpu cpu = fx_cpu(f, 0);
 		struct mm_access a = fx_access_of(va, flags);
 		struct mm_result m;
@@ -102,9 +106,10 @@ static unsigned random_walks(struct fake *f, enum sh_format_id format, unsigned 
 		m = mm_translate(&cpu, &a);
 		if (!same(f, sh_walk(f->gm, &mode, &r, GVA(va), flags, &w), &w, &m)) {
 			wrong++;
-			fprintf(stderr, "%s va %#lx flags %#x: reference %d %#x %#lx, walk %#x %#lx\n",
-				sh_formats[format].name, (unsigned long)va, flags, m.kind, m.error,
-				(unsigned long)m.pa, w.error, (unsigned long)w.gpa.v);
+			fprintf(stderr,
+				"%s va %#lx flags %#x: reference %d %#x %#lx, walk %#x %#lx\n",
+				sh_formats[format].name, (unsigned long)va, flags, m.kind,
+				m.error, (unsigned long)m.pa, w.error, (unsigned long)w.gpa.v);
 		}
 	}
 	return wrong;
@@ -156,7 +161,10 @@ static uint64_t all_ones(void *ctx, uint64_t pa, unsigned bytes)
 /* An open bus reads as all ones: reserved bits in long mode, a 4-MByte page's bit 21 in PSE. */
 static void test_examples(void)
 {
-	struct mm_cpu cpu = {.cr0 = 1u << 31, .cr4 = 1 << 5, .efer = 1 << 10, .maxphyaddr = 40,
+	struct mm_cpu cpu = {.cr0 = 1u << 31,
+			     .cr4 = 1 << 5,
+			     .efer = 1 << 10,
+			     .maxphyaddr = 40,
 			     .read = all_ones};
 	struct mm_access a = {.va = 0x1234, .write = true, .user = true};
 	struct mm_result m = mm_translate(&cpu, &a);

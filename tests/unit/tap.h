@@ -27,8 +27,8 @@ struct tap_suite {
 	void (*each_teardown)(void);
 };
 
-#define TAP_NO_CASE \
-	{           \
+#define TAP_NO_CASE          \
+	{                    \
 		.name = NULL \
 	}
 #define TAP_END              \

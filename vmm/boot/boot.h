@@ -19,9 +19,10 @@ enum boot_protocol { BOOT_MULTIBOOT1, BOOT_PVH };
 struct boot_params {
 	const char *kernel; /* path */
 	const char *initrd; /* path or NULL; becomes the first module */
-	const char *append; /* command line or NULL, at most 4095 bytes. Multiboot puts the kernel's
+	const char *
+		append; /* command line or NULL, at most 4095 bytes. Multiboot puts the kernel's
 			     * file name before it, as GRUB and QEMU do; PVH does not. */
-	unsigned cpus;      /* 1 to 255: MP tables have 8-bit APIC ids */
+	unsigned cpus;	/* 1 to 255: MP tables have 8-bit APIC ids */
 };
 
 struct boot_result {

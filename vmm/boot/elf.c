@@ -68,7 +68,8 @@ static int check_ident(const struct boot_image *im, const Elf64_Ehdr *eh)
 	unsigned class = eh->e_ident[EI_CLASS];
 
 	if (class != ELFCLASS32 && class != ELFCLASS64)
-		return boot_fail(im->err, "has ELF class %u; build it as ELF32 or ELF64", class);
+		return boot_fail(im->err, "has ELF class %u; build it as ELF32 or ELF64",
+				 class);
 	if (eh->e_ident[EI_DATA] != ELFDATA2LSB)
 		return boot_fail(im->err, "is a big-endian ELF file; build it for x86");
 	/* An ELF32 container of 64-bit code is usual: multiboot knew nothing else for long. */
@@ -91,7 +92,8 @@ static int check_table(const struct boot_image *im, const Elf64_Ehdr *eh)
 		return boot_fail(im->err, "has %u program headers; link it with at most %d",
 				 eh->e_phnum, BOOT_MAX_PHDRS);
 	if (eh->e_phentsize != each)
-		return boot_fail(im->err, "has program headers of %u bytes, not %zu; link it again",
+		return boot_fail(im->err,
+				 "has program headers of %u bytes, not %zu; link it again",
 				 eh->e_phentsize, each);
 	if (!image_has(im, eh->e_phoff, eh->e_phnum * each))
 		return boot_fail(
@@ -132,8 +134,12 @@ static int add_segment(struct boot_image *im, unsigned i, const Elf64_Phdr *ph)
 	if (ph->p_memsz == 0)
 		return 0;
 	im->seg[im->segments++] = (struct boot_segment){
-		.paddr = ph->p_paddr, .vaddr = ph->p_vaddr, .memsz = ph->p_memsz,
-		.filesz = ph->p_filesz, .offset = ph->p_offset, .number = i,
+		.paddr = ph->p_paddr,
+		.vaddr = ph->p_vaddr,
+		.memsz = ph->p_memsz,
+		.filesz = ph->p_filesz,
+		.offset = ph->p_offset,
+		.number = i,
 	};
 	return 0;
 }
@@ -144,7 +150,8 @@ static void add_note(struct boot_image *im, const Elf64_Phdr *ph)
 {
 	if (image_has(im, ph->p_offset, ph->p_filesz))
 		im->note[im->notes++] = (struct boot_note){
-			.offset = ph->p_offset, .size = ph->p_filesz,
+			.offset = ph->p_offset,
+			.size = ph->p_filesz,
 			.align = ph->p_align == 8 ? 8 : 4,
 		};
 }

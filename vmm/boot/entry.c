@@ -24,7 +24,9 @@
 static void set_segments(struct cpu_state *s)
 {
 	static const struct cpu_segment data = {
-		.limit = UINT32_MAX, .selector = DATA_SELECTOR, .attr = TYPE_DATA | FLAT_ATTR,
+		.limit = UINT32_MAX,
+		.selector = DATA_SELECTOR,
+		.attr = TYPE_DATA | FLAT_ATTR,
 	};
 	unsigned i;
 

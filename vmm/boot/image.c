@@ -102,7 +102,8 @@ int image_check(struct boot_image *im, const struct gmem *gm)
 		return -1;
 	if (im->entry >= BOOT_MEM_END)
 		return boot_fail(im->err,
-				 "entry 0x%" PRIx64 " is above 4 GiB, out of reach of 32-bit mode; "
+				 "entry 0x%" PRIx64
+				 " is above 4 GiB, out of reach of 32-bit mode; "
 				 "link it lower",
 				 im->entry);
 	return 0;

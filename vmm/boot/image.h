@@ -100,11 +100,11 @@ uint64_t claim_find(const struct boot_claims *c, const struct gmem *gm, uint64_t
 /* The memory map. */
 enum { MEMMAP_RAM = 1, MEMMAP_RESERVED = 2 }; /* e820's numbers, which both protocols use */
 
-#define LOW_RAM_END   0x9fc00ull /* the extended BIOS data area begins */
-#define HIGH_RAM      0x100000ull
-#define FIRST_USABLE  0x1000ull /* below: interrupt vectors, BIOS data */
-#define MEMMAP_MAX    (3 + GMEM_MAX_REGIONS)
-#define BOOT_MEM_END  (1ull << 32) /* both protocols start in 32-bit mode */
+#define LOW_RAM_END  0x9fc00ull /* the extended BIOS data area begins */
+#define HIGH_RAM     0x100000ull
+#define FIRST_USABLE 0x1000ull /* below: interrupt vectors, BIOS data */
+#define MEMMAP_MAX   (3 + GMEM_MAX_REGIONS)
+#define BOOT_MEM_END (1ull << 32) /* both protocols start in 32-bit mode */
 
 struct boot_memmap {
 	unsigned n;

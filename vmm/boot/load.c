@@ -32,7 +32,8 @@ struct load {
 static int not_bootable(const struct boot_image *im)
 {
 	if (image_has(im, 0x202, 4) && !memcmp(im->bytes + 0x202, "HdrS", 4))
-		return boot_fail(im->err, "is a Linux bzImage; give the vmlinux it was made from");
+		return boot_fail(im->err,
+				 "is a Linux bzImage; give the vmlinux it was made from");
 	return boot_fail(im->err, "is not an ELF file and has no multiboot header; "
 				  "build the kernel as an ELF executable");
 }
@@ -45,7 +46,8 @@ static int identify(struct boot_image *im)
 	if (found)
 		return found < 0 ? -1 : 0;
 	if (bad_checksum && !elf_is(im))
-		return boot_fail(im->err, "multiboot header has a wrong checksum; fix the header");
+		return boot_fail(im->err,
+				 "multiboot header has a wrong checksum; fix the header");
 	if (!elf_is(im))
 		return not_bootable(im);
 	if (elf_parse(im))
@@ -54,7 +56,8 @@ static int identify(struct boot_image *im)
 	if (found)
 		return found < 0 ? -1 : 0;
 	if (bad_checksum)
-		return boot_fail(im->err, "multiboot header has a wrong checksum; fix the header");
+		return boot_fail(im->err,
+				 "multiboot header has a wrong checksum; fix the header");
 	return boot_fail(im->err,
 			 "has neither a multiboot header in its first 8192 bytes nor a PVH "
 			 "note; add one");
@@ -170,10 +173,14 @@ static int run(struct load *ld, const char *name, struct boot_result *out)
 		return -1;
 	info = build_info(ld, name);
 	if (commit(ld))
-		return boot_fail(ld->im.err, "can't be written to guest memory; raise --memory");
+		return boot_fail(ld->im.err,
+				 "can't be written to guest memory; raise --memory");
 	*out = (struct boot_result){
-		.protocol = ld->im.protocol, .entry = GPA(ld->im.entry), .info = GPA(info),
-		.image_low = ld->im.low, .image_high = ld->im.high,
+		.protocol = ld->im.protocol,
+		.entry = GPA(ld->im.entry),
+		.info = GPA(info),
+		.image_low = ld->im.low,
+		.image_high = ld->im.high,
 	};
 	return 0;
 }

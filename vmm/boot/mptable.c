@@ -72,7 +72,10 @@ static uint8_t checksum(const void *p, size_t len)
 static int write_pointer(struct gmem *gm)
 {
 	struct mp_pointer p = {
-		.signature = {'_', 'M', 'P', '_'}, .config = MP_CONFIG, .length = 1, .revision = 4,
+		.signature = {'_', 'M', 'P', '_'},
+		.config = MP_CONFIG,
+		.length = 1,
+		.revision = 4,
 	};
 
 	p.checksum = checksum(&p, sizeof(p));
@@ -99,9 +102,11 @@ static int write_config(struct gmem *gm, unsigned cpus)
 	unsigned i;
 
 	t.config = (struct mp_config){
-		.signature = {'P', 'C', 'M', 'P'}, .revision = 4,
+		.signature = {'P', 'C', 'M', 'P'},
+		.revision = 4,
 		.oem = {'U', 'M', 'B', 'R', 'A', ' ', ' ', ' '},
-		.entries = (uint16_t)(cpus + 1), .lapic = 0xfee00000u,
+		.entries = (uint16_t)(cpus + 1),
+		.lapic = 0xfee00000u,
 	};
 	memcpy(t.config.product, "UMBRA       ", sizeof(t.config.product));
 	for (i = 0; i < cpus; i++)

@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MULTIBOOT_MAGIC  0x1badb002u
+#define MULTIBOOT_MAGIC	 0x1badb002u
 #define MULTIBOOT_SEARCH 8192u /* section 3.1: all of the header lies in the first 8192 bytes */
 
 /* Header flags, section 3.1.2. Bits 0-15 are demands, 16-31 are offers. */
 #define FLAG_PAGE_ALIGN (1u << 0) /* modules always are */
-#define FLAG_MEMORY     (1u << 1) /* always told */
-#define FLAG_VIDEO      (1u << 2) /* a wish: "preferred", section 3.1.4; there is no screen */
-#define FLAG_DEMANDS    0xffffu
-#define FLAG_KNOWN      (FLAG_PAGE_ALIGN | FLAG_MEMORY | FLAG_VIDEO)
-#define FLAG_ADDRESSES  (1u << 16)
+#define FLAG_MEMORY	(1u << 1) /* always told */
+#define FLAG_VIDEO	(1u << 2) /* a wish: "preferred", section 3.1.4; there is no screen */
+#define FLAG_DEMANDS	0xffffu
+#define FLAG_KNOWN	(FLAG_PAGE_ALIGN | FLAG_MEMORY | FLAG_VIDEO)
+#define FLAG_ADDRESSES	(1u << 16)
 
 /* Section 3.1.1; the addresses only with FLAG_ADDRESSES. */
 struct mb_header {
@@ -30,8 +30,10 @@ struct mb_header {
 #define HEADER_SHORT offsetof(struct mb_header, header_addr)
 
 /* Information flags, section 3.3. */
+/* clang-format off */
 enum { INFO_MEM = 1 << 0, INFO_CMDLINE = 1 << 2, INFO_MODS = 1 << 3, INFO_MMAP = 1 << 6,
        INFO_LOADER = 1 << 9 };
+/* clang-format on */
 
 struct mb_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -83,7 +85,8 @@ static int load_addresses(struct boot_image *im, size_t at, const struct mb_head
 	struct boot_segment *s = &im->seg[0];
 
 	if (!image_has(im, at, sizeof(*h)))
-		return boot_fail(im->err, "is cut off inside the multiboot header; build it again");
+		return boot_fail(im->err,
+				 "is cut off inside the multiboot header; build it again");
 	if (h->load_addr > h->header_addr || before > at)
 		return boot_fail(im->err,
 				 "multiboot load_addr 0x%x does not fit header_addr 0x%x; fix "
@@ -124,8 +127,9 @@ static int parse(struct boot_image *im, size_t at, const struct mb_header *h)
 	if (h->flags & FLAG_ADDRESSES)
 		return load_addresses(im, at, h);
 	if (!elf_is(im))
-		return boot_fail(im->err, "is not an ELF file and its multiboot header has no load "
-					  "addresses; build it as ELF or set flag 16");
+		return boot_fail(im->err,
+				 "is not an ELF file and its multiboot header has no load "
+				 "addresses; build it as ELF or set flag 16");
 	return elf_parse(im);
 }
 

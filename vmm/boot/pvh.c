@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
-#define START_INFO_MAGIC         0x336ec578u
+#define START_INFO_MAGIC	 0x336ec578u
 
 struct start_info {
 	uint32_t magic, version, flags, nr_modules;
@@ -38,7 +38,8 @@ static uint64_t align_up(uint64_t v, unsigned align)
 static int take_entry(struct boot_image *im, const uint8_t *desc, uint32_t size)
 {
 	if (size != 4 && size != 8)
-		return boot_fail(im->err, "PVH note has %u bytes, not 4 or 8; fix the note", size);
+		return boot_fail(im->err, "PVH note has %u bytes, not 4 or 8; fix the note",
+				 size);
 	im->entry = 0;
 	memcpy(&im->entry, desc, size);
 	return 1;

@@ -11,11 +11,11 @@
 
 enum cpu_event_kind {
 	EVENT_EXCEPTION, /* a fault or trap; RIP already says where to return to */
-	EVENT_EXTERNAL,  /* an interrupt of the local APIC */
+	EVENT_EXTERNAL,	 /* an interrupt of the local APIC */
 	EVENT_NMI,
-	EVENT_SOFT_INT,  /* INT n: gate DPL is checked, EXT is 0 */
-	EVENT_SOFT_EXC,  /* INT3, INTO: gate DPL is checked */
-	EVENT_ICEBP,     /* INT1: no DPL check */
+	EVENT_SOFT_INT, /* INT n: gate DPL is checked, EXT is 0 */
+	EVENT_SOFT_EXC, /* INT3, INTO: gate DPL is checked */
+	EVENT_ICEBP,	/* INT1: no DPL check */
 };
 
 struct cpu_event {

@@ -9,24 +9,26 @@
 
 #include "vmm/cpu/ops.h"
 
-#define SEL_RPL(s)  ((s) & 3u)
-#define SEL_TI      4u
-#define SEL_NULL(s) (((s) & 0xfffcu) == 0)
+#define SEL_RPL(s)  ((s)&3u)
+#define SEL_TI	    4u
+#define SEL_NULL(s) (((s)&0xfffcu) == 0)
 
 /* Type bits of code and data descriptors (SDM vol. 3, table 3-1). */
-#define TYPE_ACCESSED    1u
-#define TYPE_WRITABLE    2u /* data */
-#define TYPE_READABLE    2u /* code */
+#define TYPE_ACCESSED	 1u
+#define TYPE_WRITABLE	 2u /* data */
+#define TYPE_READABLE	 2u /* code */
 #define TYPE_EXPAND_DOWN 4u /* data */
-#define TYPE_CONFORMING  4u /* code */
-#define TYPE_CODE        8u
+#define TYPE_CONFORMING	 4u /* code */
+#define TYPE_CODE	 8u
 
 /* System descriptor types (SDM vol. 3, table 3-2). */
+/* clang-format off */
 enum cpu_sys_type {
 	SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5,
 	SYS_INT16 = 6, SYS_TRAP16 = 7, SYS_TSS = 9, SYS_TSS_BUSY = 11, SYS_CALL = 12,
 	SYS_INT = 14, SYS_TRAP = 15
 };
+/* clang-format on */
 
 /* Attributes of the flat segments that SYSCALL and its kin load without reading a table. */
 #define ATTR_FLAT_CODE (SEG_G | SEG_P | SEG_S | TYPE_CODE | TYPE_READABLE | TYPE_ACCESSED)
@@ -110,8 +112,8 @@ static inline enum cpu_result cpu_require_cpl0(const struct cpu *c, struct cpu_f
 }
 
 /* A read of a table the guest's OS owns: supervisor, whatever the CPL. */
-static inline enum cpu_result cpu_read_table(struct cpu *c, uint64_t va, void *buf, unsigned len,
-					     struct cpu_fault *f)
+static inline enum cpu_result cpu_read_table(struct cpu *c, uint64_t va, void *buf,
+					     unsigned len, struct cpu_fault *f)
 {
 	if (!cpu_long_mode(&c->s))
 		va = (uint32_t)va;

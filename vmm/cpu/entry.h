@@ -13,7 +13,7 @@
 struct cpu_entry {
 	const struct cpu_event *e;
 	uint64_t rflags; /* as pushed */
-	bool check_dpl;  /* INT n, INT3, INTO */
+	bool check_dpl;	 /* INT n, INT3, INTO */
 };
 
 /* Error codes of the faults lack the EXT bit, which the caller adds. */

@@ -19,10 +19,10 @@
 
 enum cpu_result {
 	CPU_OK = 0,
-	CPU_FAULT,   /* an exception is due: f->vector, f->error, f->cr2 */
-	CPU_RETRY,   /* state changed under the instruction: run it again from its start */
-	CPU_BROKEN,  /* the guest can't go on; f->why says why */
-	CPU_HOST,    /* the host failed; f->host_errno */
+	CPU_FAULT,  /* an exception is due: f->vector, f->error, f->cr2 */
+	CPU_RETRY,  /* state changed under the instruction: run it again from its start */
+	CPU_BROKEN, /* the guest can't go on; f->why says why */
+	CPU_HOST,   /* the host failed; f->host_errno */
 };
 
 struct cpu_fault {

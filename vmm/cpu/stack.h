@@ -13,10 +13,10 @@
 struct cpu_stack {
 	struct cpu_segment ss; /* what SS is to hold on commit */
 	uint64_t sp;
-	uint64_t mask;    /* of sp: 16, 32 or 64 bits */
-	unsigned flags;   /* MEM_IMPLICIT for an inner stack, else 0 */
-	uint32_t error;   /* code of the #SS that a push beyond the stack raises */
-	bool flat;        /* 64-bit pushes: no limit, but a canonical address */
+	uint64_t mask;	/* of sp: 16, 32 or 64 bits */
+	unsigned flags; /* MEM_IMPLICIT for an inner stack, else 0 */
+	uint32_t error; /* code of the #SS that a push beyond the stack raises */
+	bool flat;	/* 64-bit pushes: no limit, but a canonical address */
 };
 
 /* The stack the CPU is on. */
@@ -36,8 +36,8 @@ enum cpu_result cpu_stack_pop(struct cpu *c, struct cpu_stack *st, uint64_t *val
 /* Several values of one size: vals[0] is pushed, or popped, first. */
 enum cpu_result cpu_stack_push_all(struct cpu *c, struct cpu_stack *st, const uint64_t *vals,
 				   unsigned n, unsigned size, struct cpu_fault *f);
-enum cpu_result cpu_stack_pop_all(struct cpu *c, struct cpu_stack *st, uint64_t *vals, unsigned n,
-				  unsigned size, struct cpu_fault *f);
+enum cpu_result cpu_stack_pop_all(struct cpu *c, struct cpu_stack *st, uint64_t *vals,
+				  unsigned n, unsigned size, struct cpu_fault *f);
 
 /* Makes st the stack of s: SS and as much of RSP as the stack is wide. */
 void cpu_stack_commit(struct cpu_state *s, const struct cpu_stack *st);

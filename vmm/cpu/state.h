@@ -14,11 +14,13 @@
 #include "shadow/addr.h"
 
 /* General registers in the order of their encoding (Intel SDM vol. 2, table 2-4). */
+/* clang-format off */
 enum cpu_gpr {
 	CPU_RAX, CPU_RCX, CPU_RDX, CPU_RBX, CPU_RSP, CPU_RBP, CPU_RSI, CPU_RDI,
 	CPU_R8, CPU_R9, CPU_R10, CPU_R11, CPU_R12, CPU_R13, CPU_R14, CPU_R15,
 	CPU_GPRS
 };
+/* clang-format on */
 
 /* Segment registers in the order of their encoding. */
 enum cpu_seg { CPU_ES, CPU_CS, CPU_SS, CPU_DS, CPU_FS, CPU_GS, CPU_SEGS };
@@ -32,15 +34,15 @@ struct cpu_segment {
 	uint16_t attr;
 };
 
-#define SEG_TYPE(a)   ((a) & 0xf)
-#define SEG_S         (1u << 4)
+#define SEG_TYPE(a)   ((a)&0xf)
+#define SEG_S	      (1u << 4)
 #define SEG_DPL(a)    (((a) >> 5) & 3)
 #define SEG_DPL_SHIFT 5
-#define SEG_P         (1u << 7)
-#define SEG_AVL       (1u << 12)
-#define SEG_L         (1u << 13)
-#define SEG_DB        (1u << 14)
-#define SEG_G         (1u << 15)
+#define SEG_P	      (1u << 7)
+#define SEG_AVL	      (1u << 12)
+#define SEG_L	      (1u << 13)
+#define SEG_DB	      (1u << 14)
+#define SEG_G	      (1u << 15)
 
 struct cpu_table {
 	uint64_t base;
@@ -59,15 +61,15 @@ struct cpu_table {
 #define CR0_CD (1ull << 30)
 #define CR0_PG (1ull << 31)
 
-#define CR4_VME        (1ull << 0)
-#define CR4_PVI        (1ull << 1)
-#define CR4_TSD        (1ull << 2)
-#define CR4_DE         (1ull << 3)
-#define CR4_PSE        (1ull << 4)
-#define CR4_PAE        (1ull << 5)
-#define CR4_MCE        (1ull << 6)
-#define CR4_PGE        (1ull << 7)
-#define CR4_PCE        (1ull << 8)
+#define CR4_VME	       (1ull << 0)
+#define CR4_PVI	       (1ull << 1)
+#define CR4_TSD	       (1ull << 2)
+#define CR4_DE	       (1ull << 3)
+#define CR4_PSE	       (1ull << 4)
+#define CR4_PAE	       (1ull << 5)
+#define CR4_MCE	       (1ull << 6)
+#define CR4_PGE	       (1ull << 7)
+#define CR4_PCE	       (1ull << 8)
 #define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
 #define CR4_UMIP       (1ull << 11)
@@ -77,46 +79,48 @@ struct cpu_table {
 #define CR4_OSXSAVE    (1ull << 18)
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
-#define CR4_PKE        (1ull << 22)
-#define CR4_PKS        (1ull << 24)
+#define CR4_PKE	       (1ull << 22)
+#define CR4_PKS	       (1ull << 24)
 
 #define EFER_SCE (1ull << 0)
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
 
-#define RFL_CF    (1ull << 0)
+#define RFL_CF	  (1ull << 0)
 #define RFL_FIXED (1ull << 1)
-#define RFL_PF    (1ull << 2)
-#define RFL_AF    (1ull << 4)
-#define RFL_ZF    (1ull << 6)
-#define RFL_SF    (1ull << 7)
-#define RFL_TF    (1ull << 8)
-#define RFL_IF    (1ull << 9)
-#define RFL_DF    (1ull << 10)
-#define RFL_OF    (1ull << 11)
+#define RFL_PF	  (1ull << 2)
+#define RFL_AF	  (1ull << 4)
+#define RFL_ZF	  (1ull << 6)
+#define RFL_SF	  (1ull << 7)
+#define RFL_TF	  (1ull << 8)
+#define RFL_IF	  (1ull << 9)
+#define RFL_DF	  (1ull << 10)
+#define RFL_OF	  (1ull << 11)
 #define RFL_IOPL  (3ull << 12)
-#define RFL_NT    (1ull << 14)
-#define RFL_RF    (1ull << 16)
-#define RFL_VM    (1ull << 17)
-#define RFL_AC    (1ull << 18)
-#define RFL_VIF   (1ull << 19)
-#define RFL_VIP   (1ull << 20)
-#define RFL_ID    (1ull << 21)
+#define RFL_NT	  (1ull << 14)
+#define RFL_RF	  (1ull << 16)
+#define RFL_VM	  (1ull << 17)
+#define RFL_AC	  (1ull << 18)
+#define RFL_VIF	  (1ull << 19)
+#define RFL_VIP	  (1ull << 20)
+#define RFL_ID	  (1ull << 21)
 
 /* Exception vectors. */
+/* clang-format off */
 enum cpu_vector {
 	VEC_DE = 0, VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_OF = 4, VEC_BR = 5, VEC_UD = 6,
 	VEC_NM = 7, VEC_DF = 8, VEC_TS = 10, VEC_NP = 11, VEC_SS = 12, VEC_GP = 13, VEC_PF = 14,
 	VEC_MF = 16, VEC_AC = 17, VEC_MC = 18, VEC_XM = 19
 };
+/* clang-format on */
 
 /* #PF error code bits (SDM vol. 3, section 4.7). */
-#define PFERR_P    (1u << 0)
-#define PFERR_W    (1u << 1)
-#define PFERR_U    (1u << 2)
+#define PFERR_P	   (1u << 0)
+#define PFERR_W	   (1u << 1)
+#define PFERR_U	   (1u << 2)
 #define PFERR_RSVD (1u << 3)
-#define PFERR_I    (1u << 4)
+#define PFERR_I	   (1u << 4)
 #define PFERR_PK   (1u << 5)
 
 /* What the CPU is doing between instructions. */
@@ -146,7 +150,7 @@ struct cpu_state {
 
 	enum cpu_activity activity;
 	bool int_shadow; /* the instruction after STI, MOV SS or POP SS */
-	unsigned index;  /* 0 is the boot processor; also the APIC id */
+	unsigned index;	 /* 0 is the boot processor; also the APIC id */
 };
 
 /* Current privilege level: the DPL of SS (SDM vol. 3, section 5.5), which equals CS.RPL except

@@ -210,7 +210,10 @@ static void page_write(void *dev, unsigned vcpu, uint64_t offset, unsigned size,
 int apic_attach(struct apic *a, struct bus *b)
 {
 	const struct dev_range r = {
-		.dev = a, .read = page_read, .write = page_write, .name = "local-apic",
+		.dev = a,
+		.read = page_read,
+		.write = page_write,
+		.name = "local-apic",
 	};
 
 	return bus_add_mmio(b, GPA(APIC_PAGE), 4096, &r);

@@ -33,6 +33,7 @@
 #define APIC_BASE_EN   (1ull << 11)
 
 /* Register numbers: the page's offset divided by 16, which is also the x2APIC MSR less 0x800. */
+/* clang-format off */
 enum apic_reg_nr {
 	REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_APR = 0x09, REG_PPR = 0x0a,
 	REG_EOI = 0x0b, REG_RRD = 0x0c, REG_LDR = 0x0d, REG_DFR = 0x0e, REG_SVR = 0x0f,
@@ -41,6 +42,7 @@ enum apic_reg_nr {
 	REG_LVT_LINT0 = 0x35, REG_LVT_LINT1 = 0x36, REG_LVT_ERROR = 0x37, REG_INITIAL = 0x38,
 	REG_CURRENT = 0x39, REG_DIVIDE = 0x3e, REG_SELF_IPI = 0x3f, REG_COUNT = 0x40
 };
+/* clang-format on */
 
 #define LVT_ENTRIES 6 /* REG_LVT_TIMER and the five after it */
 
@@ -48,13 +50,15 @@ enum apic_reg_nr {
 #define LVT_MASKED (1u << 16)
 
 /* Delivery modes, in LVT and ICR bits 8-10. */
+/* clang-format off */
 enum apic_mode { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED, MODE_NMI, MODE_INIT, MODE_SIPI,
 		 MODE_EXTINT };
+/* clang-format on */
 #define DELIVERY(x) ((enum apic_mode)(((x) >> 8) & 7))
 
-#define ESR_SEND_VECTOR    (1u << 5)
+#define ESR_SEND_VECTOR	   (1u << 5)
 #define ESR_RECEIVE_VECTOR (1u << 6)
-#define ESR_REGISTER       (1u << 7)
+#define ESR_REGISTER	   (1u << 7)
 
 /* Timer modes, LVT timer bits 17-18. */
 enum apic_timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
@@ -63,12 +67,12 @@ struct lapic_timer {
 	uint32_t initial, divide;
 	uint64_t period;       /* ns from the initial count to zero */
 	uint64_t tsc_deadline; /* the MSR; 0 while disarmed */
-	uint64_t due;          /* ns; UINT64_MAX: stopped */
+	uint64_t due;	       /* ns; UINT64_MAX: stopped */
 };
 
 struct lapic {
 	pthread_mutex_t lock;
-	_Atomic int pending; /* what apic_pending() gives; stored under the lock */
+	_Atomic int pending;	   /* what apic_pending() gives; stored under the lock */
 	_Atomic uint64_t due_hint; /* timer.due, for a look without the lock */
 	unsigned index;
 	uint64_t base_msr;

@@ -7,10 +7,10 @@
  */
 #include "vmm/dev/apic.h"
 
-#define MSR_APIC_BASE    0x1bu
+#define MSR_APIC_BASE	 0x1bu
 #define MSR_TSC_DEADLINE 0x6e0u
-#define MSR_X2APIC       0x800u
-#define MSR_X2APIC_LAST  0x8ffu
+#define MSR_X2APIC	 0x800u
+#define MSR_X2APIC_LAST	 0x8ffu
 
 #define MODE_BITS (APIC_BASE_EN | APIC_BASE_EXTD)
 

@@ -10,12 +10,14 @@
 #include "vmm/dev/apic.h"
 
 /* Who may do what. X2_ bits are for the MSRs, where a breach is #GP (SDM table 10-6). */
+/* clang-format off */
 enum { R = 1, W = 2, X2_R = 4, X2_W = 8, ALL_R = R | X2_R, ALL_W = W | X2_W, ALL = ALL_R | ALL_W };
+/* clang-format on */
 
 struct apic_reg {
 	uint8_t access;
-	bool send;        /* a write sends what ICR then holds */
-	uint32_t bits;    /* bits a write may set; others are ignored, or #GP as MSRs */
+	bool send;	  /* a write sends what ICR then holds */
+	uint32_t bits;	  /* bits a write may set; others are ignored, or #GP as MSRs */
 	uint32_t ignored; /* read-only bits: a write may set them to no effect in both views */
 	uint32_t (*get)(struct apic *a, struct lapic *l, unsigned nr);
 	void (*set)(struct apic *a, struct lapic *l, unsigned nr, uint32_t val);
@@ -222,12 +224,12 @@ static void set_self_ipi(struct apic *a, struct lapic *l, unsigned nr, uint32_t 
 
 /* ICR: vector, delivery mode, destination mode, level, trigger, shorthand; 12 is read-only. */
 #define ICR_BITS 0x000ccfffu
-#define ICR_RO   0x00001000u
+#define ICR_RO	 0x00001000u
 
 /* LVT entries: vector and mask in all; then delivery mode, or polarity and trigger as well.
  * Bits 12 (delivery status) and 14 (remote IRR) are read-only and always 0 here. */
 #define LVT_BASIC 0x000100ffu
-#define LVT_RO    0x00001000u
+#define LVT_RO	  0x00001000u
 
 /* clang-format off */
 static const struct apic_reg regs[REG_COUNT] = {

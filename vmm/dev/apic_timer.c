@@ -157,7 +157,7 @@ void timer_set_tsc_deadline(struct apic *a, struct lapic *l, uint64_t val, uint6
 	uint64_t at = now(a);
 
 	if (timer_mode(l) != TIMER_TSC_DEADLINE || !tsc_khz)
-		return; /* the write has no effect in other modes (SDM 10.5.4.1) */
+		return;	  /* the write has no effect in other modes (SDM 10.5.4.1) */
 	timer_fire(a, l); /* a deadline that passed before this write has fired */
 	l->timer.tsc_deadline = val;
 	if (!val) {

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORTS       65536u
+#define PORTS	    65536u
 #define PORT_RANGES 255 /* port_index[] holds the range's number plus one in a byte */
 #define MMIO_RANGES 16
 

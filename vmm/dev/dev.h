@@ -95,7 +95,7 @@ int apic_pending(struct apic *a, unsigned vcpu);
 int apic_ack(struct apic *a, unsigned vcpu);
 /* Timer: fires what is due at now; called by the vCPU's thread at its deadline or any time. */
 void apic_tick(struct apic *a, unsigned vcpu);
-void apic_init_cpu(struct apic *a, unsigned vcpu); /* after INIT */
+void apic_init_cpu(struct apic *a, unsigned vcpu);   /* after INIT */
 uint8_t apic_get_tpr(struct apic *a, unsigned vcpu); /* CR8 = TPR >> 4 */
 void apic_set_tpr(struct apic *a, unsigned vcpu, uint8_t tpr);
 /* IA32_APIC_BASE, x2APIC registers (0x800..0x8ff), TSC deadline. 0, or -1 for #GP. tsc_now is the

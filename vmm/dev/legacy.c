@@ -64,7 +64,8 @@ struct legacy {
 /* MC146818A registers of a clock that was never set; all others read 0. Register A: 32768 Hz base
  * and no update in progress; B: 24 hours; D: the battery is good. */
 static const uint8_t cmos_value[128] = {
-	[0x07] = 0x01, [0x08] = 0x01, [0x0a] = 0x26, [0x0b] = 0x02, [0x0d] = 0x80, [0x32] = 0x20,
+	[0x07] = 0x01, [0x08] = 0x01, [0x0a] = 0x26,
+	[0x0b] = 0x02, [0x0d] = 0x80, [0x32] = 0x20,
 };
 
 /* Bit 4 toggles with DRAM refresh and bit 5 is the output of PIT channel 2. Loops wait for either
@@ -136,7 +137,9 @@ int legacy_attach(struct bus *b)
 		return -ENOMEM;
 	for (i = 0; i < GROUPS; i++) {
 		struct dev_range r = {
-			.dev = &l->latch[i], .in = legacy_in, .out = legacy_out,
+			.dev = &l->latch[i],
+			.in = legacy_in,
+			.out = legacy_out,
 			.name = groups[i].name,
 			/* latch[0] is at the start of the allocation. */
 			.release = i == 0 ? free : NULL,

@@ -24,17 +24,21 @@
 
 #define UART_PORTS 8
 #define FIFO_SIZE  16
-#define TX_SIZE    256
+#define TX_SIZE	   256
 
 enum { IER_ERBFI = 0x01, IER_ETBEI = 0x02, IER_ELSI = 0x04, IER_EDSSI = 0x08 };
+/* clang-format off */
 enum { IIR_MODEM = 0x00, IIR_NONE = 0x01, IIR_THRE = 0x02, IIR_RX = 0x04, IIR_LINE = 0x06,
        IIR_TIMEOUT = 0x0c, IIR_FIFO = 0xc0 };
+/* clang-format on */
 enum { FCR_ENABLE = 0x01, FCR_RX_RESET = 0x02, FCR_TRIGGER_SHIFT = 6 };
 enum { LCR_DLAB = 0x80 };
 enum { MCR_DTR = 0x01, MCR_RTS = 0x02, MCR_OUT1 = 0x04, MCR_OUT2 = 0x08, MCR_LOOP = 0x10 };
 enum { LSR_DR = 0x01, LSR_OE = 0x02, LSR_ERRORS = 0x1e, LSR_THRE = 0x20, LSR_TEMT = 0x40 };
+/* clang-format off */
 enum { MSR_DELTA = 0x0f, MSR_TERI = 0x04, MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40,
        MSR_DCD = 0x80 };
+/* clang-format on */
 
 struct uart {
 	pthread_mutex_t lock;
@@ -252,7 +256,7 @@ static const struct {
 	void (*set)(struct uart *u, uint8_t val);
 } regs[UART_PORTS] = {
 	{get_rbr, set_thr}, {get_ier, set_ier}, {get_iir, set_fcr}, {get_lcr, set_lcr},
-	{get_mcr, set_mcr}, {get_lsr, NULL},    {get_msr, NULL},    {get_scr, set_scr},
+	{get_mcr, set_mcr}, {get_lsr, NULL},	{get_msr, NULL},    {get_scr, set_scr},
 };
 
 /* Wider accesses are byte accesses to neighbouring ports. */

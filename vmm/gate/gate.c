@@ -12,8 +12,8 @@
 
 #define PAGES_FIXED   7u /* IDT, code, PDPT, PD, PT, PT, empty root */
 #define PAGES_PER_CPU 4u
-#define TWO_MIB       (2ull << 20)
-#define ONE_GIB       (1ull << 30)
+#define TWO_MIB	      (2ull << 20)
+#define ONE_GIB	      (1ull << 30)
 
 enum { PG_IDT, PG_CODE, PG_PDPT, PG_PD, PG_PT0, PG_PT1, PG_ROOT };
 
@@ -97,8 +97,8 @@ static void build_idt(struct gate *g)
 			uint8_t ist, type;
 			uint16_t mid;
 			uint32_t high, zero;
-		} e = {(uint16_t)to, GATE_SEL_CS, 0, 0x8e, (uint16_t)(to >> 16),
-		       (uint32_t)(to >> 32), 0};
+		} e = {(uint16_t)to,	     GATE_SEL_CS,	   0, 0x8e,
+		       (uint16_t)(to >> 16), (uint32_t)(to >> 32), 0};
 
 		memcpy(idt + v * 16, &e, sizeof(e));
 	}
@@ -114,8 +114,8 @@ static void build_cpu(struct gate *g, unsigned cpu)
 	uint16_t no_bitmap = 0x68;
 	uint64_t off = GATE_CPU_BASE + (uint64_t)cpu * GATE_CPU_STRIDE;
 
-	gdt[GATE_SEL_TSS / 8] = 0x67ull | (base & 0xffffff) << 16 | 0x8bull << 40 |
-				(base >> 24 & 0xff) << 56;
+	gdt[GATE_SEL_TSS / 8] =
+		0x67ull | (base & 0xffffff) << 16 | 0x8bull << 40 | (base >> 24 & 0xff) << 56;
 	gdt[GATE_SEL_TSS / 8 + 1] = base >> 32;
 	gdt[GATE_SEL_CS / 8] = 0x00af9b000000ffffull;
 	gdt[GATE_SEL_SS / 8] = 0x00cf93000000ffffull;
@@ -124,11 +124,14 @@ static void build_cpu(struct gate *g, unsigned cpu)
 	memcpy(tss + 4, &rsp0, sizeof(rsp0));
 	/* Behind the limit: no I/O bitmap, so IN and OUT at CPL 3 fault (SDM vol. 1, 19.5.2). */
 	memcpy(tss + 0x66, &no_bitmap, sizeof(no_bitmap));
-	map_page(g, off + GATE_CPU_GDT, cpu_page_number(g, cpu, GATE_CPU_GDT), KERNEL_RW | PTE_NX);
-	map_page(g, off + GATE_CPU_TSS, cpu_page_number(g, cpu, GATE_CPU_TSS), KERNEL_RW | PTE_NX);
+	map_page(g, off + GATE_CPU_GDT, cpu_page_number(g, cpu, GATE_CPU_GDT),
+		 KERNEL_RW | PTE_NX);
+	map_page(g, off + GATE_CPU_TSS, cpu_page_number(g, cpu, GATE_CPU_TSS),
+		 KERNEL_RW | PTE_NX);
 	map_page(g, off + GATE_CPU_STACK, cpu_page_number(g, cpu, GATE_CPU_STACK),
 		 KERNEL_RW | PTE_NX);
-	map_page(g, off + GATE_CPU_CMD, cpu_page_number(g, cpu, GATE_CPU_CMD), KERNEL_RW | PTE_NX);
+	map_page(g, off + GATE_CPU_CMD, cpu_page_number(g, cpu, GATE_CPU_CMD),
+		 KERNEL_RW | PTE_NX);
 }
 
 void gate_build(struct gate *g, const struct gate_config *cfg)

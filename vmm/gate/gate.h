@@ -23,27 +23,27 @@
 #ifndef UMBRA_GATE_H
 #define UMBRA_GATE_H
 
-#define GATE_VA         0xffff800000000000
-#define GATE_IDT        0x0000
-#define GATE_CODE       0x1000
-#define GATE_CPU_BASE   0x10000
+#define GATE_VA		0xffff800000000000
+#define GATE_IDT	0x0000
+#define GATE_CODE	0x1000
+#define GATE_CPU_BASE	0x10000
 #define GATE_CPU_STRIDE 0x8000
-#define GATE_CPU_GDT    0x0000
-#define GATE_CPU_TSS    0x1000
-#define GATE_CPU_STACK  0x3000 /* 0x2000 is an unmapped guard */
-#define GATE_CPU_CMD    0x4000
-#define GATE_WINDOW     0x40000000
+#define GATE_CPU_GDT	0x0000
+#define GATE_CPU_TSS	0x1000
+#define GATE_CPU_STACK	0x3000 /* 0x2000 is an unmapped guard */
+#define GATE_CPU_CMD	0x4000
+#define GATE_WINDOW	0x40000000
 
 /* Ports of the stubs. Below 32: the exception's vector. */
 #define GATE_PORT_SYSCALL 0x40
-#define GATE_PORT_DONE    0x41
+#define GATE_PORT_DONE	  0x41
 
 /* Selectors in the real GDT; its first 0xf00 bytes shadow the guest's data descriptors. */
-#define GATE_SEL_TSS  0xfa0
-#define GATE_SEL_CS   0xfb0
-#define GATE_SEL_SS   0xfb8
-#define GATE_SEL_UDS  0xfc3 /* DPL 3 data */
-#define GATE_SEL_UCS  0xfcb /* DPL 3 64-bit code */
+#define GATE_SEL_TSS 0xfa0
+#define GATE_SEL_CS  0xfb0
+#define GATE_SEL_SS  0xfb8
+#define GATE_SEL_UDS 0xfc3 /* DPL 3 data */
+#define GATE_SEL_UCS 0xfcb /* DPL 3 64-bit code */
 
 #ifndef __ASSEMBLER__
 
@@ -51,8 +51,8 @@
 
 /* Offsets of labels in the code page. */
 extern const char gate_code_start[], gate_code_end[];
-extern const char gate_iret[], gate_touch_iret[], gate_invlpg_iret[], gate_work[], gate_pop_iret[],
-	gate_done[], gate_syscall[], gate_stubs[];
+extern const char gate_iret[], gate_touch_iret[], gate_invlpg_iret[], gate_work[],
+	gate_pop_iret[], gate_done[], gate_syscall[], gate_stubs[];
 
 static inline uint64_t gate_label(const char *label)
 {
@@ -65,10 +65,10 @@ static inline uint64_t gate_cpu_va(unsigned cpu, unsigned page)
 }
 
 struct gate_config {
-	uint8_t *mem;      /* host mapping of the gate's memory */
-	mpa_t mpa;         /* where it lies */
+	uint8_t *mem; /* host mapping of the gate's memory */
+	mpa_t mpa;    /* where it lies */
 	unsigned cpus;
-	mpa_t window;      /* first table of the pool, 2 MiB aligned */
+	mpa_t window; /* first table of the pool, 2 MiB aligned */
 	uint64_t window_bytes;
 };
 
@@ -77,7 +77,7 @@ uint32_t gate_pages(unsigned cpus, uint64_t window_bytes);
 
 struct gate {
 	struct gate_config cfg;
-	uint64_t pml4e;   /* for slot 256 */
+	uint64_t pml4e;	  /* for slot 256 */
 	mfn_t empty_root; /* a root with nothing but the gate */
 };
 

@@ -14,13 +14,13 @@
 
 /* What an instruction was, for whoever wants to know after interp_step(). */
 struct interp_info {
-	uint64_t rip;       /* where it stood */
+	uint64_t rip; /* where it stood */
 	uint8_t bytes[15];
 	uint8_t len;
-	uint16_t mnemonic;  /* ZydisMnemonic */
-	bool returned;      /* an IRET of any size was done */
-	bool not_emulated;  /* with CPU_BROKEN: legal, but not known to us; f->why says it */
-	char text[96];      /* "not emulated: <bytes> <mnemonic>", only when not_emulated */
+	uint16_t mnemonic; /* ZydisMnemonic */
+	bool returned;	   /* an IRET of any size was done */
+	bool not_emulated; /* with CPU_BROKEN: legal, but not known to us; f->why says it */
+	char text[96];	   /* "not emulated: <bytes> <mnemonic>", only when not_emulated */
 };
 
 struct interp; /* decoder state; one per vCPU, not shared */
