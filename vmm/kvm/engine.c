@@ -38,10 +38,12 @@ static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 		return err;
 	if (m->cfg.pt_update != PT_UPDATE_AUTO)
 		f.update_gated = m->cfg.pt_update == PT_UPDATE_GATED;
+	f.touch_flushes_all = f.touch_flushes_all && f.update_gated;
 	vm->facts = f;
 	m->pt_update_name = f.update_gated ? "gated" : "direct";
-	snprintf(m->engine_note, sizeof(m->engine_note), "table updates %s, entry %s",
-		 m->pt_update_name, f.enter_direct ? "direct" : "by IRETQ");
+	snprintf(m->engine_note, sizeof(m->engine_note), "table updates %s, entry %s%s",
+		 m->pt_update_name, f.enter_direct ? "direct" : "by IRETQ",
+		 f.touch_flushes_all ? ", shootdown by touch" : "");
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct kvm_facts {
 	bool umip;
 	bool np_to_p_seen;  /* a new entry in place of none is seen without a touch */
 	bool touch_works;
+	bool touch_flushes_all; /* a touch makes every vCPU forget the old entry */
 	unsigned rounds;
 };
 

@@ -12,56 +12,35 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shadow/format.h"
-#include "vmm/kvm/kvm.h"
-
-#define ROUNDS  64u
-#define USER_VA 0x0000008000000000ull /* PML4 slot 1 */
-#define DATA_VA (USER_VA + 0x10000)
-#define PAGES   4u /* data pages the entry moves between */
-
-/* Pool frames used: two roots, three tables, code, data pages. */
-enum { F_ROOT, F_ROOT2, F_PDPT, F_PD, F_PT, F_CODE, F_DATA, F_COUNT = F_DATA + PAGES };
-
-struct probe {
-	struct kvm_vm vm;
-	struct kvm_vcpu kv;
-	struct kvm_entry e;
-};
-
-#define BITS (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
-
-static uint64_t frame(struct probe *p, unsigned f)
-{
-	return mfn_mpa(MFN(p->vm.table_mfn.v + f)).v;
-}
+#include "vmm/kvm/probe.h"
 
 static void build(struct probe *p)
 {
 	static const uint8_t code[] = {0x48, 0x8b, 0x06, 0x0f, 0x0b}; /* mov (%rsi),%rax; ud2 */
 
 	for (unsigned r = F_ROOT; r <= F_ROOT2; r++) {
-		kvm_table(&p->vm, r)[1] = frame(p, F_PDPT) | BITS;
+		kvm_table(&p->vm, r)[1] = probe_frame(p, F_PDPT) | BITS;
 		kvm_table(&p->vm, r)[256] = p->vm.gate.pml4e;
 	}
-	kvm_table(&p->vm, F_PDPT)[0] = frame(p, F_PD) | BITS;
-	kvm_table(&p->vm, F_PD)[0] = frame(p, F_PT) | BITS;
-	kvm_table(&p->vm, F_PT)[0] = frame(p, F_CODE) | BITS;
+	kvm_table(&p->vm, F_PDPT)[0] = probe_frame(p, F_PD) | BITS;
+	kvm_table(&p->vm, F_PD)[0] = probe_frame(p, F_PT) | BITS;
+	kvm_table(&p->vm, F_PT)[0] = probe_frame(p, F_CODE) | BITS;
+	kvm_table(&p->vm, F_PT)[1] = probe_frame(p, F_OUT) | BITS;
 	memcpy(kvm_table(&p->vm, F_CODE), code, sizeof(code));
 	for (unsigned i = 0; i < PAGES; i++)
 		kvm_table(&p->vm, F_DATA + i)[0] = i;
 }
 
-static void set_entry(struct probe *p, unsigned page)
+void probe_set_entry(struct probe *p, unsigned page)
 {
 	uint64_t *e = &kvm_table(&p->vm, F_PT)[DATA_VA >> 12 & 511];
 
-	__atomic_store_n(e, page == PAGES ? 0 : frame(p, F_DATA + page) | BITS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(e, page == PAGES ? 0 : probe_frame(p, F_DATA + page) | BITS, __ATOMIC_SEQ_CST);
 }
 
-static mpa_t entry_mpa(struct probe *p)
+mpa_t probe_entry(struct probe *p)
 {
-	return MPA(frame(p, F_PT) + (DATA_VA >> 12 & 511) * 8);
+	return MPA(probe_frame(p, F_PT) + (DATA_VA >> 12 & 511) * 8);
 }
 
 static bool always(void *arg)
@@ -99,15 +78,15 @@ static int one_round(struct probe *p, unsigned how, unsigned i)
 	unsigned root = how & BY_OTHER_ROOT ? i & 1 : 0;
 
 	if (how & FROM_NONE) {
-		set_entry(p, PAGES);
-		kvm_queue_touch(&p->kv, entry_mpa(p));
+		probe_set_entry(p, PAGES);
+		kvm_queue_touch(&p->kv, probe_entry(p));
 		kvm_queue_invlpg(&p->kv, GVA(DATA_VA));
 		if (access_data(p, root) != (int)PAGES)
 			return -EIO;
 	}
-	set_entry(p, i % PAGES);
+	probe_set_entry(p, i % PAGES);
 	if (how & BY_TOUCH)
-		kvm_queue_touch(&p->kv, entry_mpa(p));
+		kvm_queue_touch(&p->kv, probe_entry(p));
 	if (how & BY_INVLPG)
 		kvm_queue_invlpg(&p->kv, GVA(DATA_VA));
 	return access_data(p, root);
@@ -146,6 +125,8 @@ static int run_probe(struct probe *p, struct kvm_facts *f)
 		f->enter_direct = always_seen(p, BY_TOUCH | BY_OTHER_ROOT, &err) && !err;
 		err = 0;
 	}
+	if (!err && f->update_gated)
+		err = probe_remote(p, f);
 	f->umip = p->vm.facts.umip;
 	f->rounds = ROUNDS;
 	return err;
@@ -163,7 +144,7 @@ int kvm_probe(struct kvm_facts *facts, char *msg, size_t n)
 	kvm_kick_install();
 	err = kvm_vm_open(&p.vm, msg, n);
 	if (!err)
-		err = kvm_vm_create(&p.vm, 1, F_COUNT, msg, n);
+		err = kvm_vm_create(&p.vm, 2, F_COUNT, msg, n);
 	if (!err) {
 		err = kvm_vcpu_open(&p.vm, 0, &p.kv);
 		if (!err) {
