@@ -19,6 +19,4 @@ EXTRA_DIST += tests/run-bats tools/tap-table .ci/run
 
 include tests/unit/local.mk
 include tests/lint/local.mk
-
-TESTS += tests/guest/usage.bats
-EXTRA_DIST += tests/guest/usage.bats
+include tests/guest/local.mk
