@@ -74,13 +74,21 @@ guest/umbra-guest-amd64: guest/amd64-kernel.elf
 guest/umbra-guest-amd64.elf64: guest/amd64-kernel.elf
 	$(AM_V_GEN)$(GUEST_OBJCOPY) -R .multiboot guest/amd64-kernel.elf $@
 
-guest_DATA += guest/umbra-guest-amd64 guest/umbra-guest-amd64.elf64
+# What `umbra guests` lists, out of the one table. A line: name, tab, help.
+guest/umbra-guest-amd64.scenarios: guest/scenarios/table.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)tr '\n\t' '  ' < $(top_srcdir)/guest/scenarios/table.c | \
+		grep -o '{"[^"]*", *"[^"]*"' | sed 's/{"\([^"]*\)", *"\(.*\)"/\1\t\2/' > $@
+
+guest_DATA += guest/umbra-guest-amd64 guest/umbra-guest-amd64.elf64 \
+	guest/umbra-guest-amd64.scenarios
 EXTRA_DIST += $(guest_kernel_sources) $(guest_amd64_sources) $(guest_amd64_asm) \
 	$(guest_user_sources) $(guest_user_asm) $(guest_headers) guest/README.md tests/guest/qemu-tcg.bats \
 	guest/arch/amd64/guest.ld guest/user/user.ld
 CLEANFILES += $(guest_amd64_objects) $(guest_user_objects) $(guest_amd64_objects:.g64o=.d) \
 	$(guest_user_objects:.u64o=.d) guest/amd64-user.elf guest/amd64-user.bin \
-	guest/amd64-kernel.elf guest/umbra-guest-amd64 guest/umbra-guest-amd64.elf64
+	guest/amd64-kernel.elf guest/umbra-guest-amd64 guest/umbra-guest-amd64.elf64 \
+	guest/umbra-guest-amd64.scenarios
 
 -include $(guest_amd64_objects:.g64o=.d)
 -include $(guest_user_objects:.u64o=.d)

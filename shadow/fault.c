@@ -130,31 +130,60 @@ static enum step descend_fast(struct attempt *a)
 	return s;
 }
 
+/* What p's entry on the way stands for now, and the child that is already there and fits it. */
+static struct sh_page *child_there(struct attempt *a, struct sh_page *p, struct sh_expect *e)
+{
+	struct sh_mmu *mmu = a->v->mmu;
+	unsigned index = shadow_index(a->gva, p->role.level);
+	uint64_t spte = atomic_load(&sh_page_table(mmu, p)[index]);
+	struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
+
+	*e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
+	return e->kind == SH_EXPECT_TABLE && child && key_is(child, e) ? child : NULL;
+}
+
 /* The child under p on the way to the address; made and linked if need be. NULL with a->result or
  * STEP_AGAIN in *s. */
 static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum step *s)
 {
 	struct sh_mmu *mmu = a->v->mmu;
-	unsigned index = shadow_index(a->gva, p->role.level);
-	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
-	uint64_t spte = atomic_load(&sh_page_table(mmu, p)[index]);
-	struct sh_page *child;
+	struct sh_expect e;
+	struct sh_page *child = child_there(a, p, &e);
 	bool made = false;
 
 	*s = STEP_AGAIN;
-	if (e.kind != SH_EXPECT_TABLE)
-		return NULL;
-	child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
-	if (child && key_is(child, &e))
+	if (child || e.kind != SH_EXPECT_TABLE)
 		return child;
 	child = sh_page_get(mmu, a->v, e.gfn, e.role, &made);
-	if (!child || sh_link(mmu, a->v, p, index, child)) {
+	if (!child)
+		return NULL; /* the way changed after tables were reserved for it: do that again */
+	if (sh_link(mmu, a->v, p, shadow_index(a->gva, p->role.level), child)) {
 		a->result = SH_FAULT_HOST;
 		*s = STEP_DONE;
 		return NULL;
 	}
 	a->linked = true;
 	return made ? NULL : child;
+}
+
+/* Makes as many tables available as are missing on the way. Those that are there stay: they may be
+ * what the last attempt made, and with few tables to spare reclaim would take them each time. */
+static int reserve_path(struct attempt *a)
+{
+	struct sh_page *held[SH_MAX_LEVEL];
+	struct sh_page *p = a->root, *next = p;
+	struct sh_expect e;
+	unsigned n = 0;
+	int err;
+
+	while (p->role.level > 1 && (next = child_there(a, p, &e))) {
+		atomic_fetch_add(&next->pins, 1);
+		held[n++] = p = next;
+	}
+	err = sh_reclaim_reserve(a->v->mmu, a->v, p->role.level - 1u);
+	while (n)
+		atomic_fetch_sub(&held[--n]->pins, 1);
+	return err;
 }
 
 static enum step descend_slow(struct attempt *a)
@@ -164,7 +193,7 @@ static enum step descend_slow(struct attempt *a)
 	enum step s = STEP_AGAIN;
 
 	pthread_mutex_lock(&mmu->lock);
-	if (sh_reclaim_reserve(mmu, a->v, p->role.level)) {
+	if (reserve_path(a)) {
 		a->result = SH_FAULT_HOST;
 		s = STEP_DONE;
 		p = NULL;

@@ -8,30 +8,35 @@
  */
 #include "shadow/spte.h"
 
-static void rmap_del(struct sh_mmu *mmu, gfn_t gfn, sh_slot_t slot)
+/* The stripe is held from the entry to the count of the drop: sh_track() of this frame, which takes
+ * the stripe too, either still finds the entry or sees that there is something to flush. The touch
+ * comes before the count, so that whoever flushes because of the count finds it queued. */
+static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index,
+			gfn_t gfn)
 {
-	struct sh_stripe *st = sh_stripe(mmu, gfn);
-
-	if (sh_mutant(SH_MUT_STALE_RMAP))
-		return;
-	pthread_spin_lock(&st->lock);
-	sh_set_del(mmu, &mmu->rmap[gfn.v], slot);
-	pthread_spin_unlock(&st->lock);
+	atomic_store(&sh_page_table(mmu, p)[index], 0);
+	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
+	if (!sh_mutant(SH_MUT_STALE_RMAP))
+		sh_set_del(mmu, &mmu->rmap[gfn.v], sh_slot(mmu, p, index));
+	if (!sh_mutant(SH_MUT_DROP_NOT_COUNTED))
+		sh_dropped(mmu);
 }
 
 void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index)
 {
-	_Atomic uint64_t *entry = &sh_page_table(mmu, p)[index];
-	uint64_t old = atomic_exchange(entry, 0);
+	uint64_t old = atomic_load(&sh_page_table(mmu, p)[index]);
+	struct sh_stripe *st;
+	gfn_t gfn;
 
 	if (!(old & PTE_P))
 		return;
-	rmap_del(mmu, gmem_gfn(mmu->gm, sh_spte_mfn(old)), sh_slot(mmu, p, index));
+	gfn = gmem_gfn(mmu->gm, sh_spte_mfn(old));
+	st = sh_stripe(mmu, gfn);
+	pthread_spin_lock(&st->lock);
+	drop_locked(mmu, v, p, index, gfn);
+	pthread_spin_unlock(&st->lock);
 	atomic_fetch_sub(&p->present, 1);
 	atomic_fetch_sub_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
-	if (!sh_mutant(SH_MUT_DROP_NOT_COUNTED))
-		sh_dropped(mmu);
-	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 }
 
 /* Stores new over old with the stripe of the frame held. */
@@ -49,10 +54,10 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		atomic_fetch_add_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
 	}
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
-	if (sh_spte_narrows(old, new))
-		sh_dropped(mmu);
 	if (old & PTE_P)
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
+	if (sh_spte_narrows(old, new))
+		sh_dropped(mmu);
 	return SH_FAULT_RESUME;
 }
 

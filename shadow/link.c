@@ -41,6 +41,6 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
 		return;
 	atomic_fetch_sub(&parent->present, 1);
 	sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
-	sh_dropped(mmu);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
+	sh_dropped(mmu);
 }

@@ -83,8 +83,9 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 {
 	struct sh_vcpu *v;
+	bool taken;
 
-	if (index >= SH_MAX_VCPUS || mmu->vcpus & 1ull << index)
+	if (index >= SH_MAX_VCPUS)
 		return -EINVAL;
 	v = calloc(1, sizeof(*v));
 	if (!v)
@@ -93,8 +94,13 @@ int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 	v->index = index;
 	v->mode = sh_mode_of(&v->regs, &mmu->model);
 	pthread_mutex_lock(&mmu->lock);
+	taken = mmu->vcpus & 1ull << index;
 	mmu->vcpus |= 1ull << index;
 	pthread_mutex_unlock(&mmu->lock);
+	if (taken) {
+		free(v);
+		return -EINVAL;
+	}
 	*out = v;
 	return 0;
 }

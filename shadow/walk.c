@@ -7,6 +7,7 @@
  * path at its end; only then are A bits set on all levels and D on the leaf. A lost exchange starts
  * the walk anew, because what lay below the changed entry may no longer be the path.
  */
+#include "shadow/mutant.h"
 #include "shadow/walk.h"
 
 #define MAX_RETRIES 64 /* a guest that flips an entry faster than this is read as it stands */
@@ -111,6 +112,8 @@ static bool mark(struct gmem *gm, const struct sh_mode *mode, unsigned flags, st
 
 		if (level == w->level && flags & SH_WRITE)
 			want |= PTE_D;
+		if (level > w->level && sh_mutant(SH_MUT_A_LEAF_ONLY))
+			continue;
 		if (want == old || !f->level[level].has_a)
 			continue;
 		if (gmem_cmpxchg(gm, w->entry[level], &old, want, f->entry_bytes) != 1)

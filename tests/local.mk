@@ -18,5 +18,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += tests/run-bats tools/tap-table .ci/run
 
 include tests/unit/local.mk
+include tests/shadow.mk
+include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/guest/local.mk

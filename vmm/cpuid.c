@@ -24,7 +24,7 @@ struct cpuid_row {
 /* Leaf 1: TSC MSR PAE CX8 APIC SEP PGE CMOV PAT CLFSH FXSR SSE SSE2 PSE FPU DE; SSE3 SSSE3 CX16 SSE4
  * MOVBE POPCNT X2APIC. No MTRR, MCA, XSAVE, VMX, MONITOR, PCID yet. */
 #define L1_ECX 0x00d82201u
-#define L1_EDX 0x0789a97du
+#define L1_EDX 0x0789ab7du
 /* Leaf 7: FSGSBASE is left to emulation; BMI1, BMI2, ERMS, SMEP, SMAP, RDSEED, ADX, CLFLUSHOPT. */
 #define L7_EBX 0x008c0308u
 #define L81_ECX 0x00000121u /* LAHF, ABM, PREFETCHW */
@@ -32,7 +32,7 @@ struct cpuid_row {
 
 static const struct cpuid_row rows[] = {
 	{0x0, 0, {0, ALL, ALL, ALL}, {0xd, 0, 0, 0}},
-	{0x1, 0, {ALL, 0x0000ffff, L1_ECX, L1_EDX}, {0, 0, 1u << 21, 0x0000003fu}},
+	{0x1, 0, {ALL, 0x0000ffff, L1_ECX, L1_EDX}, {0, 0, 1u << 21, 0x0000023du}},
 	{0x7, 0, {0, L7_EBX, 0, 0}, {0, (1u << 7) | (1u << 20), 1u << 2, 0}},
 	{0x80000000, 0, {0, 0, 0, 0}, {0x80000008, 0, 0, 0}},
 	{0x80000001, 0, {0, 0, L81_ECX, L81_EDX}, {0, 0, 0, (1u << 11) | (1u << 20) | (1u << 29)}},

@@ -18,8 +18,8 @@
 
 /* Iterations of a REP instruction at a time, so that an interrupt is not kept waiting for long. */
 #define MAX_REP 4096u
-/* The same exception at the same place this often, with nothing else between: the guest goes
- * round in circles. A round takes two exits, some 40 us where they are slow. */
+/* The same exception at the same place this often and never a return from one: the handler itself
+ * faults, for ever. IRET always traps here, so a handler that does return is seen. */
 #define LIVELOCK_ROUNDS 100000u
 
 static bool livelocked(struct vcpu *v, const struct cpu_event *e)
@@ -86,6 +86,8 @@ static bool step(struct vcpu *v, bool *not_emulated)
 	enum cpu_result r = interp_step_deliver(v->in, &v->cpu, MAX_REP, &info, &f);
 
 	v->stats.insns_interpreted++;
+	if (info.returned)
+		v->livelock.count = 0;
 	*not_emulated = info.not_emulated;
 	if (r == CPU_OK || r == CPU_RETRY || info.not_emulated)
 		return r == CPU_OK || r == CPU_RETRY;

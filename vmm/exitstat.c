@@ -8,6 +8,7 @@
 
 #define STEP_NS 50u
 #define LINEAR  128u /* buckets of STEP_NS each */
+#define LAST    (LINEAR + 50) /* takes all the rest: its upper edge is the last below 2^64 */
 
 const char *const exit_class_names[XC_CLASSES] = {
 	[XC_HIDDEN_FAULT] = "hidden_fault",   [XC_TRUE_FAULT] = "true_fault",
@@ -32,7 +33,7 @@ static unsigned bucket(uint64_t ns)
 
 	if (ns < LINEAR * STEP_NS)
 		return (unsigned)(ns / STEP_NS);
-	for (uint64_t edge = 2ull * LINEAR * STEP_NS; ns >= edge && b < XS_BUCKETS - 1; edge *= 2)
+	for (uint64_t edge = 2ull * LINEAR * STEP_NS; b < LAST && ns >= edge; edge *= 2)
 		b++;
 	return b;
 }

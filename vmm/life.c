@@ -43,7 +43,7 @@ int machine_start(struct machine *m, char *msg, size_t n)
 		int err;
 
 		if (m->cfg.start_paused)
-			atomic_store(&v->requests, REQ_PAUSE);
+			atomic_fetch_or(&v->requests, REQ_PAUSE);
 		pthread_mutex_lock(&m->lock);
 		m->threads++;
 		pthread_mutex_unlock(&m->lock);
@@ -92,8 +92,7 @@ void machine_end(struct machine *m, enum verdict verdict, const char *fmt, ...)
 	if (!first)
 		return;
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
-		if (m->vcpu[i].started || i == 0)
-			vcpu_request(&m->vcpu[i], REQ_QUIT);
+		vcpu_request(&m->vcpu[i], REQ_QUIT);
 	if (m->on_end)
 		m->on_end(m->on_end_ctx);
 }

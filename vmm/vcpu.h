@@ -48,7 +48,7 @@ struct vcpu {
 	void *eng; /* the engine's */
 
 	pthread_t thread;
-	bool started;
+	bool started; /* the thread that starts and joins it */
 	_Atomic long tid;
 	_Atomic uint32_t requests;
 	_Atomic int mode;

@@ -98,11 +98,11 @@ static void initrds(void)
 	machine_close(&m);
 }
 
-CU_TestInfo file_tests[] = {
+const struct tap_case file_tests[] = {
 	{"a good file", a_good_file},
 	{"a missing file", missing},
 	{"directory, device, FIFO", not_a_file},
 	{"empty and huge files", empty_and_huge},
 	{"initrds", initrds},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -2,11 +2,7 @@
  *
  * Fuzzing the loader: any bytes as a kernel image. A refusal must have its line and must leave no
  * trace in guest memory; an accepted image must have its entry and its information in RAM.
- *
- *   clang -fsanitize=fuzzer,address,undefined -I. tests/unit/boot_fuzz.c \
- *       tests/unit/boot_gmem.c vmm/boot/[a-z]*.c
- *
- * With -DBOOT_FUZZ_REPLAY it is a plain program that runs the files it is given.
+ * make fuzz runs it with an engine, tests/fuzz/replay.c on its corpus.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,29 +59,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	gmem_destroy(gm);
 	return 0;
 }
-
-#ifdef BOOT_FUZZ_REPLAY
-static int replay(const char *path)
-{
-	static uint8_t buf[1 << 20];
-	FILE *f = fopen(path, "rb");
-	size_t n;
-
-	if (!f) {
-		perror(path);
-		return 1;
-	}
-	n = fread(buf, 1, sizeof(buf), f);
-	fclose(f);
-	return LLVMFuzzerTestOneInput(buf, n);
-}
-
-int main(int argc, char **argv)
-{
-	int i, bad = 0;
-
-	for (i = 1; i < argc; i++)
-		bad |= replay(argv[i]);
-	return bad;
-}
-#endif

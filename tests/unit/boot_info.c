@@ -180,7 +180,7 @@ static void long_command_line(void)
 	machine_close(&m);
 }
 
-CU_TestInfo info_tests[] = {
+const struct tap_case info_tests[] = {
 	{"multiboot information", multiboot_info},
 	{"PVH start information", pvh_info},
 	{"modules", modules},
@@ -188,5 +188,5 @@ CU_TestInfo info_tests[] = {
 	{"MP tables", mp_tables},
 	{"number of CPUs", cpu_limits},
 	{"long command line", long_command_line},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -212,7 +212,7 @@ static void entry_state(void)
 	CU_ASSERT_EQUAL(s.gpr[CPU_RBX], 0x9000);
 }
 
-CU_TestInfo load_tests[] = {
+const struct tap_case load_tests[] = {
 	{"multiboot, ELF32", multiboot_elf32},
 	{"virtual entry", virtual_entry},
 	{"multiboot flags that may be ignored", multiboot_wishes},
@@ -224,5 +224,5 @@ CU_TestInfo load_tests[] = {
 	{"where a header may be", header_at_the_last_place},
 	{"a segment above 4 GiB", segment_above_4_gib},
 	{"state at entry", entry_state},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

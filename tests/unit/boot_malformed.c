@@ -146,7 +146,7 @@ static void refuse(const struct image *im, const char *msg)
 	snprintf(line, sizeof(line), "dir/k.elf: %s", msg);
 	CU_ASSERT_EQUAL(machine_load(&m, im), -1);
 	if (strcmp(m.msg, line))
-		printf("\n    got      %s\n    expected %s", m.msg, line);
+		printf("# got      %s\n# expected %s\n", m.msg, line);
 	CU_ASSERT_STRING_EQUAL(m.msg, line);
 	CU_ASSERT(all_zero(&m, 0, 16 * MIB));
 	machine_close(&m);
@@ -266,7 +266,7 @@ static void message_buffers(void)
 	machine_close(&m);
 }
 
-CU_TestInfo malformed_tests[] = {
+const struct tap_case malformed_tests[] = {
 	{"one changed field, one line", every_line},
 	{"multiboot demands", demands},
 	{"nothing to load", nothing_to_load},
@@ -275,5 +275,5 @@ CU_TestInfo malformed_tests[] = {
 	{"no room for the information", no_room_for_information},
 	{"every prefix", every_prefix},
 	{"message buffers", message_buffers},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -163,22 +163,15 @@ char *temp_file(const void *bytes, size_t len)
 	return path;
 }
 
+static const struct tap_suite suites[] = {
+	{.name = "loading", .cases = load_tests},
+	{.name = "boot information", .cases = info_tests},
+	{.name = "malformed images", .cases = malformed_tests},
+	{.name = "files", .cases = file_tests},
+	TAP_END,
+};
+
 int main(void)
 {
-	CU_SuiteInfo suites[] = {
-		{"loading", NULL, NULL, NULL, NULL, load_tests},
-		{"boot information", NULL, NULL, NULL, NULL, info_tests},
-		{"malformed images", NULL, NULL, NULL, NULL, malformed_tests},
-		{"files", NULL, NULL, NULL, NULL, file_tests},
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failures;
-
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 2;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return tap_run_suites(suites);
 }

@@ -10,10 +10,10 @@
 #ifndef UMBRA_TESTS_BOOT_TEST_H
 #define UMBRA_TESTS_BOOT_TEST_H
 
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/tap.h"
 #include "vmm/boot/boot.h"
 
 #define MIB (1ull << 20)
@@ -56,6 +56,6 @@ bool all_zero(struct machine *m, uint64_t gpa, size_t len);
 /* A file of its own with these bytes; returns its path, to be freed after unlink(). */
 char *temp_file(const void *bytes, size_t len);
 
-extern CU_TestInfo load_tests[], info_tests[], malformed_tests[], file_tests[];
+extern const struct tap_case load_tests[], info_tests[], malformed_tests[], file_tests[];
 
 #endif

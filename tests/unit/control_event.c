@@ -178,7 +178,7 @@ static void test_many_threads(void)
 	rig_stop(&rig);
 }
 
-CU_TestInfo control_event_tests[] = {
+const struct tap_case control_event_tests[] = {
 	{"before_and_after_negotiation", test_before_and_after_negotiation},
 	{"caused_by_command", test_caused_by_command},
 	{"data", test_data},
@@ -186,5 +186,5 @@ CU_TestInfo control_event_tests[] = {
 	{"limit_rule", test_limit_rule},
 	{"queue_bound", test_queue_bound},
 	{"many_threads", test_many_threads},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -6,7 +6,7 @@
  * one JSON object, and a session that was resynchronised answers the next command. The first
  * byte of an input is the size of the pieces.
  *
- * Build it with all .c files of vmm/control and clang -fsanitize=fuzzer,address,undefined.
+ * make fuzz runs it with an engine, tests/fuzz/replay.c on its corpus.
  */
 #define _GNU_SOURCE 1 /* memmem */
 

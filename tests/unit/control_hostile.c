@@ -333,7 +333,7 @@ static void test_many_clients(void)
 	stop();
 }
 
-CU_TestInfo control_hostile_tests[] = {
+const struct tap_case control_hostile_tests[] = {
 	{"malformed", test_malformed},
 	{"resync", test_resync},
 	{"nul_bytes", test_nul_bytes},
@@ -348,5 +348,5 @@ CU_TestInfo control_hostile_tests[] = {
 	{"never_reads_events", test_never_reads_events},
 	{"flood", test_flood},
 	{"many_clients", test_many_clients},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -299,7 +299,7 @@ static void test_large_reply(void)
 	stop();
 }
 
-CU_TestInfo control_protocol_tests[] = {
+const struct tap_case control_protocol_tests[] = {
 	{"negotiation", test_negotiation},
 	{"oob", test_oob},
 	{"commands", test_commands},
@@ -312,5 +312,5 @@ CU_TestInfo control_protocol_tests[] = {
 	{"pipelined", test_pipelined},
 	{"single_bytes", test_single_bytes},
 	{"large_reply", test_large_reply},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

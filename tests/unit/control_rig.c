@@ -243,7 +243,7 @@ void expect_error(struct peer *p, const char *text, const char *class, const cha
 	CU_ASSERT_STRING_EQUAL(text_at(o, "error", "class"), class);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text_at(o, "error", "desc"), part));
 	if (!strstr(text_at(o, "error", "desc"), part))
-		printf("\n    %.60s: got %s\n", text, json_object_to_json_string(o));
+		printf("# %.60s: got %s\n", text, json_object_to_json_string(o));
 	json_object_put(o);
 }
 
@@ -255,7 +255,7 @@ void expect(struct peer *p, const char *text, const char *wanted)
 		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	CU_ASSERT_STRING_EQUAL(got, wanted);
 	if (strcmp(got, wanted) != 0)
-		printf("\n    %.60s: got %.200s\n", text, got);
+		printf("# %.60s: got %.200s\n", text, got);
 	json_object_put(o);
 }
 

@@ -6,9 +6,9 @@
 #ifndef UMBRA_TESTS_CONTROL_RIG_H
 #define UMBRA_TESTS_CONTROL_RIG_H
 
-#include <CUnit/CUnit.h>
 #include <stdatomic.h>
 
+#include "tests/unit/tap.h"
 #include "vmm/control/internal.h"
 
 #define NEGOTIATE "{\"execute\":\"qmp_capabilities\"}"
@@ -61,7 +61,7 @@ void expect_event(struct peer *p, const char *name);
 const char *text_at(struct json_object *o, const char *outer, const char *inner);
 
 /* The suites. */
-extern CU_TestInfo control_protocol_tests[], control_hostile_tests[], control_socket_tests[],
+extern const struct tap_case control_protocol_tests[], control_hostile_tests[], control_socket_tests[],
 	control_event_tests[];
 
 #endif

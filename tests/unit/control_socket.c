@@ -318,7 +318,7 @@ static void test_stop_with_clients(void)
 	CU_ASSERT_EQUAL(rmdir(rig.dir), 0);
 }
 
-CU_TestInfo control_socket_tests[] = {
+const struct tap_case control_socket_tests[] = {
 	{"mode", test_mode},
 	{"in_use", test_in_use},
 	{"dead_replaced", test_dead_replaced},
@@ -332,5 +332,5 @@ CU_TestInfo control_socket_tests[] = {
 	{"race_for_name", test_race_for_name},
 	{"no_descriptors", test_no_descriptors},
 	{"stop_with_clients", test_stop_with_clients},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -9,9 +9,9 @@
 #ifndef UMBRA_TESTS_CPU_BENCH_H
 #define UMBRA_TESTS_CPU_BENCH_H
 
-#include <CUnit/CUnit.h>
 #include <string.h>
 
+#include "tests/unit/tap.h"
 #include "vmm/cpu/deliver.h"
 #include "vmm/cpu/segment.h"
 #include "vmm/cpu/system.h"
@@ -94,8 +94,8 @@ uint64_t peek64(const struct bench *b, uint64_t at);
 		CU_ASSERT_STRING_EQUAL((b)->f.why, reason);                                        \
 	} while (0)
 
-/* The suites, one per file; each list ends with CU_TEST_INFO_NULL. */
-extern CU_TestInfo cpu_state_tests[], cpu_segment_tests[], cpu_linear_tests[], cpu_far_tests[],
+/* The suites, one per file; each list ends with TAP_NO_CASE. */
+extern const struct tap_case cpu_state_tests[], cpu_segment_tests[], cpu_linear_tests[], cpu_far_tests[],
 	cpu_iret_tests[], cpu_syscall_tests[], cpu_deliver_tests[], cpu_chain_tests[],
 	cpu_legacy_tests[], cpu_control_tests[], cpu_msr_tests[], cpu_io_tests[],
 	cpu_property_tests[];

@@ -208,7 +208,7 @@ static void retry_on_lost_race(void)
 	OK(b, cpu_deliver(&b->c, &page_fault, 0, &b->f));
 }
 
-CU_TestInfo cpu_chain_tests[] = {
+const struct tap_case cpu_chain_tests[] = {
 	{"error codes of the gate", gate_error_codes},
 	{"error codes of the handler", handler_error_codes},
 	{"IST beyond the TSS", ist_beyond_tss},
@@ -224,5 +224,5 @@ CU_TestInfo cpu_chain_tests[] = {
 	{"triple fault, no stack", triple_fault_by_stack},
 	{"host failure changes nothing", host_failure_restores},
 	{"lost race changes nothing", retry_on_lost_race},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

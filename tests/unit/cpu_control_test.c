@@ -238,7 +238,7 @@ static void xsetbv_checks(void)
 	FAULTS(b, xsetbv(b, 0, 7), VEC_GP, 0);
 }
 
-CU_TestInfo cpu_control_tests[] = {
+const struct tap_case cpu_control_tests[] = {
 	{"CR0 reserved bits", cr0_reserved},
 	{"long mode, in and out", long_mode_in_and_out},
 	{"leaving from 64-bit mode", leaving_from_64_bit_mode},
@@ -251,5 +251,5 @@ CU_TestInfo cpu_control_tests[] = {
 	{"SWAPGS", swapgs},
 	{"INVLPG and INVPCID", invalidations},
 	{"XSETBV", xsetbv_checks},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -179,7 +179,7 @@ static void handler_code_marked_accessed(void)
 	EQ(b->c.s.seg[CPU_CS].attr, 0xa09b);
 }
 
-CU_TestInfo cpu_deliver_tests[] = {
+const struct tap_case cpu_deliver_tests[] = {
 	{"#PF from ring 3", fault_from_user},
 	{"same level, alignment", same_level_aligns},
 	{"trap gate keeps IF", trap_gate_keeps_if},
@@ -193,5 +193,5 @@ CU_TestInfo cpu_deliver_tests[] = {
 	{"wakes a halted CPU", wakes_from_halt},
 	{"conforming handler", conforming_handler_stays_in_ring3},
 	{"handler's segment gets accessed", handler_code_marked_accessed},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

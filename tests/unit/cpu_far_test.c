@@ -235,7 +235,7 @@ static void task_switch_in_legacy_mode(void)
 	BROKEN(b, cpu_far_call(&b->c, TASK_SEL, 0, 4, 0, &b->f), "task switch not emulated");
 }
 
-CU_TestInfo cpu_far_tests[] = {
+const struct tap_case cpu_far_tests[] = {
 	{"real mode call and return", real_mode},
 	{"real mode stack wraps", real_mode_stack_wraps},
 	{"jump to compatibility mode and back", jmp_direct},
@@ -249,5 +249,5 @@ CU_TestInfo cpu_far_tests[] = {
 	{"32-bit gate, inner stack checks", gate32_inner_stack_checks},
 	{"return checks", ret_checks},
 	{"task switch", task_switch_in_legacy_mode},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

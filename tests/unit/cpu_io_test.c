@@ -95,12 +95,12 @@ static void bitmap_page_fault(void)
 	EQ(b->f.cr2, AT_TSS + 102);
 }
 
-CU_TestInfo cpu_io_tests[] = {
+const struct tap_case cpu_io_tests[] = {
 	{"by IOPL", by_iopl},
 	{"by bitmap", by_bitmap},
 	{"across bytes", across_bytes},
 	{"last byte and limit", last_byte},
 	{"no bitmap", no_bitmap},
 	{"page fault on the bitmap", bitmap_page_fault},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -216,7 +216,7 @@ static void pop_fault(void)
 	EQ(b->f.cr2, 0xe000);
 }
 
-CU_TestInfo cpu_iret_tests[] = {
+const struct tap_case cpu_iret_tests[] = {
 	{"real mode, 16-bit", real_16},
 	{"real mode, 32-bit flags", real_32_flags},
 	{"64-bit, same level pops SS:RSP", long_same_level_pops_stack},
@@ -230,5 +230,5 @@ CU_TestInfo cpu_iret_tests[] = {
 	{"32-bit, outer level", prot32_outer_level},
 	{"32-bit, not emulated", prot32_not_emulated},
 	{"page fault on a pop", pop_fault},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

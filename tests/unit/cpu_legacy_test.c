@@ -144,7 +144,7 @@ static void task_gate(void)
 	CU_ASSERT(memcmp(&b->before, &b->c.s, sizeof(b->before)) == 0);
 }
 
-CU_TestInfo cpu_legacy_tests[] = {
+const struct tap_case cpu_legacy_tests[] = {
 	{"real mode", real_mode},
 	{"real mode pushes no error code", real_mode_no_error_code},
 	{"real mode triple fault", real_mode_triple_fault},
@@ -155,5 +155,5 @@ CU_TestInfo cpu_legacy_tests[] = {
 	{"inner stack errors", inner_stack_errors},
 	{"stack limit", stack_limit},
 	{"task gate", task_gate},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

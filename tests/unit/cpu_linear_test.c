@@ -98,9 +98,9 @@ static void real_mode(void)
 	OK(b, LINEAR(CPU_CS, 0x10, 1, MEM_WRITE)); /* the type does not count */
 }
 
-CU_TestInfo cpu_linear_tests[] = {
+const struct tap_case cpu_linear_tests[] = {
 	{"64-bit bases", long_mode_bases}, {"64-bit canonical form", long_mode_canonical},
 	{"limit", legacy_limit},	   {"wrap at 4 GiB", legacy_wrap},
 	{"expand-down", expand_down},	   {"types", types},
-	{"real mode", real_mode},	   CU_TEST_INFO_NULL,
+	{"real mode", real_mode},	   TAP_NO_CASE,
 };

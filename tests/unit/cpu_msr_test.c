@@ -123,7 +123,7 @@ static void privilege(void)
 	FAULTS(b, cpu_rdmsr(&b->c, &b->f), VEC_GP, 0);
 }
 
-CU_TestInfo cpu_msr_tests[] = {
+const struct tap_case cpu_msr_tests[] = {
 	{"plain registers", plain_registers},
 	{"canonical and 32-bit ones", canonical_ones},
 	{"EFER", efer},
@@ -132,5 +132,5 @@ CU_TestInfo cpu_msr_tests[] = {
 	{"constants", constants},
 	{"the engine's own", engine_owned},
 	{"privilege", privilege},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -156,13 +156,13 @@ static void random_transfers(void)
 		uint64_t start = seed;
 
 		if (!round_holds(&done) && failed++ < 5)
-			printf("\n    round %u, seed %#llx", i, (unsigned long long)start);
+			printf("# round %u, seed %#llx\n", i, (unsigned long long)start);
 	}
 	EQ(failed, 0);
 	CU_ASSERT(done > ROUNDS / 8); /* else it tests only refusals */
 }
 
-CU_TestInfo cpu_property_tests[] = {
+const struct tap_case cpu_property_tests[] = {
 	{"random transfers", random_transfers},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -195,7 +195,7 @@ static void ltr_long_mode_16_bytes(void)
 	FAULTS(b, cpu_load_tr(&b->c, 8, &b->f), VEC_GP, 8);
 }
 
-CU_TestInfo cpu_segment_tests[] = {
+const struct tap_case cpu_segment_tests[] = {
 	{"real mode", real_mode_load},
 	{"virtual-8086 mode", v86_load},
 	{"decoding, accessed bit", decode_and_accessed_bit},
@@ -211,5 +211,5 @@ CU_TestInfo cpu_segment_tests[] = {
 	{"LLDT checks", lldt_checks},
 	{"LTR and the busy bit", ltr_busy},
 	{"LTR in long mode", ltr_long_mode_16_bytes},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

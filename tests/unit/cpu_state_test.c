@@ -110,7 +110,7 @@ static void print_fits_any_buffer(void)
 	EQ(strlen(small), 19);
 }
 
-CU_TestInfo cpu_state_tests[] = {
+const struct tap_case cpu_state_tests[] = {
 	{"reset, boot processor", reset_boot_processor},
 	{"reset, other processor", reset_other_processor},
 	{"SIPI starts at its page", sipi_starts_at_page},
@@ -118,5 +118,5 @@ CU_TestInfo cpu_state_tests[] = {
 	{"INIT keeps MSRs, CD and NW", init_keeps_msrs_and_cache_bits},
 	{"canonical addresses, 48 and 57 bits", canonical_48_and_57},
 	{"print fits any buffer", print_fits_any_buffer},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

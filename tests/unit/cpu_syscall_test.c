@@ -117,12 +117,12 @@ static void sysexit_checks(void)
 	FAULTS(b, cpu_sysenter(&b->c, &b->f), VEC_GP, 0);
 }
 
-CU_TestInfo cpu_syscall_tests[] = {
+const struct tap_case cpu_syscall_tests[] = {
 	{"SYSCALL and SYSRET", round_trip},
 	{"SYSRET to compatibility mode", sysret_to_compat},
 	{"#UD where not enabled", syscall_undefined},
 	{"SYSRET checks", sysret_checks},
 	{"SYSENTER and SYSEXIT", sysenter_sysexit_64},
 	{"SYSEXIT checks", sysexit_checks},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -2,37 +2,26 @@
  *
  * Runs the unit tests of vmm/cpu. Expected values are worked out by hand from the manuals.
  */
-#include <CUnit/Basic.h>
-
 #include "tests/unit/cpu_bench.h"
+
+static const struct tap_suite suites[] = {
+	{.name = "state", .cases = cpu_state_tests},
+	{.name = "segment", .cases = cpu_segment_tests},
+	{.name = "linear", .cases = cpu_linear_tests},
+	{.name = "far", .cases = cpu_far_tests},
+	{.name = "iret", .cases = cpu_iret_tests},
+	{.name = "syscall", .cases = cpu_syscall_tests},
+	{.name = "deliver", .cases = cpu_deliver_tests},
+	{.name = "chain", .cases = cpu_chain_tests},
+	{.name = "legacy", .cases = cpu_legacy_tests},
+	{.name = "control", .cases = cpu_control_tests},
+	{.name = "msr", .cases = cpu_msr_tests},
+	{.name = "io", .cases = cpu_io_tests},
+	{.name = "property", .cases = cpu_property_tests},
+	TAP_END,
+};
 
 int main(void)
 {
-	CU_SuiteInfo suites[] = {
-		{"state", NULL, NULL, NULL, NULL, cpu_state_tests},
-		{"segment", NULL, NULL, NULL, NULL, cpu_segment_tests},
-		{"linear", NULL, NULL, NULL, NULL, cpu_linear_tests},
-		{"far", NULL, NULL, NULL, NULL, cpu_far_tests},
-		{"iret", NULL, NULL, NULL, NULL, cpu_iret_tests},
-		{"syscall", NULL, NULL, NULL, NULL, cpu_syscall_tests},
-		{"deliver", NULL, NULL, NULL, NULL, cpu_deliver_tests},
-		{"chain", NULL, NULL, NULL, NULL, cpu_chain_tests},
-		{"legacy", NULL, NULL, NULL, NULL, cpu_legacy_tests},
-		{"control", NULL, NULL, NULL, NULL, cpu_control_tests},
-		{"msr", NULL, NULL, NULL, NULL, cpu_msr_tests},
-		{"io", NULL, NULL, NULL, NULL, cpu_io_tests},
-		{"property", NULL, NULL, NULL, NULL, cpu_property_tests},
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failures;
-
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	if (CU_register_suites(suites) != CUE_SUCCESS)
-		return 1;
-	CU_basic_set_mode(CU_BRM_NORMAL);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures != 0;
+	return tap_run_suites(suites);
 }

@@ -213,7 +213,7 @@ static void globally_disabled(void)
 	apic_box_close(&x);
 }
 
-CU_TestInfo apic_tests[] = {
+const struct tap_case apic_tests[] = {
 	{"state after INIT", state_after_reset},
 	{"access widths", page_access_widths},
 	{"raise, acknowledge, EOI", raise_ack_eoi},
@@ -224,5 +224,5 @@ CU_TestInfo apic_tests[] = {
 	{"writable bits", writable_bits},
 	{"error status", errors},
 	{"disabled by IA32_APIC_BASE", globally_disabled},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

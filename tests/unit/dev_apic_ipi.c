@@ -166,7 +166,7 @@ static void icr_reads_back(void)
 	apic_box_close(&x);
 }
 
-CU_TestInfo ipi_tests[] = {
+const struct tap_case ipi_tests[] = {
 	{"physical destinations and shorthands", physical_and_shorthand},
 	{"logical, flat", logical_flat},
 	{"logical, cluster", logical_cluster},
@@ -174,5 +174,5 @@ CU_TestInfo ipi_tests[] = {
 	{"INIT and SIPI", init_and_sipi},
 	{"NMI", nmi},
 	{"ICR reads back", icr_reads_back},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -134,8 +134,8 @@ static void storm_counts_nmis(void)
 	apic_box_close(&x);
 }
 
-CU_TestInfo thread_tests[] = {
+const struct tap_case thread_tests[] = {
 	{"IPIs between four threads, counts exact", counts_are_exact},
 	{"a storm of everything", storm_counts_nmis},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

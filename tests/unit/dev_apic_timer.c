@@ -167,7 +167,7 @@ static void mode_changes_disarm(void)
 	apic_box_close(&x);
 }
 
-CU_TestInfo timer_tests[] = {
+const struct tap_case timer_tests[] = {
 	{"one-shot", one_shot},
 	{"periodic keeps its phase", periodic},
 	{"divisors", divisors},
@@ -176,5 +176,5 @@ CU_TestInfo timer_tests[] = {
 	{"reading the count fires what is due", count_read_fires_what_is_due},
 	{"TSC deadline", tsc_deadline},
 	{"mode changes disarm", mode_changes_disarm},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -127,11 +127,11 @@ static void logical_ids(void)
 	apic_box_close(&x);
 }
 
-CU_TestInfo x2_tests[] = {
+const struct tap_case x2_tests[] = {
 	{"changes of mode", mode_transitions},
 	{"the page is gone, the state is kept", page_is_gone},
 	{"MSR access rules", msr_rules},
 	{"self-IPI", self_ipi},
 	{"logical ids and wide destinations", logical_ids},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

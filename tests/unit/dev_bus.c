@@ -220,7 +220,7 @@ static void legacy_ports_answer(void)
 	bus_destroy(b);
 }
 
-CU_TestInfo bus_tests[] = {
+const struct tap_case bus_tests[] = {
 	{"a port reaches its device", ports_reach_their_device},
 	{"ports nobody claims", ports_nobody_claims},
 	{"an access over a range's edge is split", ports_split_at_the_edge},
@@ -229,5 +229,5 @@ CU_TestInfo bus_tests[] = {
 	{"memory ranges' edges", mmio_edges_are_nobodys},
 	{"isa-debug-exit", debug_exit_reports_the_value},
 	{"legacy ports", legacy_ports_answer},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

@@ -128,25 +128,18 @@ int lapic_take(struct apic_box *x, unsigned cpu)
 	return vector;
 }
 
+static const struct tap_suite suites[] = {
+	{.name = "bus and ports", .cases = bus_tests},
+	{.name = "uart", .cases = uart_tests},
+	{.name = "apic", .cases = apic_tests},
+	{.name = "apic ipi", .cases = ipi_tests},
+	{.name = "apic timer", .cases = timer_tests},
+	{.name = "x2apic", .cases = x2_tests},
+	{.name = "apic threads", .cases = thread_tests},
+	TAP_END,
+};
+
 int main(void)
 {
-	CU_SuiteInfo suites[] = {
-		{"bus and ports", NULL, NULL, NULL, NULL, bus_tests},
-		{"uart", NULL, NULL, NULL, NULL, uart_tests},
-		{"apic", NULL, NULL, NULL, NULL, apic_tests},
-		{"apic ipi", NULL, NULL, NULL, NULL, ipi_tests},
-		{"apic timer", NULL, NULL, NULL, NULL, timer_tests},
-		{"x2apic", NULL, NULL, NULL, NULL, x2_tests},
-		{"apic threads", NULL, NULL, NULL, NULL, thread_tests},
-		CU_SUITE_INFO_NULL,
-	};
-	unsigned failures;
-
-	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-		return 2;
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return tap_run_suites(suites);
 }

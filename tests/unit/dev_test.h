@@ -5,10 +5,10 @@
 #ifndef UMBRA_TESTS_DEV_TEST_H
 #define UMBRA_TESTS_DEV_TEST_H
 
-#include <CUnit/Basic.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "tests/unit/tap.h"
 #include "vmm/dev/dev.h"
 
 #define TEST_CPUS 4
@@ -48,7 +48,7 @@ void lapic_enter_x2(struct apic_box *x, unsigned cpu);
 /* Takes the pending vector and ends it. */
 int lapic_take(struct apic_box *x, unsigned cpu);
 
-extern CU_TestInfo bus_tests[], uart_tests[], apic_tests[], ipi_tests[], timer_tests[], x2_tests[],
+extern const struct tap_case bus_tests[], uart_tests[], apic_tests[], ipi_tests[], timer_tests[], x2_tests[],
 	thread_tests[];
 
 #endif

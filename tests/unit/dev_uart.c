@@ -196,7 +196,7 @@ static void scratch_and_wide_access(void)
 	close_box(&x);
 }
 
-CU_TestInfo uart_tests[] = {
+const struct tap_case uart_tests[] = {
 	{"output goes line by line", output_goes_by_lines},
 	{"output goes when the buffer is full", output_goes_when_full},
 	{"line status", line_status},
@@ -206,5 +206,5 @@ CU_TestInfo uart_tests[] = {
 	{"loopback and overrun", loopback},
 	{"modem status", modem_status},
 	{"scratch register, wide accesses", scratch_and_wide_access},
-	CU_TEST_INFO_NULL,
+	TAP_NO_CASE,
 };

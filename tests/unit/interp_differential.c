@@ -428,9 +428,11 @@ static void differential(void)
 	CU_ASSERT_EQUAL(bad, 0);
 }
 
-void interp_differential_suite(void)
-{
-	CU_pSuite s = CU_add_suite("interp: against the processor", NULL, NULL);
-
-	CU_add_test(s, "random integer instructions", differential);
-}
+static const struct tap_case cases[] = {
+	{"random integer instructions", differential},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_differential_suite = {
+	.name = "against the processor",
+	.cases = cases,
+};

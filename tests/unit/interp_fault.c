@@ -219,16 +219,20 @@ static void unlocked(void)
 	CU_ASSERT_EQUAL(m->cmpxchgs, 0);
 }
 
-void interp_fault_suite(void)
-{
-	CU_pSuite s = CU_add_suite("interp: faults and locks", setup, teardown);
-
-	CU_add_test(s, "faults change nothing", precise_faults);
-	CU_add_test(s, "invalid instructions", invalid);
-	CU_add_test(s, "15 bytes and no more", too_long);
-	CU_add_test(s, "unknown instructions are named", not_emulated);
-	CU_add_test(s, "fetch across pages", fetch_across_pages);
-	CU_add_test(s, "LOCK retries", locked);
-	CU_add_test(s, "LOCK CMPXCHG that loses", locked_cmpxchg);
-	CU_add_test(s, "no LOCK", unlocked);
-}
+static const struct tap_case cases[] = {
+	{"faults change nothing", precise_faults},
+	{"invalid instructions", invalid},
+	{"15 bytes and no more", too_long},
+	{"unknown instructions are named", not_emulated},
+	{"fetch across pages", fetch_across_pages},
+	{"LOCK retries", locked},
+	{"LOCK CMPXCHG that loses", locked_cmpxchg},
+	{"no LOCK", unlocked},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_fault_suite = {
+	.name = "faults and locks",
+	.cases = cases,
+	.setup = setup,
+	.teardown = teardown,
+};

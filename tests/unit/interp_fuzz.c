@@ -113,9 +113,11 @@ static void fuzz(void)
 	machine_destroy(m);
 }
 
-void interp_fuzz_suite(void)
-{
-	CU_pSuite s = CU_add_suite("interp: random bytes", NULL, NULL);
-
-	CU_add_test(s, "a fault leaves the state alone", fuzz);
-}
+static const struct tap_case cases[] = {
+	{"a fault leaves the state alone", fuzz},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_fuzz_suite = {
+	.name = "random bytes",
+	.cases = cases,
+};

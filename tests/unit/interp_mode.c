@@ -343,22 +343,26 @@ static void lgdt16(void)
 	CU_ASSERT_EQUAL(s->gdtr.base, 0x44332211);
 }
 
-void interp_mode_suite(void)
-{
-	CU_pSuite p = CU_add_suite("interp: modes", setup, teardown);
-
-	CU_add_test(p, "trampoline from real mode to 64 bits", trampoline);
-	CU_add_test(p, "32-bit code", code32);
-	CU_add_test(p, "16-bit code", code16);
-	CU_add_test(p, "16-bit segment limit", limit16);
-	CU_add_test(p, "INT and IRET in real mode", int_real);
-	CU_add_test(p, "INT, #UD and IRET in protected mode", int_protected);
-	CU_add_test(p, "INT3 and IRET in long mode", int_long);
-	CU_add_test(p, "single-stepping", single_step);
-	CU_add_test(p, "MOV SS", stack_shadow);
-	CU_add_test(p, "SYSCALL, SYSRET", system_call);
-	CU_add_test(p, "branches", branches);
-	CU_add_test(p, "far pointers in memory", far_pointers);
-	CU_add_test(p, "decimal adjustment", decimal);
-	CU_add_test(p, "LGDT with 16 bits", lgdt16);
-}
+static const struct tap_case cases[] = {
+	{"trampoline from real mode to 64 bits", trampoline},
+	{"32-bit code", code32},
+	{"16-bit code", code16},
+	{"16-bit segment limit", limit16},
+	{"INT and IRET in real mode", int_real},
+	{"INT, #UD and IRET in protected mode", int_protected},
+	{"INT3 and IRET in long mode", int_long},
+	{"single-stepping", single_step},
+	{"MOV SS", stack_shadow},
+	{"SYSCALL, SYSRET", system_call},
+	{"branches", branches},
+	{"far pointers in memory", far_pointers},
+	{"decimal adjustment", decimal},
+	{"LGDT with 16 bits", lgdt16},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_mode_suite = {
+	.name = "modes",
+	.cases = cases,
+	.setup = setup,
+	.teardown = teardown,
+};

@@ -214,22 +214,26 @@ static void port_not_read(void)
 	CU_ASSERT_EQUAL(m->ins, 0);
 }
 
-void interp_string_suite(void)
-{
-	CU_pSuite s = CU_add_suite("interp: strings", setup, teardown);
-
-	CU_add_test(s, "STOS clears a page in chunks", clear_page);
-	CU_add_test(s, "MOVS copies a page in chunks", copy_page);
-	CU_add_test(s, "overlap by one byte", copy_overlapping);
-	CU_add_test(s, "overlap by three elements", copy_overlapping_gap);
-	CU_add_test(s, "downwards", copy_down);
-	CU_add_test(s, "fault in the second page", fault_in_second_page);
-	CU_add_test(s, "fault within an element", fault_within_element);
-	CU_add_test(s, "interrupted by the budget", interrupted);
-	CU_add_test(s, "a scan's fault keeps the flags", scan_fault_keeps_flags);
-	CU_add_test(s, "16-bit pointers wrap", wraps_at_64k);
-	CU_add_test(s, "segment override of the source", source_override);
-	CU_add_test(s, "REPNE MOVS", repne_is_rep);
-	CU_add_test(s, "INS and OUTS", ports);
-	CU_add_test(s, "INS into a read-only page", port_not_read);
-}
+static const struct tap_case cases[] = {
+	{"STOS clears a page in chunks", clear_page},
+	{"MOVS copies a page in chunks", copy_page},
+	{"overlap by one byte", copy_overlapping},
+	{"overlap by three elements", copy_overlapping_gap},
+	{"downwards", copy_down},
+	{"fault in the second page", fault_in_second_page},
+	{"fault within an element", fault_within_element},
+	{"interrupted by the budget", interrupted},
+	{"a scan's fault keeps the flags", scan_fault_keeps_flags},
+	{"16-bit pointers wrap", wraps_at_64k},
+	{"segment override of the source", source_override},
+	{"REPNE MOVS", repne_is_rep},
+	{"INS and OUTS", ports},
+	{"INS into a read-only page", port_not_read},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_string_suite = {
+	.name = "strings",
+	.cases = cases,
+	.setup = setup,
+	.teardown = teardown,
+};

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The suites of interp_test, one function per file, and what its arguments ask for.
+ * The suites of interp_test, one per file, and what its arguments ask for.
  */
 #ifndef TESTS_INTERP_SUITES_H
 #define TESTS_INTERP_SUITES_H
 
 #include <stdint.h>
+
+#include "tests/unit/tap.h"
 
 struct interp_options {
 	uint64_t seed;
@@ -14,11 +16,11 @@ struct interp_options {
 
 extern struct interp_options interp_options;
 
-void interp_differential_suite(void);
-void interp_string_suite(void);
-void interp_system_suite(void);
-void interp_mode_suite(void);
-void interp_fault_suite(void);
-void interp_fuzz_suite(void);
+extern const struct tap_suite interp_differential_suite;
+extern const struct tap_suite interp_string_suite;
+extern const struct tap_suite interp_system_suite;
+extern const struct tap_suite interp_mode_suite;
+extern const struct tap_suite interp_fault_suite;
+extern const struct tap_suite interp_fuzz_suite;
 
 #endif

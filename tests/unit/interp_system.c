@@ -338,23 +338,27 @@ static void vectors(void)
 	CU_ASSERT_EQUAL(m->fault.vector, VEC_NM);
 }
 
-void interp_system_suite(void)
-{
-	CU_pSuite p = CU_add_suite("interp: system instructions", setup, teardown);
-
-	CU_add_test(p, "privileged ones fault at CPL 3", privileged);
-	CU_add_test(p, "CLI, STI, HLT", interrupt_flag);
-	CU_add_test(p, "POPF by CPL and IOPL", popf);
-	CU_add_test(p, "PUSHF", pushf);
-	CU_add_test(p, "IN and OUT", ports);
-	CU_add_test(p, "CPUID, RDTSCP", identification);
-	CU_add_test(p, "LGDT, LIDT, SGDT", tables);
-	CU_add_test(p, "UMIP", umip);
-	CU_add_test(p, "control registers", control_registers);
-	CU_add_test(p, "INVLPG, INVPCID", invalidations);
-	CU_add_test(p, "SWAPGS, FSGSBASE", bases);
-	CU_add_test(p, "PKRU", protection_keys);
-	CU_add_test(p, "STAC, CLAC", access_check);
-	CU_add_test(p, "LAR, LSL, VERR, VERW", probes);
-	CU_add_test(p, "vector moves", vectors);
-}
+static const struct tap_case cases[] = {
+	{"privileged ones fault at CPL 3", privileged},
+	{"CLI, STI, HLT", interrupt_flag},
+	{"POPF by CPL and IOPL", popf},
+	{"PUSHF", pushf},
+	{"IN and OUT", ports},
+	{"CPUID, RDTSCP", identification},
+	{"LGDT, LIDT, SGDT", tables},
+	{"UMIP", umip},
+	{"control registers", control_registers},
+	{"INVLPG, INVPCID", invalidations},
+	{"SWAPGS, FSGSBASE", bases},
+	{"PKRU", protection_keys},
+	{"STAC, CLAC", access_check},
+	{"LAR, LSL, VERR, VERW", probes},
+	{"vector moves", vectors},
+	TAP_NO_CASE,
+};
+const struct tap_suite interp_system_suite = {
+	.name = "system instructions",
+	.cases = cases,
+	.setup = setup,
+	.teardown = teardown,
+};

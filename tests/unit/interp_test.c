@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <CUnit/Basic.h>
-
 #include "interp_machine.h"
 #include "interp_suites.h"
 
@@ -59,7 +57,10 @@ static bool parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	unsigned failures;
+	const struct tap_suite suites[] = {
+		interp_differential_suite, interp_string_suite, interp_system_suite,
+		interp_mode_suite, interp_fault_suite, interp_fuzz_suite, TAP_END,
+	};
 
 	if (argc == 2 && !strcmp(argv[1], "--bench"))
 		return bench();
@@ -68,16 +69,5 @@ int main(int argc, char **argv)
 			"usage: interp_test [--seed S] [--cases N | --case N] [--bench]\n");
 		return 2;
 	}
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 2;
-	interp_differential_suite();
-	interp_string_suite();
-	interp_system_suite();
-	interp_mode_suite();
-	interp_fault_suite();
-	interp_fuzz_suite();
-	CU_basic_run_tests();
-	failures = CU_get_number_of_failures();
-	CU_cleanup_registry();
-	return failures ? 1 : 0;
+	return tap_run_suites(suites);
 }

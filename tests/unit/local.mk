@@ -7,10 +7,37 @@ libtest_tap_la_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS)
 libtest_tap_la_LIBADD = $(CUNIT_LIBS)
 
 FRONT_UNIT_TESTS = tests/unit/test_sizes tests/unit/test_options
-check_PROGRAMS += $(FRONT_UNIT_TESTS)
-TESTS += $(FRONT_UNIT_TESTS)
 tests_unit_test_sizes_SOURCES = tests/unit/test_sizes.c
 tests_unit_test_sizes_LDADD = libtest-tap.la libumbra-front.la
 tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = libtest-tap.la libumbra-front.la
+
+VMM_UNIT_TESTS = tests/unit/cpu_test tests/unit/interp_test tests/unit/dev_test \
+	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test
+tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
+tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_interp_test_SOURCES = tests/unit/interp_differential.c tests/unit/interp_fault.c \
+	tests/unit/interp_forms.c tests/unit/interp_forms.h tests/unit/interp_fuzz.c \
+	tests/unit/interp_machine.c tests/unit/interp_machine.h tests/unit/interp_mode.c \
+	tests/unit/interp_native.c tests/unit/interp_native.h tests/unit/interp_string.c \
+	tests/unit/interp_suites.h tests/unit/interp_system.c tests/unit/interp_test.c
+tests_unit_interp_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_dev_test_SOURCES = tests/unit/dev_apic.c tests/unit/dev_apic_ipi.c \
+	tests/unit/dev_apic_threads.c tests/unit/dev_apic_timer.c tests/unit/dev_apic_x2.c \
+	tests/unit/dev_bus.c tests/unit/dev_test.c tests/unit/dev_test.h tests/unit/dev_uart.c
+tests_unit_dev_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_boot_test_SOURCES = tests/unit/boot_files.c tests/unit/boot_info.c \
+	tests/unit/boot_load.c tests/unit/boot_malformed.c tests/unit/boot_test.c \
+	tests/unit/boot_test.h
+tests_unit_boot_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_control_test_SOURCES = tests/unit/control_event.c tests/unit/control_hostile.c \
+	tests/unit/control_protocol.c tests/unit/control_rig.c tests/unit/control_rig.h \
+	tests/unit/control_socket.c tests/unit/control_test.c
+tests_unit_control_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_machine_test_SOURCES = tests/unit/machine_cpuid.c tests/unit/machine_exitstat.c \
+	tests/unit/machine_gate.c tests/unit/machine_test.c tests/unit/machine_test.h
+tests_unit_machine_test_LDADD = libtest-tap.la libvmm.la
+
+check_PROGRAMS += $(FRONT_UNIT_TESTS) $(VMM_UNIT_TESTS)
+TESTS += $(FRONT_UNIT_TESTS) $(VMM_UNIT_TESTS)
 endif

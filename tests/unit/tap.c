@@ -50,13 +50,13 @@ static void teardown_failed(const CU_pSuite suite)
 	failed++;
 }
 
-static int add_suite(const struct tap_suite *s)
+static int add_suite(const struct tap_suite *s, const char *only)
 {
 	CU_pSuite suite = CU_add_suite_with_setup_and_teardown(s->name, s->setup, s->teardown,
 							       s->each_setup, s->each_teardown);
 
 	for (const struct tap_case *c = s->cases; suite && c->name; c++)
-		if (!CU_add_test(suite, c->name, c->fn))
+		if ((!only || !strcmp(c->name, only)) && !CU_add_test(suite, c->name, c->fn))
 			return -1;
 	return suite ? 0 : -1;
 }
@@ -73,7 +73,7 @@ static int run_registry(void)
 	return failed || !number ? 1 : 0;
 }
 
-int tap_run_suites(const struct tap_suite *suites)
+int tap_run_named(const struct tap_suite *suites, const char *only)
 {
 	int code = 1;
 
@@ -81,7 +81,7 @@ int tap_run_suites(const struct tap_suite *suites)
 		printf("Bail out! CUnit: %s\n", CU_get_error_msg());
 		return 1;
 	}
-	for (; suites->name && !add_suite(suites); suites++)
+	for (; suites->name && !add_suite(suites, only); suites++)
 		;
 	if (suites->name)
 		printf("Bail out! CUnit: suite %s: %s\n", suites->name, CU_get_error_msg());
@@ -89,4 +89,9 @@ int tap_run_suites(const struct tap_suite *suites)
 		code = run_registry();
 	CU_cleanup_registry();
 	return code;
+}
+
+int tap_run_suites(const struct tap_suite *suites)
+{
+	return tap_run_named(suites, NULL);
 }

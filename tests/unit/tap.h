@@ -27,6 +27,10 @@ struct tap_suite {
 	void (*each_teardown)(void);
 };
 
+#define TAP_NO_CASE \
+	{           \
+		.name = NULL \
+	}
 #define TAP_END              \
 	{                    \
 		.name = NULL \
@@ -34,5 +38,7 @@ struct tap_suite {
 
 /* Returns what main() should: 0 if every test passed and at least one ran, else 1. */
 int tap_run_suites(const struct tap_suite *suites);
+/* The same with the cases of this name only; NULL for all. */
+int tap_run_named(const struct tap_suite *suites, const char *only);
 
 #endif

@@ -18,6 +18,7 @@ struct interp_info {
 	uint8_t bytes[15];
 	uint8_t len;
 	uint16_t mnemonic;  /* ZydisMnemonic */
+	bool returned;      /* an IRET of any size was done */
 	bool not_emulated;  /* with CPU_BROKEN: legal, but not known to us; f->why says it */
 	char text[96];      /* "not emulated: <bytes> <mnemonic>", only when not_emulated */
 };

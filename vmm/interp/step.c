@@ -169,9 +169,10 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 	r = x->h->flags ? check(x->h, s, x->f) : CPU_OK;
 	if (r == CPU_OK)
 		r = x->h->fn(x);
-	if (r == CPU_OK)
+	if (r == CPU_OK) {
 		retire(x, had_rf);
-	else if (x->not_emulated)
+		info->returned = x->h->fn == x_iret;
+	} else if (x->not_emulated)
 		describe(info, x->f);
 	return r;
 }
@@ -185,6 +186,7 @@ static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
 	info->rip = c->s.rip;
 	info->len = 0;
 	info->mnemonic = 0;
+	info->returned = false;
 	info->not_emulated = false;
 	info->text[0] = 0;
 	r = fetch_decode(in, c, &x.i, info, f);

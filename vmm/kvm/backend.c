@@ -11,12 +11,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vmm/kvm/kvm.h"
 
 static struct kvm_vcpu *kv_of(struct machine *m, struct sh_vcpu *v)
 {
-	return m->vcpu[sh_vcpu_index(v)].eng;
+	return m->vcpu[sh_vcpu_index(v)].eng; /* v's own thread asks */
 }
 
 static void mark_table(uint64_t *bits, const struct kvm_vm *vm, mfn_t table)
@@ -26,19 +27,53 @@ static void mark_table(uint64_t *bits, const struct kvm_vm *vm, mfn_t table)
 	bits[i / 64] |= 1ull << (i % 64);
 }
 
+static mfn_t touched_table(const struct kvm_vcpu *kv, uint64_t va)
+{
+	uint64_t window = gate_window_va(&kv->vm->gate, mfn_mpa(kv->vm->table_mfn));
+
+	return MFN(kv->vm->table_mfn.v + ((va - window) >> SH_PAGE_SHIFT));
+}
+
+static void queue_slot(struct kvm_vcpu *kv, uint64_t va)
+{
+	pthread_spin_lock(&kv->qlock);
+	if (kv->touches < KVM_TOUCHES) {
+		kv->touch[kv->touches++] = va;
+	} else {
+		mark_table(kv->table_bits, kv->vm, touched_table(kv, va));
+		kv->tables_marked = true;
+	}
+	pthread_spin_unlock(&kv->qlock);
+}
+
 void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot)
 {
-	if (kv->touches == KVM_TOUCHES) {
-		kvm_queue_table(kv, mpa_mfn(slot));
-		return;
-	}
-	kv->touch[kv->touches++] = gate_window_va(&kv->vm->gate, slot);
+	queue_slot(kv, gate_window_va(&kv->vm->gate, slot));
 }
 
 void kvm_queue_table(struct kvm_vcpu *kv, mfn_t table)
 {
+	pthread_spin_lock(&kv->qlock);
 	mark_table(kv->table_bits, kv->vm, table);
 	kv->tables_marked = true;
+	pthread_spin_unlock(&kv->qlock);
+}
+
+/* Queues on kv what is queued on other and may not have been done yet. */
+static void queue_copy(struct kvm_vcpu *kv, struct kvm_vcpu *other)
+{
+	uint64_t touch[KVM_TOUCHES];
+	unsigned n;
+
+	pthread_spin_lock(&other->qlock);
+	n = other->touches;
+	memcpy(touch, other->touch, n * sizeof(*touch));
+	for (uint32_t w = 0; other->tables_marked && w < (kv->vm->tables + 63) / 64; w++)
+		kv->table_bits[w] |= other->table_bits[w];
+	kv->tables_marked |= other->tables_marked;
+	pthread_spin_unlock(&other->qlock);
+	for (unsigned i = 0; i < n; i++)
+		queue_slot(kv, touch[i]);
 }
 
 void kvm_queue_invlpg(struct kvm_vcpu *kv, gva_t gva)
@@ -93,6 +128,47 @@ static void be_invalidate_all(void *ctx, struct sh_vcpu *cur)
 	kv_of(ctx, cur)->flush_all = true;
 }
 
+/* Every change made so far is seen by the hardware when this returns: cur's own, and those another
+ * vCPU has made but not yet taken to its gate. That one is outside the guest and will do them
+ * again, which does no harm; a third one must not run on what they replace meanwhile. */
+static void settle_touches(struct machine *m, struct kvm_vcpu *kv)
+{
+	struct kvm_vm *vm = kv->vm;
+
+	pthread_mutex_lock(&vm->vcpus_lock);
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vm->vcpu[i] && vm->vcpu[i] != kv)
+			queue_copy(kv, vm->vcpu[i]);
+	pthread_mutex_unlock(&vm->vcpus_lock);
+	if (kvm_gate_sync(kv))
+		machine_end(m, VERDICT_HOST, "the gate did not come back from a touch");
+}
+
+/* The same for a thread that is no vCPU: the tables are left for the next vCPU that enters. */
+static void leave_touches(struct machine *m)
+{
+	struct kvm_vm *vm = m->eng;
+
+	pthread_mutex_lock(&vm->vcpus_lock);
+	pthread_mutex_lock(&vm->foreign_lock);
+	for (unsigned i = 0; i < m->cfg.cpus; i++) {
+		struct kvm_vcpu *kv = vm->vcpu[i];
+
+		if (!kv)
+			continue;
+		pthread_spin_lock(&kv->qlock);
+		for (unsigned t = 0; t < kv->touches; t++)
+			mark_table(vm->foreign_bits, vm, touched_table(kv, kv->touch[t]));
+		for (uint32_t w = 0; kv->tables_marked && w < (vm->tables + 63) / 64; w++)
+			vm->foreign_bits[w] |= kv->table_bits[w];
+		if (kv->touches || kv->tables_marked)
+			atomic_store(&vm->foreign, true);
+		pthread_spin_unlock(&kv->qlock);
+	}
+	pthread_mutex_unlock(&vm->foreign_lock);
+	pthread_mutex_unlock(&vm->vcpus_lock);
+}
+
 /* Kicks are sent together and awaited together. */
 static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 {
@@ -100,11 +176,10 @@ static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 	unsigned kicked = 0;
 
 	if (cur) {
-		struct kvm_vcpu *kv = kv_of(m, cur);
-
-		if (kvm_gate_sync(kv))
-			machine_end(m, VERDICT_HOST, "the gate did not come back from a touch");
-		kv->flush_all = true;
+		settle_touches(m, kv_of(m, cur));
+		kv_of(m, cur)->flush_all = true;
+	} else {
+		leave_touches(m);
 	}
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		if (!cur || i != sh_vcpu_index(cur))
@@ -123,11 +198,13 @@ int kvm_take_foreign(struct kvm_vcpu *kv)
 	if (!atomic_load(&vm->foreign))
 		return 0;
 	pthread_mutex_lock(&vm->foreign_lock);
+	pthread_spin_lock(&kv->qlock);
 	for (uint32_t w = 0; w < (vm->tables + 63) / 64; w++) {
 		kv->table_bits[w] |= vm->foreign_bits[w];
 		vm->foreign_bits[w] = 0;
 	}
 	kv->tables_marked = true;
+	pthread_spin_unlock(&kv->qlock);
 	err = kvm_gate_sync(kv);
 	atomic_store(&vm->foreign, false);
 	pthread_mutex_unlock(&vm->foreign_lock);

@@ -79,6 +79,13 @@ static void destroy(struct machine *m)
 	m->eng = NULL;
 }
 
+static void enlist(struct kvm_vm *vm, unsigned index, struct kvm_vcpu *kv)
+{
+	pthread_mutex_lock(&vm->vcpus_lock);
+	vm->vcpu[index] = kv;
+	pthread_mutex_unlock(&vm->vcpus_lock);
+}
+
 static int vcpu_create(struct vcpu *v)
 {
 	struct kvm_vcpu *kv = calloc(1, sizeof(*kv));
@@ -93,6 +100,7 @@ static int vcpu_create(struct vcpu *v)
 		return err;
 	}
 	v->eng = kv;
+	enlist(v->m->eng, v->index, kv);
 	kvm_kick_arm(kv->run);
 	return 0;
 }
@@ -102,6 +110,7 @@ static void vcpu_destroy(struct vcpu *v)
 	if (!v->eng)
 		return;
 	kvm_kick_arm(NULL);
+	enlist(v->m->eng, v->index, NULL);
 	kvm_vcpu_close(v->eng);
 	free(v->eng);
 	v->eng = NULL;

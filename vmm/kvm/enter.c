@@ -115,32 +115,46 @@ static unsigned put_tables(struct kvm_vcpu *kv, uint64_t *item, unsigned room)
 {
 	unsigned n = 0;
 
-	for (uint32_t w = 0; w < (kv->vm->tables + 63) / 64 && n < room; w++)
-		while (kv->table_bits[w] && n < room) {
-			unsigned b = (unsigned)__builtin_ctzll(kv->table_bits[w]);
+	for (uint32_t w = 0; w < (kv->vm->tables + 63) / 64; w++)
+		for (uint64_t left = kv->table_bits[w]; left && n < room; left &= left - 1) {
+			unsigned b = (unsigned)__builtin_ctzll(left);
 			mfn_t table = MFN(kv->vm->table_mfn.v + w * 64 + b);
 
-			kv->table_bits[w] &= kv->table_bits[w] - 1;
 			item[n++] = gate_window_va(&kv->vm->gate, mfn_mpa(table));
 		}
-	if (n < room)
-		kv->tables_marked = false;
 	return n;
 }
 
-/* Fills the command page and the registers gate_work takes. Everything queued that fits is put
- * there; marks of tables that don't fit stay for another run. */
+/* The marks of tables that the gate has been through. */
+static void clear_tables(struct kvm_vcpu *kv, const uint64_t *item, unsigned n)
+{
+	uint64_t first = gate_window_va(&kv->vm->gate, mfn_mpa(kv->vm->table_mfn));
+	uint64_t left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t t = (item[i] - first) >> SH_PAGE_SHIFT;
+
+		kv->table_bits[t / 64] &= ~(1ull << (t % 64));
+	}
+	for (uint32_t w = 0; w < (kv->vm->tables + 63) / 64; w++)
+		left |= kv->table_bits[w];
+	kv->tables_marked = left != 0;
+}
+
+/* Fills the command page and the registers gate_work takes. On the way into the guest no table is
+ * marked: kvm_enter() has seen to those before. What is queued stays queued until the gate has done
+ * it, so that a shootdown on another thread finds it. */
 static void put_work(struct kvm_vcpu *kv, struct kvm_regs *r, bool touches_only, uint64_t cr3)
 {
 	uint64_t *item = cmd_page(kv);
 	unsigned n = kv->touches, t = 0, i = 0;
 
 	memcpy(item, kv->touch, n * sizeof(*item));
-	if (kv->tables_marked)
-		t = put_tables(kv, item + n, KVM_ITEMS - n - KVM_INVLPGS);
+	if (touches_only && kv->tables_marked)
+		t = put_tables(kv, item + n, KVM_ITEMS - n);
 	if (!touches_only) {
 		i = kv->flush_all ? 0 : kv->invlpgs;
-		memcpy(item + n + t, kv->invlpg, i * sizeof(*item));
+		memcpy(item + n, kv->invlpg, i * sizeof(*item));
 	}
 	r->rsi = gate_cpu_va(kv->index, GATE_CPU_CMD);
 	r->rcx = n;
@@ -175,33 +189,46 @@ static bool left_by_out(const struct kvm_run *run)
 	       run->s.regs.sregs.cs.dpl == 0;
 }
 
-int kvm_gate_sync(struct kvm_vcpu *kv)
+/* One run of the gate through what is queued, without entering the guest. */
+static int sync_once(struct kvm_vcpu *kv)
 {
 	struct kvm_run *run = kv->run;
+	struct kvm_regs *r = &run->s.regs.regs;
 	uint64_t *stack = cmd_page(kv) + CMD_STACK / 8;
+	unsigned tables;
+	int err;
 
-	while (kv->touches || kv->tables_marked) {
-		struct kvm_regs *r = &run->s.regs.regs;
-		int err;
-
-		memset(r, 0, sizeof(*r));
-		put_work(kv, r, true, 0);
-		stack[0] = gate_label(gate_done);
-		r->rsp = gate_cpu_va(kv->index, GATE_CPU_CMD) + CMD_STACK;
-		r->rflags = RFL_FIXED;
-		set_cpl(kv, 0);
-		run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-		do {
-			run->immediate_exit = 0;
-			err = run_once(kv);
-		} while (err == -EINTR || err == -EAGAIN);
-		if (err)
-			return err;
-		if (!left_by_out(run) || run->io.port != GATE_PORT_DONE)
-			return -EIO;
-		kv->touches = 0;
-	}
+	memset(r, 0, sizeof(*r));
+	put_work(kv, r, true, 0);
+	tables = (unsigned)r->rdx;
+	stack[0] = gate_label(gate_done);
+	r->rsp = gate_cpu_va(kv->index, GATE_CPU_CMD) + CMD_STACK;
+	r->rflags = RFL_FIXED;
+	set_cpl(kv, 0);
+	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	do {
+		run->immediate_exit = 0;
+		err = run_once(kv);
+	} while (err == -EINTR || err == -EAGAIN);
+	if (err)
+		return err;
+	if (!left_by_out(run) || run->io.port != GATE_PORT_DONE)
+		return -EIO;
+	pthread_spin_lock(&kv->qlock);
+	if (tables)
+		clear_tables(kv, cmd_page(kv) + kv->touches, tables);
+	kv->touches = 0;
+	pthread_spin_unlock(&kv->qlock);
 	return 0;
+}
+
+int kvm_gate_sync(struct kvm_vcpu *kv)
+{
+	int err = 0;
+
+	while (!err && (kv->touches || kv->tables_marked))
+		err = sync_once(kv);
+	return err;
 }
 
 /* ---- entering ---- */
@@ -226,15 +253,15 @@ static void prepare_gate(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	r->rsp = va;
 	r->rflags = RFL_FIXED;
 	set_cpl(kv, 0);
-	if (kv->touches == 1 && !kv->tables_marked && !kv->invlpgs && !kv->flush_all) {
+	if (kv->touches == 1 && !kv->invlpgs && !kv->flush_all) {
 		r->rip = gate_label(gate_touch_iret);
 		r->rdi = kv->touch[0];
 		*s++ = e->gpr[CPU_RDI];
-	} else if (kv->invlpgs == 1 && !kv->touches && !kv->tables_marked && !kv->flush_all) {
+	} else if (kv->invlpgs == 1 && !kv->touches && !kv->flush_all) {
 		r->rip = gate_label(gate_invlpg_iret);
 		r->rdi = kv->invlpg[0];
 		*s++ = e->gpr[CPU_RDI];
-	} else if (kv->touches || kv->tables_marked || kv->invlpgs || kv->flush_all) {
+	} else if (kv->touches || kv->invlpgs || kv->flush_all) {
 		put_work(kv, r, false, mfn_mpa(e->root).v);
 		*s++ = gate_label(gate_pop_iret);
 		*s++ = e->gpr[CPU_RAX];
@@ -276,8 +303,7 @@ static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 		kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
 	set_bases(kv, e);
-	if (kv->vm->facts.enter_direct && !kv->touches && !kv->tables_marked && !kv->invlpgs &&
-	    !kv->flush_all)
+	if (kv->vm->facts.enter_direct && !kv->touches && !kv->invlpgs && !kv->flush_all)
 		prepare_direct(kv, e);
 	else
 		prepare_gate(kv, e);
@@ -286,7 +312,11 @@ static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 
 static void work_done(struct kvm_vcpu *kv)
 {
-	kv->touches = 0;
+	if (kv->touches) {
+		pthread_spin_lock(&kv->qlock);
+		kv->touches = 0;
+		pthread_spin_unlock(&kv->qlock);
+	}
 	kv->invlpgs = 0;
 	kv->flush_all = false;
 }
@@ -404,7 +434,7 @@ enum kvm_left kvm_enter(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_
 	bool again;
 	int err;
 
-	/* More marks than one command page holds: rare, and not worth a loop in the gate. */
+	/* Tables go out of use rarely; not worth a way of its own through the gate. */
 	if (kv->tables_marked && kvm_gate_sync(kv))
 		return host_error(x, EIO, "the gate did not come back");
 	prepare(kv, e);

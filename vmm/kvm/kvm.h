@@ -49,6 +49,10 @@ struct kvm_vm {
 	struct kvm_facts facts;
 	struct kvm_cpuid2 *cpuid;
 
+	/* The vCPUs that exist, for shootdowns. Lock: vcpus_lock, a leaf but for qlock. */
+	pthread_mutex_t vcpus_lock;
+	struct kvm_vcpu *vcpu[MACHINE_MAX_CPUS];
+
 	/* Touches queued by threads that are no vCPU: whole tables. */
 	pthread_mutex_t foreign_lock;
 	uint64_t *foreign_bits;
@@ -61,7 +65,10 @@ struct kvm_vcpu {
 	int fd;
 	struct kvm_run *run;
 
-	/* Work for the next entry. */
+	/* Work for the next entry. The vCPU's thread alone adds and removes; qlock is for a
+	 * shootdown on another thread that looks for touches not yet done (one at a time: the
+	 * shadow MMU's lock is held over it). It is a leaf. */
+	pthread_spinlock_t qlock;
 	uint64_t touch[KVM_TOUCHES], invlpg[KVM_INVLPGS];
 	unsigned touches, invlpgs;
 	bool tables_marked, flush_all;

@@ -133,8 +133,11 @@ static int run_probe(struct probe *p, struct kvm_facts *f)
 	int err = 0;
 
 	p->vm.facts.enter_direct = false;
-	f->touch_works = always_seen(p, BY_TOUCH | BY_INVLPG, &err);
+	/* First, while no store inside the VM has been made to the table: after one, a host that
+	 * shadows lets the table go out of step until the next load of CR3, and reads it again at
+	 * an INVLPG as if it were direct. */
 	f->update_gated = !always_seen(p, BY_INVLPG, &err);
+	f->touch_works = always_seen(p, BY_TOUCH | BY_INVLPG, &err);
 	f->np_to_p_seen = always_seen(p, FROM_NONE, &err);
 	/* Loading CPL 3 state and CR3 by registers saves two interpreted ring-0 instructions where
 	 * ring 0 is interpreted, which is where tables are gated; elsewhere IRETQ is as good. */

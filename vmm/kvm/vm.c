@@ -36,6 +36,7 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 
 	vm->fd = -1;
 	pthread_mutex_init(&vm->foreign_lock, NULL);
+	pthread_mutex_init(&vm->vcpus_lock, NULL);
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0) {
 		int err = errno;
@@ -168,6 +169,7 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 	free(vm->foreign_bits);
 	free(vm->cpuid);
 	pthread_mutex_destroy(&vm->foreign_lock);
+	pthread_mutex_destroy(&vm->vcpus_lock);
 }
 
 uint64_t *kvm_table(struct kvm_vm *vm, uint32_t i)
@@ -235,6 +237,7 @@ int kvm_vcpu_open(struct kvm_vm *vm, unsigned index, struct kvm_vcpu *kv)
 	int err;
 
 	memset(kv, 0, sizeof(*kv));
+	pthread_spin_init(&kv->qlock, PTHREAD_PROCESS_PRIVATE);
 	kv->vm = vm;
 	kv->index = index;
 	kv->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);

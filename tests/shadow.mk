@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Tests of the shadow MMU.
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
+	tests/unit/shadow_mutants
+TESTS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
+	tests/unit/shadow_mutants
+
+shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
+	tests/unit/fake_engine.c tests/unit/fake_engine.h \
+	tests/unit/fake_hardware.c tests/unit/fake_hardware.h \
+	tests/unit/shadow_fixture.c tests/unit/shadow_fixture.h
+shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_audit.c \
+	tests/unit/shadow_exhaustive.c tests/unit/shadow_fault.c tests/unit/shadow_gmem.c \
+	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_walk.c \
+	tests/unit/shadow_write.c
+shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
+
+tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests/unit/shadow_test.c
+tests_unit_shadow_test_LDADD = $(shadow_test_libs)
+
+tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/unit/shadow_program.c \
+	tests/unit/shadow_program.h tests/unit/shadow_prop.c
+tests_unit_shadow_prop_LDADD = $(shadow_test_libs)
+
+tests_unit_shadow_threads_SOURCES = $(shadow_test_base) tests/unit/shadow_threads.c
+tests_unit_shadow_threads_LDADD = $(shadow_test_libs)
+
+# The library once more, with the named bugs in it.
+noinst_LTLIBRARIES += libumbra-shadow-mutants.la
+libumbra_shadow_mutants_la_SOURCES = $(shadow_sources)
+libumbra_shadow_mutants_la_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+libumbra_shadow_mutants_la_LIBADD = $(URCU_LIBS) -lpthread
+
+tests_unit_shadow_mutants_SOURCES = $(shadow_test_base) $(shadow_test_suites) \
+	tests/unit/shadow_mutants.c
+tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
+
+endif
+
+# What the library alone costs: `make bench` prints it.
+noinst_PROGRAMS += tests/bench/shadow_bench
+tests_bench_shadow_bench_SOURCES = tests/bench/shadow_bench.c
+tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
+
+.PHONY: bench
+bench: tests/bench/shadow_bench$(EXEEXT)
+	$(AM_V_at)tests/bench/shadow_bench$(EXEEXT)

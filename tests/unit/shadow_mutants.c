@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Do the tests have teeth? Each named bug of shadow/mutant.h is switched on in a child process, and
+ * the test named for it must fail there, or hang, or crash; with the bug off it must pass.
+ * Linked with a build of the library that has the bugs in it (UMBRA_MUTANTS).
+ * Read first: shadow_fixture.h, shadow/mutant.h.
+ */
+#include <CUnit/Basic.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <urcu/urcu-memb.h>
+
+#include "shadow/mutant.h"
+#include "tests/unit/shadow_fixture.h"
+
+static const struct {
+	const struct fx_case *suite;
+	const char *test;
+} killer[SH_MUTANTS] = {
+	[SH_MUT_ACCESS_NOT_IN_KEY] = {suite_rights, "a table shared under different rights"},
+	[SH_MUT_NX_NOT_IN_ROLE] = {suite_rights, "EFER.NXE"},
+	[SH_MUT_NO_WRITE_PROTECT] = {suite_write, "a writable page becomes a table"},
+	[SH_MUT_NO_FLUSH_ON_TRACK] = {suite_write, "a writable page becomes a table"},
+	[SH_MUT_WALK_NOT_REVALIDATED] = {suite_race,
+					 "the guest entry is read again before the install"},
+	[SH_MUT_D_NOT_REQUIRED] = {suite_fault, "D on the first write"},
+	[SH_MUT_STALE_RMAP] = {suite_fault, "INVLPG after a change"},
+	[SH_MUT_CHILD_KEY_UNCHECKED] = {suite_large, "D of a large page"},
+	[SH_MUT_TRACKED_WRITE_LOST] = {suite_write, "tracked writes of 1, 2, 4 and 8 bytes"},
+	[SH_MUT_FREE_WITHOUT_FLUSH] = {suite_reclaim, "tables reused after a shootdown only"},
+	[SH_MUT_A_LEAF_ONLY] = {suite_race, "a lost exchange restarts the walk"},
+	[SH_MUT_USER_VIEW_SUPERVISOR] = {suite_rights, "the user view has no supervisor page"},
+	[SH_MUT_WP_IGNORED] = {suite_rights, "CR0.WP"},
+	[SH_MUT_SMEP_IGNORED] = {suite_rights, "CR4.SMEP"},
+	[SH_MUT_INHERIT_INVALID] = {suite_reclaim, "many address spaces at the least limit"},
+	[SH_MUT_DROP_NOT_COUNTED] = {suite_write, "a dropped translation, then a table"},
+};
+
+static void (*find(const struct fx_case *suite, const char *name))(void)
+{
+	for (; suite->name; suite++)
+		if (!strcmp(suite->name, name))
+			return suite->fn;
+	return NULL;
+}
+
+/* In the child: the number of failed assertions, 0 or 1. */
+static int run_test(enum sh_mutant m, bool on, void (*fn)(void))
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	dup2(null, 1);
+	dup2(null, 2);
+	alarm(10);
+	sh_mutant_on[m] = on;
+	urcu_memb_register_thread();
+	CU_initialize_registry();
+	CU_add_test(CU_add_suite("mutant", NULL, NULL), "test", fn);
+	CU_basic_set_mode(CU_BRM_SILENT);
+	CU_basic_run_tests();
+	return CU_get_number_of_failures() != 0;
+}
+
+/* Whether the test fails. */
+static bool fails(enum sh_mutant m, bool on, void (*fn)(void))
+{
+	pid_t pid;
+	int status = 0;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(run_test(m, on, fn));
+	waitpid(pid, &status, 0);
+	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+int main(void)
+{
+	unsigned killed = 0;
+
+	for (unsigned m = 0; m < SH_MUTANTS; m++) {
+		void (*fn)(void) = killer[m].test ? find(killer[m].suite, killer[m].test) : NULL;
+		bool dies = fn && fails(m, true, fn), clean = fn && !fails(m, false, fn);
+
+		printf("%-22s %s by \"%s\"%s\n", sh_mutant_names[m], dies ? "killed" : "SURVIVES",
+		       killer[m].test ? killer[m].test : "no test",
+		       clean ? "" : ", which FAILS WITHOUT IT");
+		killed += dies && clean;
+	}
+	printf("%u of %u mutants killed\n", killed, SH_MUTANTS);
+	return killed != SH_MUTANTS;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Random guest programs for the property test. A program is a seed and a list of step numbers; what
+ * a step does depends on the seed and its own number only, so that steps can be left out one by one
+ * and the rest stays the same. Read first: shadow_fixture.h.
+ */
+#ifndef UMBRA_TESTS_SHADOW_PROGRAM_H
+#define UMBRA_TESTS_SHADOW_PROGRAM_H
+
+#include <stddef.h>
+
+#include "tests/unit/shadow_fixture.h"
+
+struct program {
+	uint64_t seed;
+	struct fake_config cfg;
+	unsigned audit_every;
+	const uint32_t *step; /* numbers of the steps to do */
+	size_t steps;
+};
+
+struct verdict {
+	bool failed;
+	uint32_t at; /* number of the step */
+	char why[400];
+	/* What the run exercised. */
+	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes;
+};
+
+void program_run(const struct program *p, struct verdict *v);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Property test: random programs in every configuration.
+ *   shadow_prop [--steps N] [--seed S] [--config C]
+ * The default runs all configurations, 200000 steps together. A failure prints one line that
+ * reproduces it and the steps that are left when all that don't matter are taken out.
+ * Read first: shadow_program.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu/urcu-memb.h>
+
+#include "tests/unit/shadow_program.h"
+
+#define CONFIGS 16u
+
+/* Configuration c: techniques all on, all off or mixed; few or many tables; KVM's tables or ours;
+ * each with what goes well with it. */
+static struct fake_config config_of(unsigned c, uint64_t seed)
+{
+	struct fake_config cfg;
+	unsigned technique = c & 3;
+
+	fake_defaults(&cfg);
+	cfg.vcpus = 2;
+	cfg.seed = seed | 1;
+	for (unsigned o = 0; o < SH_OPTIONS; o++)
+		cfg.options.on[o] = technique == 0 || (technique > 1 && (seed + c) >> o & 1);
+	cfg.limit = c & 4 ? SH_MIN_TABLES + 4 : 0;
+	cfg.gated = c & 8;
+	cfg.tagged = (c ^ seed) & 1;
+	cfg.pde_cache = !cfg.gated && technique == 3;
+	cfg.evict = technique == 2 ? 7 : 0;
+	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : 4u << 20;
+	return cfg;
+}
+
+static bool fails(struct program *p, const uint32_t *step, size_t n, struct verdict *v)
+{
+	p->step = step;
+	p->steps = n;
+	p->audit_every = 1;
+	program_run(p, v);
+	return v->failed;
+}
+
+/* Takes out ever smaller pieces as long as the rest still fails. */
+static size_t shrink(struct program *p, uint32_t *step, size_t n, struct verdict *v)
+{
+	uint32_t *try = malloc(n * sizeof(*try));
+
+	for (size_t piece = n / 2; piece && try; piece /= 2)
+		for (size_t at = 0; at + piece <= n;) {
+			memcpy(try, step, at * sizeof(*try));
+			memcpy(try + at, step + at + piece, (n - at - piece) * sizeof(*try));
+			if (!fails(p, try, n - piece, v)) {
+				at += piece;
+				continue;
+			}
+			n -= piece;
+			memcpy(step, try, n * sizeof(*try));
+		}
+	free(try);
+	fails(p, step, n, v);
+	return n;
+}
+
+static void report(struct program *p, unsigned c, uint32_t *step, size_t n, struct verdict *v)
+{
+	printf("FAILED: %s\nreproduce: shadow_prop --config %u --seed %lu --steps %zu\n", v->why, c,
+	       (unsigned long)(p->seed - c * 1000003ull), n);
+	fflush(stdout);
+	n = shrink(p, step, v->at + 1, v);
+	printf("shrunk to %zu steps: %s\n ", n, v->why);
+	for (size_t i = 0; i < n; i++)
+		printf(" %u", step[i]);
+	printf("\n");
+}
+
+static bool run_config(unsigned c, uint64_t seed, size_t steps)
+{
+	struct program p = {.seed = seed + c * 1000003ull, .cfg = config_of(c, seed), .audit_every = 64};
+	uint32_t *step = malloc(steps * sizeof(*step));
+	struct verdict v;
+
+	for (size_t i = 0; i < steps; i++)
+		step[i] = (uint32_t)i;
+	p.step = step;
+	p.steps = steps;
+	program_run(&p, &v);
+	if (v.failed)
+		report(&p, c, step, steps, &v);
+	else
+		printf("config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu true "
+		       "faults, %lu tracked writes\n", c, steps, (unsigned long)v.accesses,
+		       (unsigned long)v.hits, (unsigned long)v.emulated,
+		       (unsigned long)v.faults_true, (unsigned long)v.tracked_writes);
+	free(step);
+	return !v.failed;
+}
+
+int main(int argc, char **argv)
+{
+	size_t steps = 200000;
+	uint64_t seed = 1;
+	int only = -1, failed = 0;
+
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (!strcmp(argv[i], "--steps"))
+			steps = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--seed"))
+			seed = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--config"))
+			only = atoi(argv[i + 1]);
+	}
+	urcu_memb_register_thread();
+	for (unsigned c = 0; c < CONFIGS; c++)
+		if (only < 0 || c == (unsigned)only)
+			failed += !run_config(c, seed, only < 0 ? steps / CONFIGS : steps);
+	urcu_memb_unregister_thread();
+	return failed != 0;
+}

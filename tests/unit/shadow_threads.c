@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Stress with real threads: four vCPUs fault, store into tables natively or by emulation, switch
+ * address spaces and invalidate, while a device writes tables too and a monitor looks on. At the
+ * end: audit, leaks, and every address of every vCPU held against the reference. Meant for
+ * -fsanitize=thread as well. Argument: milliseconds, default 2000.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <urcu/urcu-memb.h>
+
+#include "tests/unit/shadow_fixture.h"
+
+#define THREADS 4u
+#define TABLES  8u
+
+static struct fake f;
+static _Atomic bool stop;
+static _Atomic uint64_t done, bad;
+
+static uint64_t rnd(uint64_t *x)
+{
+	*x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
+	return *x;
+}
+
+static uint64_t entry(uint64_t *x)
+{
+	uint64_t r = rnd(x);
+
+	return (r % TABLES << 12) | T_RWU | (r & 0x100000 ? PTE_D : 0) |
+	       (r & 0x700000 ? 0 : PTE_PS) * (r >> 32 & 1);
+}
+
+static uint64_t address(uint64_t *x)
+{
+	uint64_t va = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		va = va << 9 | (rnd(x) & 1);
+	return va << 12 | (rnd(x) & 1) << 3;
+}
+
+static void vcpu_step(unsigned i, uint64_t *x)
+{
+	uint64_t r = rnd(x) % 100, v = entry(x);
+	struct sh_regs regs;
+
+	if (r < 85) {
+		unsigned flags = (r & 1 ? SH_WRITE : 0) | (r & 2 ? SH_USER : 0);
+		struct fake_result got = fake_access(&f, i, address(x), flags, &v, 8);
+
+		if ((got.kind == FAKE_HOST || got.kind == FAKE_STUCK) &&
+		    atomic_fetch_add(&bad, 1) < 3)
+			printf("vCPU %u: %s, last %d after %u faults\n", i,
+			       got.kind == FAKE_HOST ? "error" : "stuck", got.last, got.faults);
+	} else if (r < 92) {
+		sh_write(f.mmu, f.vcpu[i].v, GPA(rnd(x) % TABLES << 12 | (r & 1) << 3), &v, 8);
+	} else if (r < 97) {
+		fx_invlpg(&f, i, address(x));
+	} else {
+		regs = fx_regs(rnd(x) % TABLES);
+		regs.cr0 ^= r & 1 ? R_WP : 0;
+		fake_set_regs(&f, i, &regs, true);
+	}
+}
+
+static void *vcpu_main(void *arg)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+	uint64_t x = 0x9e3779b97f4a7c15ull * (i + 1);
+
+	urcu_memb_register_thread();
+	while (!atomic_load(&stop)) {
+		vcpu_step(i, &x);
+		atomic_fetch_add(&done, 1);
+	}
+	gmem_thread_exit(f.gm);
+	urcu_memb_unregister_thread();
+	return NULL;
+}
+
+static void *device_main(void *arg)
+{
+	uint64_t x = 77;
+
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		uint64_t v = entry(&x);
+
+		sh_write(f.mmu, NULL, GPA(rnd(&x) % TABLES << 12 | (rnd(&x) & 1) << 3), &v, 8);
+		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+	}
+	gmem_thread_exit(f.gm);
+	return NULL;
+}
+
+static void *monitor_main(void *arg)
+{
+	struct sh_root_info info[16];
+	struct sh_path path;
+	struct sh_stats st;
+
+	(void)arg;
+	urcu_memb_register_thread();
+	while (!atomic_load(&stop)) {
+		unsigned n = sh_roots(f.mmu, info, 16);
+
+		for (unsigned i = 0; i < n && i < 16; i++)
+			sh_path(f.mmu, info[i].mfn, GVA(0x1000), &path);
+		sh_mmu_stats(f.mmu, &st);
+		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+	}
+	urcu_memb_unregister_thread();
+	return NULL;
+}
+
+static void start(uint32_t limit)
+{
+	struct fake_config cfg;
+	struct sh_regs regs = fx_regs(0);
+	uint64_t x = 5;
+
+	fake_defaults(&cfg);
+	cfg.vcpus = THREADS;
+	cfg.threads = true;
+	cfg.tagged = true;
+	cfg.limit = limit;
+	if (fake_create(&cfg, &f))
+		exit(1);
+	for (unsigned i = 0; i < TABLES * 2; i++)
+		gmem_store(f.gm, GPA((i / 2) << 12 | (i & 1) << 3), entry(&x), 8);
+	for (unsigned i = 0; i < THREADS; i++)
+		fake_set_regs(&f, i, &regs, true);
+}
+
+static unsigned finish(void)
+{
+	char buf[500] = "";
+	unsigned wrong = sh_audit(f.mmu, buf, sizeof(buf)), leaks;
+	uint64_t v = 0;
+
+	if (wrong)
+		printf("audit: %s", buf);
+	for (unsigned i = 0; i < THREADS; i++) {
+		sh_flush_all(f.vcpu[i].v);
+		for (uint64_t n = 0; n < 16; n++) {
+			uint64_t va = (n >> 3 & 1) << 39 | (n >> 2 & 1) << 30 | (n >> 1 & 1) << 21 |
+				      (n & 1) << 12;
+			struct mm_cpu cpu = fx_cpu(&f, i);
+			struct mm_access a = fx_access_of(va, 0);
+			struct mm_result m = mm_translate(&cpu, &a);
+			struct fake_result r = fake_access(&f, i, va, 0, &v, 8);
+
+			if (fx_agrees(&f, &m, &r))
+				continue;
+			wrong++;
+			printf("vCPU %u va %#lx: reference %d %#x %#lx, shadow %d %#x %#lx\n", i,
+			       (unsigned long)va, m.kind, m.error, (unsigned long)m.pa, r.kind,
+			       r.error, (unsigned long)r.gpa);
+		}
+	}
+	wrong += f.violations + (unsigned)atomic_load(&bad);
+	if (f.violations)
+		printf("%s\n", f.why);
+	leaks = fake_destroy(&f);
+	return wrong + leaks;
+}
+
+static unsigned run(unsigned ms, uint32_t limit)
+{
+	pthread_t t[THREADS + 2];
+	unsigned wrong;
+
+	start(limit);
+	atomic_store(&stop, false);
+	atomic_store(&done, 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_create(&t[i], NULL, vcpu_main, (void *)(uintptr_t)i);
+	pthread_create(&t[THREADS], NULL, device_main, NULL);
+	pthread_create(&t[THREADS + 1], NULL, monitor_main, NULL);
+	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < THREADS + 2; i++)
+		pthread_join(t[i], NULL);
+	wrong = finish();
+	printf("limit %u: %lu steps, %u wrong\n", limit, (unsigned long)atomic_load(&done), wrong);
+	return wrong;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned ms = argc > 1 ? (unsigned)atoi(argv[1]) : 2000, wrong;
+
+	urcu_memb_register_thread();
+	wrong = run(ms / 2, 0) + run(ms / 2, 40);
+	urcu_memb_unregister_thread();
+	return wrong != 0;
+}
