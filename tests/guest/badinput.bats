@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # Bad input to umbra run: one line that says what is wrong and what to do, the exit code of the
 # manual, and nothing left behind. (What the command line alone tells is usage.bats's.)
 

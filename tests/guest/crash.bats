@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # Guests that run wild: each ends as the manual says, in time, and nothing is left behind.
 
 load common

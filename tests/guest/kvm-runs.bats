@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # The guest's scenarios under KVM, in every shape of the monitor: all pass, with the results of the
 # reference, and the shadow tables are right at the end (exit code 0 says so).
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # One guest image, two machines: what it prints on QEMU's TCG, it prints on Umbra.
 
 load common

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # The control socket of a machine that runs: what it says is so, and what it is told happens.
 
 load common

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # The guest on a stock kvm_amd inside QEMU's TCG, with nested paging and without: the same results,
 # and the probe chose the right way to update tables.
 
