@@ -32,7 +32,8 @@ struct sh_backend {
 	uint64_t gate_entry;
 
 	/* The entry at slot was present and has changed in memory. Takes effect before cur's next
-	 * guest instruction, and before the next shootdown() of the same thread returns.
+	 * guest instruction, before any invalidate(), invalidate_all() of any vCPU that is called
+	 * later takes effect, and before any later shootdown() returns.
 	 * Called with MMU locks held: must not wait, allocate or call back. */
 	void (*touch)(void *ctx, struct sh_vcpu *cur, mpa_t slot);
 	/* Likewise for all 512 entries of a table that is going out of use. */

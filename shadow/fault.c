@@ -78,6 +78,12 @@ static enum step set_leaf_locked(struct attempt *a, struct sh_page *p, unsigned 
 	return STEP_DONE;
 }
 
+static void mark_used(struct sh_page *p)
+{
+	if (!atomic_load_explicit(&p->used, memory_order_relaxed))
+		atomic_store_explicit(&p->used, 1, memory_order_relaxed);
+}
+
 static enum step set_leaf(struct attempt *a, struct sh_page *p)
 {
 	enum step s;
@@ -85,8 +91,7 @@ static enum step set_leaf(struct attempt *a, struct sh_page *p)
 	pthread_spin_lock(&p->lock);
 	s = set_leaf_locked(a, p, shadow_index(a->gva, 1));
 	pthread_spin_unlock(&p->lock);
-	if (!atomic_load_explicit(&p->used, memory_order_relaxed))
-		atomic_store_explicit(&p->used, 1, memory_order_relaxed);
+	mark_used(p);
 	if (s == STEP_DONE && atomic_load_explicit(&p->flood, memory_order_relaxed))
 		atomic_store_explicit(&p->flood, 0, memory_order_relaxed);
 	return s;
@@ -123,6 +128,7 @@ static enum step descend_fast(struct attempt *a)
 			urcu_memb_read_unlock();
 			return STEP_SLOW;
 		}
+		mark_used(p);
 		p = child;
 	}
 	s = set_leaf(a, p);

@@ -43,7 +43,7 @@ struct gmem_region {
 
 /* Counters, read without a lock; monotonic. */
 struct gmem_stats {
-	uint64_t maps_slot, slot_misses, lifo_errors;
+	uint64_t maps_slot, slot_misses, exhausted, lifo_errors;
 };
 
 /* Creates RAM. Returns 0, -EINVAL for a size out of range, -ENOMEM or the errno of the failing

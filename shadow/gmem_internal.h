@@ -21,7 +21,7 @@ struct gmem {
 	uint8_t *low;            /* lowmem bytes of the memfd from offset 0, or NULL */
 	pthread_key_t slots_key; /* struct window_thread of the calling thread */
 	bool have_key;
-	_Atomic uint64_t maps_slot, slot_misses, lifo_errors;
+	_Atomic uint64_t maps_slot, slot_misses, exhausted, lifo_errors;
 };
 
 /* Offset in the memfd of the frame; false if there is no RAM. */

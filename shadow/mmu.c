@@ -172,8 +172,16 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
 		sh_flush_all(v);
 }
 
+/* Waits for tracked writes that are under way: what they stored may be why the guest flushes. */
+static void await_writers(struct sh_mmu *mmu)
+{
+	pthread_mutex_lock(&mmu->lock);
+	pthread_mutex_unlock(&mmu->lock);
+}
+
 void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 {
+	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
 	v->mmu->be.invalidate(v->mmu->be.ctx, v, gva);
@@ -181,6 +189,7 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 
 void sh_flush_all(struct sh_vcpu *v)
 {
+	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
 	v->mmu->be.invalidate_all(v->mmu->be.ctx, v);
 }

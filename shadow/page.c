@@ -68,6 +68,7 @@ struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn, st
 	sh_count(mmu, v, SH_ST_CACHE_MISS, 1);
 	p->gfn = gfn;
 	p->role = role;
+	atomic_store_explicit(&p->state, SH_PAGE_LIVE, memory_order_release);
 	if (sh_role_is_top(role) && mmu->be.gate_entry)
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
 	sh_lru_add(mmu, p);

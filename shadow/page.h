@@ -46,7 +46,7 @@ struct sh_page {
 	_Atomic uint32_t used;    /* second-chance mark for reclaim */
 	pthread_spinlock_t lock;
 	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
-	uint8_t state;
+	_Atomic uint8_t state; /* LIVE is stored after gfn and role */
 };
 
 struct sh_desc; /* of rmap.c */

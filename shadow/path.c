@@ -11,10 +11,14 @@ bool sh_path(struct sh_mmu *mmu, mfn_t root, gva_t gva, struct sh_path *path)
 	uint64_t frame = root.v - mmu->be.table_mfn.v;
 	struct sh_page *p;
 
-	if (frame >= mmu->be.tables || mmu->pages[frame].state != SH_PAGE_LIVE)
+	if (frame >= mmu->be.tables)
 		return false;
 	urcu_memb_read_lock();
 	p = &mmu->pages[frame];
+	if (atomic_load_explicit(&p->state, memory_order_acquire) != SH_PAGE_LIVE) {
+		urcu_memb_read_unlock();
+		return false;
+	}
 	path->top = p->role.level;
 	while (p) {
 		unsigned level = p->role.level;

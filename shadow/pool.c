@@ -71,7 +71,6 @@ struct sh_page *sh_pool_get(struct sh_mmu *mmu)
 	list_del(p);
 	mmu->free--;
 	mmu->used++;
-	p->state = SH_PAGE_LIVE;
 	atomic_store(&p->parents, 0);
 	atomic_store(&p->pins, 0);
 	atomic_store(&p->present, 0);

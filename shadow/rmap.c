@@ -40,7 +40,7 @@ struct desc_slab {
 struct sh_desc_pool {
 	pthread_spinlock_t lock;
 	struct sh_desc *free;
-	uint64_t nfree, live;
+	_Atomic uint64_t nfree, live; /* written under lock */
 	struct desc_slab *slabs;
 };
 
@@ -65,7 +65,7 @@ int sh_desc_reserve(struct sh_mmu *mmu, unsigned n)
 	struct sh_desc_pool *pool = mmu->descs;
 	uint64_t want = (uint64_t)n * MAX_THREADS;
 
-	while (__atomic_load_n(&pool->nfree, __ATOMIC_RELAXED) < want) {
+	while (atomic_load_explicit(&pool->nfree, memory_order_relaxed) < want) {
 		struct desc_slab *slab = aligned_alloc(64, sizeof(*slab) + 64 +
 							SLAB_DESCS * sizeof(struct sh_desc));
 
@@ -86,7 +86,7 @@ static struct sh_desc *desc_get(struct sh_desc_pool *pool)
 	d = pool->free;
 	if (d) {
 		pool->free = d->next;
-		__atomic_store_n(&pool->nfree, pool->nfree - 1, __ATOMIC_RELAXED);
+		pool->nfree--;
 		pool->live++;
 	}
 	pthread_spin_unlock(&pool->lock);
@@ -98,14 +98,14 @@ static void desc_put(struct sh_desc_pool *pool, struct sh_desc *d)
 	pthread_spin_lock(&pool->lock);
 	d->next = pool->free;
 	pool->free = d;
-	__atomic_store_n(&pool->nfree, pool->nfree + 1, __ATOMIC_RELAXED);
+	pool->nfree++;
 	pool->live--;
 	pthread_spin_unlock(&pool->lock);
 }
 
 uint64_t sh_desc_live(const struct sh_mmu *mmu)
 {
-	return __atomic_load_n(&mmu->descs->live, __ATOMIC_RELAXED);
+	return atomic_load_explicit(&mmu->descs->live, memory_order_relaxed);
 }
 
 static uint64_t get(const sh_set_t *set)

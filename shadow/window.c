@@ -3,12 +3,14 @@
  * Windows: temporary mappings of guest frames in this process.
  *
  * The lowmem span is one mapping, so a window on it is an addition. Above it each thread has a
- * reserved range of GMEM_SLOTS pages with an inaccessible guard page behind each; a window maps
- * the frame over a slot. A closed slot keeps its mapping until it is needed for another frame, and
- * a later window on the same frame reuses it: the mapping is of a memfd frame that lives as long as
- * the machine, so it can't go stale.
+ * reserved range of SLOTS pages with an inaccessible guard page behind each; a window maps the
+ * frame over a slot. A closed slot keeps its mapping until it is needed for another frame, and a
+ * later window on the same frame reuses it: the mapping is of a memfd frame that lives as long as
+ * the machine, so it can't go stale. A frame has a set of WAYS slots it may be in, so that a guest
+ * walk of four levels finds all four after the first time (measured with lowmem 0: 11 us a walk
+ * with one slot per depth, 0.2 us with this).
  *
- * Invariants: a thread's open slots are [0, depth); they close in reverse order.
+ * Invariants: at most GMEM_SLOTS windows are open, on distinct slots; they close in reverse order.
  * Locks: none; a slot belongs to its thread.
  * Read first: gmem.h.
  */
@@ -21,18 +23,24 @@
 #include "shadow/gmem_internal.h"
 
 #define SLOT_STRIDE (2 * SH_PAGE_SIZE)
+#define WAYS        GMEM_SLOTS /* all open windows may fall into one set */
+#define SETS        8u
+#define SLOTS       (SETS * WAYS)
 
 struct window_thread {
-	uint8_t *base; /* GMEM_SLOTS * SLOT_STRIDE reserved bytes */
+	uint8_t *base; /* SLOTS * SLOT_STRIDE reserved bytes */
 	unsigned depth;
-	uint64_t offset[GMEM_SLOTS]; /* what each slot maps; UINT64_MAX for nothing */
+	uint8_t open[GMEM_SLOTS]; /* slot of each open window */
+	bool in_use[SLOTS];
+	uint8_t hand[SETS];     /* next slot to give up */
+	uint64_t offset[SLOTS]; /* what each slot maps; UINT64_MAX for nothing */
 };
 
 static void thread_free(void *arg)
 {
 	struct window_thread *t = arg;
 
-	munmap(t->base, GMEM_SLOTS * SLOT_STRIDE);
+	munmap(t->base, SLOTS * SLOT_STRIDE);
 	free(t);
 }
 
@@ -74,11 +82,11 @@ static struct window_thread *thread_slots(struct gmem *gm)
 	if (!t)
 		return NULL;
 	memset(t->offset, 0xff, sizeof(t->offset));
-	t->base = mmap(NULL, GMEM_SLOTS * SLOT_STRIDE, PROT_NONE,
+	t->base = mmap(NULL, SLOTS * SLOT_STRIDE, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->base == MAP_FAILED || pthread_setspecific(gm->slots_key, t)) {
 		if (t->base != MAP_FAILED)
-			munmap(t->base, GMEM_SLOTS * SLOT_STRIDE);
+			munmap(t->base, SLOTS * SLOT_STRIDE);
 		free(t);
 		return NULL;
 	}
@@ -98,21 +106,44 @@ unsigned gmem_thread_exit(struct gmem *gm)
 	return held;
 }
 
-/* Points slot depth at offset. */
+static unsigned set_of(uint64_t offset)
+{
+	uint64_t frame = offset >> SH_PAGE_SHIFT;
+
+	return (unsigned)(frame ^ frame >> 3 ^ frame >> 9) % SETS;
+}
+
+/* A closed slot that maps offset already, else one to give up. */
+static unsigned pick_slot(struct window_thread *t, uint64_t offset)
+{
+	unsigned set = set_of(offset), first = set * WAYS;
+
+	for (unsigned i = first; i < first + WAYS; i++)
+		if (t->offset[i] == offset && !t->in_use[i])
+			return i;
+	do
+		t->hand[set] = (uint8_t)((t->hand[set] + 1) % WAYS);
+	while (t->in_use[first + t->hand[set]]);
+	return first + t->hand[set];
+}
+
 static void *slot_map(struct gmem *gm, struct window_thread *t, uint64_t offset)
 {
-	uint8_t *at = t->base + t->depth * SLOT_STRIDE;
+	unsigned i = pick_slot(t, offset);
+	uint8_t *at = t->base + i * SLOT_STRIDE;
 
 	atomic_fetch_add_explicit(&gm->maps_slot, 1, memory_order_relaxed);
-	if (t->offset[t->depth] != offset) {
+	if (t->offset[i] != offset) {
 		atomic_fetch_add_explicit(&gm->slot_misses, 1, memory_order_relaxed);
+		t->offset[i] = UINT64_MAX;
 		if (mmap(at, SH_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gm->fd,
 			 (off_t)offset) == MAP_FAILED)
 			return NULL;
 		madvise(at, SH_PAGE_SIZE, MADV_DONTDUMP);
-		t->offset[t->depth] = offset;
+		t->offset[i] = offset;
 	}
-	t->depth++;
+	t->in_use[i] = true;
+	t->open[t->depth++] = (uint8_t)i;
 	return at;
 }
 
@@ -126,8 +157,12 @@ void *gmem_map(struct gmem *gm, gfn_t gfn)
 	if (offset < gm->lowmem)
 		return gm->low + offset;
 	t = thread_slots(gm);
-	if (!t || t->depth == GMEM_SLOTS)
+	if (!t)
 		return NULL;
+	if (t->depth == GMEM_SLOTS) {
+		atomic_fetch_add_explicit(&gm->exhausted, 1, memory_order_relaxed);
+		return NULL;
+	}
 	return slot_map(gm, t, offset);
 }
 
@@ -138,11 +173,11 @@ void gmem_unmap(struct gmem *gm, void *p)
 	if (gm->low && (uint8_t *)p >= gm->low && (uint8_t *)p < gm->low + gm->lowmem)
 		return;
 	t = pthread_getspecific(gm->slots_key);
-	if (!t || !t->depth || (uint8_t *)p != t->base + (t->depth - 1) * SLOT_STRIDE) {
+	if (!t || !t->depth || (uint8_t *)p != t->base + t->open[t->depth - 1] * SLOT_STRIDE) {
 		atomic_fetch_add_explicit(&gm->lifo_errors, 1, memory_order_relaxed);
 		return;
 	}
-	t->depth--;
+	t->in_use[t->open[--t->depth]] = false;
 }
 
 void gmem_stats(const struct gmem *gm, struct gmem_stats *out)
@@ -150,6 +185,7 @@ void gmem_stats(const struct gmem *gm, struct gmem_stats *out)
 	*out = (struct gmem_stats){
 		.maps_slot = atomic_load_explicit(&gm->maps_slot, memory_order_relaxed),
 		.slot_misses = atomic_load_explicit(&gm->slot_misses, memory_order_relaxed),
+		.exhausted = atomic_load_explicit(&gm->exhausted, memory_order_relaxed),
 		.lifo_errors = atomic_load_explicit(&gm->lifo_errors, memory_order_relaxed),
 	};
 }

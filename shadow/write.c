@@ -2,11 +2,13 @@
  *
  * Writes to guest RAM by anybody but the guest's native stores, and what they do to shadow tables.
  *
- * Steps of a tracked write: store to guest memory -> full barrier -> look whether the frame is
- * tracked -> under mmu->lock, for every live page of that frame and every entry the write touched,
- * bring the shadow entry in step with what the guest entry reads now. Together with track.c this is
- * a store/load pair on each side (Dekker), so a table never starts being shadowed from a value that
- * is then changed unseen.
+ * A tracked write happens under mmu->lock: store to guest memory -> for every live page of that
+ * frame and every entry the write touched, bring the shadow entry in step with what the guest entry
+ * reads now. A flush by another vCPU passes through the same lock (sh_invlpg()), so whoever has seen
+ * the new guest entry and flushes for it finds the shadow in step.
+ * A frame that is not tracked is written without the lock; after a full barrier the mark is looked
+ * at again. Together with track.c that is a store and a load on each side (Dekker), so a table never
+ * starts being shadowed from a value that is then changed unseen.
  * No invalidation follows: the architecture lets the old translation live until the guest flushes
  * (SDM vol. 3, section 4.10.2.3), and then so do we.
  * Locks: mmu->lock, page locks inside. Read first: spte.h.
@@ -84,13 +86,13 @@ static bool flooded(struct sh_mmu *mmu, struct sh_page *p)
 	       !atomic_load(&p->pins);
 }
 
-static void tracked_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsigned len)
+/* mmu->lock held. */
+static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsigned len)
 {
 	struct sh_page *p, *next;
 	unsigned off = gpa.v & (SH_PAGE_SIZE - 1);
 
 	sh_count(mmu, v, SH_ST_PTE_WRITE, 1);
-	pthread_mutex_lock(&mmu->lock);
 	for (p = sh_page_of_gfn(mmu, gpa_gfn(gpa), NULL); p; p = next) {
 		unsigned bytes = sh_formats[p->role.format].entry_bytes;
 
@@ -102,32 +104,61 @@ static void tracked_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsi
 		}
 		update_range(mmu, v, p, off / bytes, (off + len - 1) / bytes);
 	}
-	pthread_mutex_unlock(&mmu->lock);
 }
 
-static void check_tracked(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsigned len)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-	if (sh_tracked(mmu, gpa_gfn(gpa)) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST))
-		tracked_write(mmu, v, gpa, len);
-}
+/* One store within a frame: a plain one, or a compare-and-exchange. */
+struct store {
+	gpa_t gpa;
+	unsigned len;
+	const void *buf;   /* plain */
+	uint64_t *expect;  /* exchange; NULL for a plain store */
+	uint64_t desired;
+};
 
-/* One piece within a frame; aligned words are stored whole. */
-static int write_piece(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf,
-		       unsigned len)
+/* 1 stored, 0 not (the exchange found something else), -EFAULT. Aligned words are stored whole. */
+static int do_store(struct sh_mmu *mmu, const struct store *st)
 {
 	uint64_t word = 0;
 	int err;
 
-	if (len <= 8 && !(len & (len - 1)) && !(gpa.v & (len - 1))) {
-		memcpy(&word, buf, len);
-		err = gmem_store(mmu->gm, gpa, word, len);
+	if (st->expect)
+		return gmem_cmpxchg(mmu->gm, st->gpa, st->expect, st->desired, st->len);
+	if (st->len <= 8 && !(st->len & (st->len - 1)) && !(st->gpa.v & (st->len - 1))) {
+		memcpy(&word, st->buf, st->len);
+		err = gmem_store(mmu->gm, st->gpa, word, st->len);
 	} else {
-		err = gmem_write(mmu->gm, gpa, buf, len);
+		err = gmem_write(mmu->gm, st->gpa, st->buf, st->len);
 	}
-	if (!err)
-		check_tracked(mmu, v, gpa, len);
-	return err;
+	return err ? err : 1;
+}
+
+static int tracked_store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
+{
+	int r;
+
+	pthread_mutex_lock(&mmu->lock);
+	r = do_store(mmu, st);
+	if (r == 1 && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST))
+		update_pages(mmu, v, st->gpa, st->len);
+	pthread_mutex_unlock(&mmu->lock);
+	return r;
+}
+
+static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
+{
+	gfn_t gfn = gpa_gfn(st->gpa);
+	int r;
+
+	if (sh_tracked(mmu, gfn))
+		return tracked_store(mmu, v, st);
+	r = do_store(mmu, st);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (r == 1 && sh_tracked(mmu, gfn) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST)) {
+		pthread_mutex_lock(&mmu->lock);
+		update_pages(mmu, v, st->gpa, st->len);
+		pthread_mutex_unlock(&mmu->lock);
+	}
+	return r;
 }
 
 int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, unsigned len)
@@ -141,10 +172,11 @@ int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, 
 	while (len) {
 		unsigned room = SH_PAGE_SIZE - (gpa.v & (SH_PAGE_SIZE - 1));
 		unsigned n = len < room ? len : room;
-		int err = write_piece(mmu, v, gpa, from, n);
+		struct store st = {.gpa = gpa, .len = n, .buf = from};
+		int r = store(mmu, v, &st);
 
-		if (err)
-			return err;
+		if (r < 0)
+			return r;
 		gpa.v += n;
 		from += n;
 		len -= n;
@@ -155,14 +187,11 @@ int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, 
 int sh_cmpxchg(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, uint64_t *expect,
 	       uint64_t desired, unsigned size)
 {
-	int r;
+	struct store st = {.gpa = gpa, .len = size, .expect = expect, .desired = desired};
 
 	if (!gmem_valid(mmu->gm, gpa, size))
 		return -EFAULT;
 	if (sh_desc_reserve(mmu, 2))
 		return -ENOMEM;
-	r = gmem_cmpxchg(mmu->gm, gpa, expect, desired, size);
-	if (r == 1)
-		check_tracked(mmu, v, gpa, size);
-	return r;
+	return store(mmu, v, &st);
 }

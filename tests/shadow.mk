@@ -16,8 +16,16 @@ shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_audit.c \
 	tests/unit/shadow_write.c
 shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
+# The library once more as an archive, so that calls inside it can be wrapped (shadow_hook.c).
+noinst_LTLIBRARIES += libumbra-shadow-hooked.la
+libumbra_shadow_hooked_la_SOURCES = $(shadow_sources)
+libumbra_shadow_hooked_la_CPPFLAGS = $(AM_CPPFLAGS)
+libumbra_shadow_hooked_la_LIBADD = $(URCU_LIBS) -lpthread
+shadow_wrap = -Wl,--wrap=gmem_map
+
 tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests/unit/shadow_test.c
-tests_unit_shadow_test_LDADD = $(shadow_test_libs)
+tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
+tests_unit_shadow_test_LDADD = libumbra-shadow-hooked.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
 tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/unit/shadow_program.c \
 	tests/unit/shadow_program.h tests/unit/shadow_prop.c
@@ -35,6 +43,7 @@ libumbra_shadow_mutants_la_LIBADD = $(URCU_LIBS) -lpthread
 tests_unit_shadow_mutants_SOURCES = $(shadow_test_base) $(shadow_test_suites) \
 	tests/unit/shadow_mutants.c
 tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_shadow_mutants_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
 endif

@@ -68,6 +68,7 @@ static void invalidate(void *ctx, struct sh_vcpu *cur, gva_t gva)
 	fake_apply_touches(f);
 	pthread_mutex_lock(&vc->guest_lock);
 	fake_forget(vc, gva.v);
+	memset(vc->pde, 0, sizeof(vc->pde)); /* INVLPG drops all of these (4.10.4.1) */
 	pthread_mutex_unlock(&vc->guest_lock);
 }
 

@@ -36,8 +36,9 @@ void fake_forget(struct fake_vcpu *vc, uint64_t gva)
 	for (unsigned w = 0; w < FAKE_TLB_WAYS; w++)
 		if (set[w].page == gva >> 12)
 			set[w].tag = 0;
-	/* INVLPG drops all of the paging-structure caches (4.10.4.1). */
-	memset(vc->pde, 0, sizeof(vc->pde));
+	for (unsigned i = 0; i < FAKE_PDE_SETS; i++)
+		if (vc->pde[i].region == gva >> 21)
+			vc->pde[i].tag = 0;
 }
 
 void fake_forget_all(struct fake_vcpu *vc)

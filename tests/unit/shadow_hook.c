@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Ways into the middle of things, to run there what another processor might do at that moment. With
- * no lowmem every new frame a walk looks at is one mmap() of a window; and every entry is changed
- * under a spin lock. This file stands in for both calls. Read first: shadow_fixture.h.
+ * Ways into the middle of things, to run there what another processor might do at that moment. Every
+ * look at a guest entry opens a window, and every shadow entry is changed under a spin lock. This
+ * file stands in for both calls (gmem_map() by the linker's --wrap). Read first: shadow_fixture.h.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "tests/unit/shadow_fixture.h"
 
@@ -45,11 +42,13 @@ static void run(struct hook *h)
 	fn(h->ctx);
 }
 
-void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+void *__real_gmem_map(struct gmem *gm, gfn_t gfn);
+void *__wrap_gmem_map(struct gmem *gm, gfn_t gfn);
+
+void *__wrap_gmem_map(struct gmem *gm, gfn_t gfn)
 {
-	if (fd >= 0 && flags & MAP_FIXED)
-		run(&window);
-	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+	run(&window);
+	return __real_gmem_map(gm, gfn);
 }
 
 int pthread_spin_lock(pthread_spinlock_t *lock)

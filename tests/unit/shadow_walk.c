@@ -52,7 +52,7 @@ static struct sh_regs regs_of(enum sh_format_id format)
 		 [SH_FMT_5LVL] = {1 << 5 | 1 << 12, 1 << 10}};
 
 	return (struct sh_regs){
-		.cr0 = (format != SH_FMT_NONE) << 31 | (chance(70) ? R_WP : 0),
+		.cr0 = (uint64_t)(format != SH_FMT_NONE) << 31 | (chance(70) ? R_WP : 0),
 		.cr3 = rnd() % FRAMES << 12,
 		.cr4 = c[format].cr4 | (chance(40) ? R_SMEP : 0) | (chance(40) ? R_SMAP : 0),
 		.efer = c[format].efer | (chance(70) ? R_NXE : 0)};

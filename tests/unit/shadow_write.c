@@ -107,8 +107,8 @@ static void test_becomes_table(void)
 	fx_start(&f, &cfg);
 	become_table(&f);
 	CU_ASSERT(sh_is_tracked(f.mmu, GFN(G_DATA + 6)));
-	CU_ASSERT(fx_store(&f, 0, 0x6010, SH_USER, fx_pte(G_DATA + 8, T_RWU)).emulated);
 	CU_ASSERT(fx_store(&f, 0, 0x6008, 0, fx_pte(G_DATA + 9, T_RWU)).emulated);
+	CU_ASSERT(fx_store(&f, 0, 0x6010, SH_USER, fx_pte(G_DATA + 8, T_RWU)).emulated);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, (8ull << 21) + 0x2000, 0).gpa, (G_DATA + 8) << 12);
 	fx_invlpg(&f, 0, (8ull << 21) + 0x1000);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, (8ull << 21) + 0x1000, 0).gpa, (G_DATA + 9) << 12);

@@ -118,13 +118,30 @@ static void be_touch_table(void *ctx, struct sh_vcpu *cur, mfn_t table)
 		foreign_mark(vm, table);
 }
 
+/* Takes over what others have queued: it goes to the gate with kv's next entry, before kv's
+ * invalidations. */
+static void copy_touches(struct machine *m, struct kvm_vcpu *kv)
+{
+	struct kvm_vm *vm = kv->vm;
+
+	if (!vm->facts.update_gated || m->cfg.cpus == 1)
+		return;
+	pthread_mutex_lock(&vm->vcpus_lock);
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vm->vcpu[i] && vm->vcpu[i] != kv)
+			queue_copy(kv, vm->vcpu[i]);
+	pthread_mutex_unlock(&vm->vcpus_lock);
+}
+
 static void be_invalidate(void *ctx, struct sh_vcpu *cur, gva_t gva)
 {
+	copy_touches(ctx, kv_of(ctx, cur));
 	kvm_queue_invlpg(kv_of(ctx, cur), gva);
 }
 
 static void be_invalidate_all(void *ctx, struct sh_vcpu *cur)
 {
+	copy_touches(ctx, kv_of(ctx, cur));
 	kv_of(ctx, cur)->flush_all = true;
 }
 
@@ -133,13 +150,7 @@ static void be_invalidate_all(void *ctx, struct sh_vcpu *cur)
  * again, which does no harm; a third one must not run on what they replace meanwhile. */
 static void settle_touches(struct machine *m, struct kvm_vcpu *kv)
 {
-	struct kvm_vm *vm = kv->vm;
-
-	pthread_mutex_lock(&vm->vcpus_lock);
-	for (unsigned i = 0; i < m->cfg.cpus; i++)
-		if (vm->vcpu[i] && vm->vcpu[i] != kv)
-			queue_copy(kv, vm->vcpu[i]);
-	pthread_mutex_unlock(&vm->vcpus_lock);
+	copy_touches(m, kv);
 	if (kvm_gate_sync(kv))
 		machine_end(m, VERDICT_HOST, "the gate did not come back from a touch");
 }
