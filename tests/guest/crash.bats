@@ -11,8 +11,8 @@ setup() {
 }
 teardown() { common_teardown; }
 
-# crashes WORDS...: the guest crashed, and the report has what is needed to see why. A shadow table
-# that the audit found wrong is a crash too, but never the guest's fault.
+# The guest crashed, and the report has what is needed to see why. A shadow table that the audit
+# found wrong is a crash too, but never the guest's fault.
 reported() {
 	grep -q '^umbra: guest crashed: ' "$err"
 	grep -qE '^RIP=[0-9a-f]{16} ' "$err"
@@ -26,18 +26,18 @@ crashes() {
 	reported
 }
 
-# One case of hostile.py: wild "CODES" NAME [WORDS...] ends with one of the exit codes.
+# One case of hostile.py, with $limit seconds: wild "CODES" NAME [WORDS...] ends with one of the exit codes.
 wild() {
 	local codes=$1 name=$2
 	shift 2
 	python3 -B "$BATS_TEST_DIRNAME/hostile.py" "$name" "$files/$name"
 	status=0
-	timeout -k 5 20 "$UMBRA" run --timeout 5 "$@" "$files/$name" >"$out" 2>"$err" </dev/null ||
+	timeout -k 5 20 "$UMBRA" run --timeout "${limit:-5}" "$@" "$files/$name" >"$out" 2>"$err" </dev/null ||
 		status=$?
 	echo "$name"
 	said
 	[[ " $codes " == *" $status "* ]]
-	[ "$status" -ne 124 ] || grep -q '^umbra: no result after 5 s' "$err"
+	[ "$status" -ne 124 ] || grep -q '^umbra: no result after ' "$err"
 	[ "$status" -ne 4 ] || reported
 	blameless
 	nothing_left
@@ -162,6 +162,7 @@ wild() {
 }
 
 @test "hostile: paging modes that are not there" {
+	limit=2 # in these two it may well go on for ever
 	wild "3 4 124" paging-32
 	wild "3 4 124" paging-pae
 	wild 4 paging-la57
