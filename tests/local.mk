@@ -22,5 +22,4 @@ include tests/shadow.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
 
-TESTS += tests/guest/usage.bats tests/guest/doctor.bats
-EXTRA_DIST += tests/guest/usage.bats tests/guest/doctor.bats
+include tests/guest/local.mk

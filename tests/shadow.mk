@@ -25,7 +25,7 @@ shadow_wrap = -Wl,--wrap=gmem_map
 
 tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests/unit/shadow_test.c
 tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
-tests_unit_shadow_test_LDADD = libumbra-shadow-hooked.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
+tests_unit_shadow_test_LDADD = libtest-tap.la libumbra-shadow-hooked.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
 tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/unit/shadow_program.c \
 	tests/unit/shadow_program.h tests/unit/shadow_prop.c

@@ -26,7 +26,7 @@ struct cpuid_row {
 #define L1_ECX 0x00d82201u
 #define L1_EDX 0x0789ab7du
 /* Leaf 7: FSGSBASE is left to emulation; BMI1, BMI2, ERMS, SMEP, SMAP, RDSEED, ADX, CLFLUSHOPT. */
-#define L7_EBX 0x008c0308u
+#define L7_EBX	0x008c0308u
 #define L81_ECX 0x00000121u /* LAHF, ABM, PREFETCHW */
 #define L81_EDX 0x2c100800u /* SYSCALL, NX, 1G pages, RDTSCP, LM */
 
@@ -35,7 +35,10 @@ static const struct cpuid_row rows[] = {
 	{0x1, 0, {ALL, 0x0000ffff, L1_ECX, L1_EDX}, {0, 0, 1u << 21, 0x0000023du}},
 	{0x7, 0, {0, L7_EBX, 0, 0}, {0, (1u << 7) | (1u << 20), 1u << 2, 0}},
 	{0x80000000, 0, {0, 0, 0, 0}, {0x80000008, 0, 0, 0}},
-	{0x80000001, 0, {0, 0, L81_ECX, L81_EDX}, {0, 0, 0, (1u << 11) | (1u << 20) | (1u << 29)}},
+	{0x80000001,
+	 0,
+	 {0, 0, L81_ECX, L81_EDX},
+	 {0, 0, 0, (1u << 11) | (1u << 20) | (1u << 29)}},
 	{0x80000002, 0, {ALL, ALL, ALL, ALL}, {0}},
 	{0x80000003, 0, {ALL, ALL, ALL, ALL}, {0}},
 	{0x80000004, 0, {ALL, ALL, ALL, ALL}, {0}},
@@ -70,8 +73,8 @@ void machine_model(struct cpu_model *model, struct sh_cpu_model *sh)
 {
 	*model = (struct cpu_model){
 		.maxphyaddr = MAXPHYADDR,
-		.cr4_allowed = CR4_PSE | CR4_PAE | CR4_PGE | CR4_DE | CR4_TSD | CR4_MCE | CR4_OSFXSR |
-			       CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
+		.cr4_allowed = CR4_PSE | CR4_PAE | CR4_PGE | CR4_DE | CR4_TSD | CR4_MCE |
+			       CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	};
 	*sh = (struct sh_cpu_model){.maxphyaddr = MAXPHYADDR, .gb_pages = true};

@@ -36,8 +36,8 @@ static void add_walk(struct text *t, struct vcpu *v, gva_t gva)
 	enum sh_walk_result r;
 
 	vcpu_sync_regs(v);
-	r = sh_walk(v->m->gm, sh_vcpu_mode(v->sh), sh_vcpu_regs(v->sh), gva, SH_PEEK | SH_IMPLICIT,
-		    &w);
+	r = sh_walk(v->m->gm, sh_vcpu_mode(v->sh), sh_vcpu_regs(v->sh), gva,
+		    SH_PEEK | SH_IMPLICIT, &w);
 	add(t, "guest walk of %#llx:", (unsigned long long)gva.v);
 	if (r == SH_WALK_NOT_CANON) {
 		add(t, " not canonical\n");

@@ -14,10 +14,10 @@ struct machine;
 struct vcpu;
 
 enum exit_kind {
-	EXIT_NONE,      /* nothing ran: requests were waiting */
-	EXIT_EXCEPTION, /* vector, error, cr2; RIP on the instruction for faults */
-	EXIT_SYSCALL,   /* SYSCALL was executed; RCX and R11 are already set */
-	EXIT_KICKED,    /* somebody wanted this vCPU's attention */
+	EXIT_NONE,	 /* nothing ran: requests were waiting */
+	EXIT_EXCEPTION,	 /* vector, error, cr2; RIP on the instruction for faults */
+	EXIT_SYSCALL,	 /* SYSCALL was executed; RCX and R11 are already set */
+	EXIT_KICKED,	 /* somebody wanted this vCPU's attention */
 	EXIT_HOST_ERROR, /* err, why */
 };
 

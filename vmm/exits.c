@@ -30,15 +30,16 @@ static bool livelocked(struct vcpu *v, const struct cpu_event *e)
 	if (l->rip == s->rip && l->rsp == s->gpr[CPU_RSP] && l->vector == e->vector &&
 	    l->cr2 == e->cr2)
 		return ++l->count >= LIVELOCK_ROUNDS;
-	*l = (struct livelock){.rip = s->rip, .rsp = s->gpr[CPU_RSP], .cr2 = e->cr2,
-			       .vector = e->vector};
+	*l = (struct livelock){
+		.rip = s->rip, .rsp = s->gpr[CPU_RSP], .cr2 = e->cr2, .vector = e->vector};
 	return false;
 }
 
 static void host_failed(struct vcpu *v, const struct cpu_fault *f, const char *doing)
 {
 	machine_end(v->m, VERDICT_HOST, "vCPU %u: %s failed: %s", v->index, doing,
-		    f->host_errno ? strerror(f->host_errno) : "out of memory for shadow tables");
+		    f->host_errno ? strerror(f->host_errno)
+				  : "out of memory for shadow tables");
 }
 
 static void deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start)
@@ -47,8 +48,8 @@ static void deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_sta
 	enum cpu_result r;
 
 	if (livelocked(v, e)) {
-		machine_crash(v, GVA(e->cr2), "endless faults: vector %u at rip %#llx", e->vector,
-			      (unsigned long long)v->cpu.s.rip);
+		machine_crash(v, GVA(e->cr2), "endless faults: vector %u at rip %#llx",
+			      e->vector, (unsigned long long)v->cpu.s.rip);
 		return;
 	}
 	do
@@ -236,7 +237,8 @@ static void syscall_entry(struct vcpu *v)
 	struct cpu_fault f = {0};
 
 	v->stats.kind = XC_SYSCALL;
-	s->rflags = (s->gpr[CPU_R11] & ~(RFL_IF | RFL_IOPL)) | (s->rflags & (RFL_IF | RFL_IOPL));
+	s->rflags =
+		(s->gpr[CPU_R11] & ~(RFL_IF | RFL_IOPL)) | (s->rflags & (RFL_IF | RFL_IOPL));
 	s->rip = next - 2;
 	if (cpu_syscall(&v->cpu, next, &f) == CPU_FAULT)
 		inject(v, f.vector, f.error, f.cr2);

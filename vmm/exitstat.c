@@ -7,16 +7,22 @@
 #include "vmm/exitstat.h"
 
 #define STEP_NS 50u
-#define LINEAR  128u /* buckets of STEP_NS each */
-#define LAST    (LINEAR + 50) /* takes all the rest: its upper edge is the last below 2^64 */
+#define LINEAR	128u	      /* buckets of STEP_NS each */
+#define LAST	(LINEAR + 50) /* takes all the rest: its upper edge is the last below 2^64 */
 
 const char *const exit_class_names[XC_CLASSES] = {
-	[XC_HIDDEN_FAULT] = "hidden_fault",   [XC_TRUE_FAULT] = "true_fault",
-	[XC_TRACKED_WRITE] = "tracked_write", [XC_SPURIOUS_FAULT] = "spurious_fault",
-	[XC_MMIO] = "mmio",                   [XC_PORT_IO] = "port_io",
-	[XC_PRIVILEGED] = "privileged",       [XC_SYSCALL] = "syscall",
-	[XC_EXCEPTION] = "exception",         [XC_HALT] = "halt",
-	[XC_KICK] = "kick",                   [XC_INTERPRETED] = "interpreted",
+	[XC_HIDDEN_FAULT] = "hidden_fault",
+	[XC_TRUE_FAULT] = "true_fault",
+	[XC_TRACKED_WRITE] = "tracked_write",
+	[XC_SPURIOUS_FAULT] = "spurious_fault",
+	[XC_MMIO] = "mmio",
+	[XC_PORT_IO] = "port_io",
+	[XC_PRIVILEGED] = "privileged",
+	[XC_SYSCALL] = "syscall",
+	[XC_EXCEPTION] = "exception",
+	[XC_HALT] = "halt",
+	[XC_KICK] = "kick",
+	[XC_INTERPRETED] = "interpreted",
 };
 
 static uint64_t now_ns(void)

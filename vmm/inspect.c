@@ -41,7 +41,8 @@ static const char *status(void *ctx)
 		s = m->verdict == VERDICT_CRASH || m->verdict == VERDICT_HOST ? "internal-error"
 									      : "shutdown";
 	else if (m->user_paused)
-		s = m->cfg.start_paused && atomic_load(&m->stopped_at) == 1 ? "prelaunch" : "paused";
+		s = m->cfg.start_paused && atomic_load(&m->stopped_at) == 1 ? "prelaunch"
+									    : "paused";
 	else
 		s = "running";
 	pthread_mutex_unlock(&m->lock);
@@ -184,9 +185,10 @@ static struct json_object *guest_walk(struct vcpu *v, gva_t gva)
 		json_object_array_add(levels, e);
 	}
 	put(o, "levels", levels);
-	put(o, "result", json_object_new_string(r == SH_WALK_OK	     ? "mapped"
-						: r == SH_WALK_FAULT ? "fault"
-								     : "not-canonical"));
+	put(o, "result",
+	    json_object_new_string(r == SH_WALK_OK	? "mapped"
+				   : r == SH_WALK_FAULT ? "fault"
+							: "not-canonical"));
 	if (r == SH_WALK_OK)
 		put(o, "gpa", hex(w.gpa.v));
 	if (r == SH_WALK_FAULT)
@@ -218,7 +220,8 @@ static struct json_object *shadow_path(struct vcpu *v, enum sh_view view, gva_t 
 	return o;
 }
 
-static struct json_object *shadow_walk(void *ctx, gva_t gva, unsigned vcpu, struct control_error *e)
+static struct json_object *shadow_walk(void *ctx, gva_t gva, unsigned vcpu,
+				       struct control_error *e)
 {
 	struct machine *m = ctx;
 	struct json_object *o;

@@ -50,7 +50,8 @@ int machine_start(struct machine *m, char *msg, size_t n)
 		err = pthread_create(&v->thread, NULL, vcpu_main, v);
 		if (err) {
 			m->threads--;
-			snprintf(msg, n, "cannot start the thread of vCPU %u: %s", i, strerror(err));
+			snprintf(msg, n, "cannot start the thread of vCPU %u: %s", i,
+				 strerror(err));
 			return -1;
 		}
 		v->started = true;

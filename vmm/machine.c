@@ -22,7 +22,8 @@ static int create_memory(struct machine *m, char *msg, size_t n)
 	int err = gmem_create(&cfg, &m->gm);
 
 	if (err)
-		snprintf(msg, n, "cannot create %llu MiB of guest memory: %s; give less with -m",
+		snprintf(msg, n,
+			 "cannot create %llu MiB of guest memory: %s; give less with -m",
 			 (unsigned long long)(m->cfg.memory >> 20), strerror(-err));
 	return err;
 }
@@ -56,8 +57,10 @@ static int create_devices(struct machine *m)
 
 static int load_image(struct machine *m, char *msg, size_t n)
 {
-	struct boot_params params = {.kernel = m->cfg.kernel, .initrd = m->cfg.initrd,
-				     .append = m->cfg.append, .cpus = m->cfg.cpus};
+	struct boot_params params = {.kernel = m->cfg.kernel,
+				     .initrd = m->cfg.initrd,
+				     .append = m->cfg.append,
+				     .cpus = m->cfg.cpus};
 	struct boot_result boot;
 
 	if (boot_load(m->gm, &params, &boot, msg, n))
@@ -102,6 +105,7 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct sh_backend be;
+	bool bad_image;
 	int err;
 
 	if (!m) {
@@ -116,8 +120,10 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	m->tsc_khz = measure_tsc_khz();
 	err = create_memory(m, msg, n);
 	init_vcpus(m);
-	if (!err) /* before the engine: an image that can't be loaded is told sooner */
-		err = load_image(m, msg, n);
+	/* Before the engine: an image that can't be loaded is told sooner. */
+	bad_image = !err && load_image(m, msg, n);
+	if (bad_image)
+		err = -EINVAL;
 	if (!err)
 		err = engine->machine_create(m, &be, msg, n);
 	if (!err)
@@ -128,7 +134,7 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	}
 	if (err) {
 		machine_destroy(m);
-		return err == -EINVAL ? -2 : -1;
+		return bad_image ? -2 : -1;
 	}
 	*out = m;
 	return 0;

@@ -24,9 +24,9 @@
 enum verdict {
 	VERDICT_NONE,
 	VERDICT_GUEST_EXIT, /* debug-exit port; value in exit_value */
-	VERDICT_CRASH,      /* triple fault, not emulated, audit failure */
-	VERDICT_HOST,       /* the host failed */
-	VERDICT_QUIT,       /* by the control socket or a signal */
+	VERDICT_CRASH,	    /* triple fault, not emulated, audit failure */
+	VERDICT_HOST,	    /* the host failed */
+	VERDICT_QUIT,	    /* by the control socket or a signal */
 	VERDICT_TIMEOUT,
 };
 
@@ -57,16 +57,16 @@ struct machine {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned pausers;  /* how many want it paused */
-	bool user_paused;  /* one of them is the control socket */
-	unsigned resting;  /* vCPU threads that are paused or ended */
+	unsigned pausers; /* how many want it paused */
+	bool user_paused; /* one of them is the control socket */
+	unsigned resting; /* vCPU threads that are paused or ended */
 	unsigned threads;
 	enum verdict verdict;
 	uint32_t exit_value;
 	char why[4096]; /* of a crash or host error */
 	_Atomic bool ended;
 
-	_Atomic uint64_t epoch; /* CLOCK_MONOTONIC at machine time 0 */
+	_Atomic uint64_t epoch;	     /* CLOCK_MONOTONIC at machine time 0 */
 	_Atomic uint64_t stopped_at; /* machine time while paused, else 0 */
 	struct dev_host host;
 	pthread_mutex_t split_lock; /* LOCKed accesses that no single host instruction does */
@@ -75,9 +75,11 @@ struct machine {
 	void *on_end_ctx;
 	const char *pt_update_name; /* what the engine settled on */
 	char engine_note[128];
+	const char *engine_warning; /* NULL: none */
 };
 
-/* Builds everything up to loaded memory; no thread runs yet. 0; or -1 with one line in msg. */
+/* Builds everything up to loaded memory; no thread runs yet. 0; or with one line in msg, -2 if
+ * the image is to blame, -1 if anything else is. */
 int machine_create(const struct machine_config *cfg, const struct engine *engine,
 		   struct machine **out, char *msg, size_t n);
 /* Starts the vCPU threads. 0 or -1 with msg. */

@@ -14,8 +14,8 @@
 
 static struct sh_regs shadow_regs(const struct cpu_state *s)
 {
-	struct sh_regs r = {.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer,
-			    .pkru = s->pkru};
+	struct sh_regs r = {
+		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer, .pkru = s->pkru};
 
 	memcpy(r.pdpte, s->pdpte, sizeof(r.pdpte));
 	return r;
@@ -131,8 +131,8 @@ static enum cpu_result write_piece(struct vcpu *v, const struct piece *p, const 
 	return CPU_OK;
 }
 
-static enum cpu_result op_read(void *arg, struct cpu_state *s, gva_t va, void *buf, unsigned len,
-			       unsigned flags, struct cpu_fault *f)
+static enum cpu_result op_read(void *arg, struct cpu_state *s, gva_t va, void *buf,
+			       unsigned len, unsigned flags, struct cpu_fault *f)
 {
 	struct piece p[2];
 	enum cpu_result r = pieces(arg, s, va, len, flags, p, f);
@@ -302,7 +302,7 @@ static uint64_t op_rdtsc(void *arg, const struct cpu_state *s)
 	return __rdtsc() + s->msr_tsc_offset;
 }
 
-#define MSR_TSC      0x10u
+#define MSR_TSC 0x10u
 
 static enum cpu_result op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t *val,
 				struct cpu_fault *f)

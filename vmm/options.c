@@ -48,8 +48,9 @@ static const struct opt_range memory_range = {MIB, TIB, 4096,
 					      "a size from 1M to 1024G, such as 256M"};
 static const struct opt_range lowmem_range = {0, TIB, 4096,
 					      "0 or a size up to 1024G, such as 896M"};
-static const struct opt_range limit_range = {MIB, TIB, 4096,
-					     "a size from 1M to 1024G, such as 64M"};
+/* The library works with 16 tables and more. */
+static const struct opt_range limit_range = {64 * 1024, TIB, 4096,
+					     "a size from 64K to 1024G, such as 64M"};
 static const struct opt_range cpus_range = {1, UMBRA_MAX_CPUS, 0, "a number from 1 to 64"};
 static const struct opt_range timeout_range = {1, 31536000, 0, "seconds, 1 or more"};
 static const struct opt_range seed_range = {0, UINT64_MAX, 0, "a 64-bit number"};

@@ -55,8 +55,9 @@ static int build_append(struct run *r)
 			 o->scenario ? o->scenario : "");
 
 	if (n < 0 || (size_t)n >= sizeof(r->append))
-		return complain(UMBRA_USAGE, "the command line for the guest is longer than %zu "
-					     "bytes; shorten --append or --scenario",
+		return complain(UMBRA_USAGE,
+				"the command line for the guest is longer than %zu "
+				"bytes; shorten --append or --scenario",
 				sizeof(r->append) - 1);
 	return 0;
 }
@@ -81,9 +82,27 @@ static int open_serial(struct run *r)
 		return 0;
 	r->serial_fd = open(o->serial_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (r->serial_fd < 0)
-		return complain(UMBRA_HOST, "cannot open %s: %s; give another file to -serial",
+		return complain(UMBRA_HOST, "cannot open %s: %s; give another file to --serial",
 				o->serial_file, strerror(errno));
 	return 0;
+}
+
+/* Tried before the run, not after it. */
+static int check_output(const char *path, const char *option)
+{
+	char dir[4096];
+	char *slash;
+
+	if (!path || access(path, W_OK) == 0)
+		return 0;
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = 0;
+	if (errno == ENOENT && access(slash ? dir : ".", W_OK) == 0)
+		return 0;
+	return complain(UMBRA_HOST, "cannot write %s: %s; give another file to %s", path,
+			strerror(errno), option);
 }
 
 static int configure(struct run *r)
@@ -110,7 +129,11 @@ static int configure(struct run *r)
 		.start_paused = o->start_paused,
 	};
 	set_techniques(r);
-	err = open_serial(r);
+	err = check_output(o->stats_file, "--stats-file");
+	if (!err)
+		err = check_output(o->result, "--result");
+	if (!err)
+		err = open_serial(r);
 	r->cfg.serial_fd = r->serial_fd;
 	return err;
 }
@@ -136,11 +159,12 @@ static int start_control(struct run *r)
 	if (o->qmp_path[0])
 		snprintf(r->socket, sizeof(r->socket), "%s", o->qmp_path);
 	else if (control_default_path(o->name, r->socket, sizeof(r->socket)))
-		return complain(UMBRA_HOST, "the default socket path for name %s is too long; give "
-					    "one with --qmp unix:PATH",
+		return complain(UMBRA_HOST,
+				"the default socket path for name %s is too long; give "
+				"one with --qmp unix:PATH",
 				o->name);
-	if (control_start(r->socket, o->qmp_wait, &machine_control_ops, r->m, &r->m->control, msg,
-			  sizeof(msg)))
+	if (control_start(r->socket, o->qmp_wait, &machine_control_ops, r->m, &r->m->control,
+			  msg, sizeof(msg)))
 		return complain(UMBRA_HOST, "%s", msg);
 	return 0;
 }
@@ -154,7 +178,8 @@ static void wait_for_end(struct run *r)
 		sig = r->o->timeout ? sigtimedwait(&r->signals, NULL, &t)
 				    : sigwaitinfo(&r->signals, NULL);
 		if (sig < 0 && errno == EAGAIN)
-			machine_end(r->m, VERDICT_TIMEOUT, "no result after %u s", r->o->timeout);
+			machine_end(r->m, VERDICT_TIMEOUT, "no result after %u s",
+				    r->o->timeout);
 		else if (sig > 0 && sig != END_SIGNAL)
 			machine_end(r->m, VERDICT_QUIT, "ended by signal %d", sig);
 	}
@@ -172,8 +197,9 @@ static int write_json(const char *path, const char *option, struct json_object *
 }
 
 static const char *const verdict_names[] = {
-	[VERDICT_NONE] = "none",   [VERDICT_GUEST_EXIT] = "guest-exit", [VERDICT_CRASH] = "crash",
-	[VERDICT_HOST] = "host-error", [VERDICT_QUIT] = "quit",         [VERDICT_TIMEOUT] = "timeout",
+	[VERDICT_NONE] = "none",   [VERDICT_GUEST_EXIT] = "guest-exit",
+	[VERDICT_CRASH] = "crash", [VERDICT_HOST] = "host-error",
+	[VERDICT_QUIT] = "quit",   [VERDICT_TIMEOUT] = "timeout",
 };
 
 /* isa-debug-exit values that mean "passed": 0 by kvm-unit-tests' custom, 0x10 by our guests'. */
@@ -229,7 +255,8 @@ static int write_files(struct run *r, int code)
 		json_object_object_add(o, "verdict",
 				       json_object_new_string(verdict_names[r->m->verdict]));
 		json_object_object_add(o, "exit_code", json_object_new_int(code));
-		json_object_object_add(o, "exit_value", json_object_new_int64(r->m->exit_value));
+		json_object_object_add(o, "exit_value",
+				       json_object_new_int64(r->m->exit_value));
 		json_object_object_add(o, "why", json_object_new_string(r->m->why));
 		json_object_object_add(o, "audit_violations",
 				       json_object_new_int64(r->violations));
@@ -268,6 +295,8 @@ static int run_machine(struct run *r)
 		return complain(code == -2 ? UMBRA_USAGE : UMBRA_HOST, "%s", msg);
 	r->m->on_end = on_end;
 	r->m->on_end_ctx = r;
+	if (r->m->engine_warning)
+		complain(0, "%s", r->m->engine_warning);
 	if (r->o->engine == ENGINE_AUTO)
 		complain(0, "engine kvm (the fastest here; %s)", r->m->engine_note);
 	code = start_control(r);

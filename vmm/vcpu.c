@@ -223,8 +223,10 @@ static void run_engine(struct vcpu *v)
 	vcpu_sync_regs(v);
 	err = sh_root(v->sh, view_now(v), &root);
 	if (err) {
-		machine_end(v->m, VERDICT_HOST, "no shadow table for a root: %s; "
-						"raise --shadow-limit", strerror(-err));
+		machine_end(v->m, VERDICT_HOST,
+			    "no shadow table for a root: %s; "
+			    "raise --shadow-limit",
+			    strerror(-err));
 		return;
 	}
 	v->m->engine->run(v, root, &x);

@@ -28,7 +28,7 @@
 #define REQ_QUIT    (1u << 4)
 #define REQ_INIT    (1u << 5)
 #define REQ_SIPI    (1u << 6)
-#define REQ_NMI     (1u << 7)
+#define REQ_NMI	    (1u << 7)
 #define REQ_TICK    (1u << 8) /* the deadline has passed */
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };

@@ -20,6 +20,7 @@ boot() {
 expect_all_passed() { # FIRST-LINE-PATTERN LAST-LINE
 	printf '%s\n' "$output"
 	[ "$status" -eq 33 ]
+	# shellcheck disable=SC2053 # a pattern
 	[[ "${lines[0]}" == $1 ]]
 	[ "${lines[-1]//$'\r'/}" = "$2" ]
 	! grep -q '^not ok' <<<"$output"

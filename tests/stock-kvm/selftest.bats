@@ -15,7 +15,7 @@ setup_file() {
 setup() {
 	export TMPDIR=$BATS_TEST_TMPDIR/tmp
 	mkdir "$TMPDIR"
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 rig() { run "$rig/run.sh" --kernel "$kernel" --timeout 60 "$@"; }

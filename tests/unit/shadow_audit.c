@@ -105,7 +105,7 @@ static void test_pages(void)
 	fx_end(&s.f);
 }
 
-const struct fx_case suite_audit[] = {
+const struct tap_case suite_audit[] = {
 	{"entries, reverse maps and parents", test_entries},
 	{"pages, keys and tracking", test_pages},
 	{0},
@@ -163,7 +163,7 @@ static void test_touch_is_global(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_engine[] = {
+const struct tap_case suite_engine[] = {
 	{"KVM that shadows our tables", test_gated},
 	{"a touch is due at anybody's flush", test_touch_is_global},
 	{0},

@@ -183,7 +183,7 @@ static void test_reserved(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_exhaustive[] = {
+const struct tap_case suite_exhaustive[] = {
 	{"all rights, sizes, modes and accesses", test_all},
 	{"reserved bits", test_reserved},
 	{0},

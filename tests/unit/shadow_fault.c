@@ -201,7 +201,7 @@ static void test_root_views(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_fault[] = {
+const struct tap_case suite_fault[] = {
 	{"a hidden fault, then a hit", test_hidden_then_hit},
 	{"true faults and their error codes", test_true_faults},
 	{"addresses that are not canonical", test_not_canonical},

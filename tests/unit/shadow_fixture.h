@@ -9,6 +9,7 @@
 
 #include <CUnit/CUnit.h>
 
+#include "tests/unit/tap.h"
 #include "tests/model/mmu_model.h"
 #include "tests/unit/fake_engine.h"
 
@@ -64,11 +65,7 @@ void fx_hook_spin(unsigned nth, void (*fn)(void *ctx), void *ctx);
 bool fx_hooks_ran(void);
 
 /* One suite per file. */
-struct fx_case {
-	const char *name;
-	void (*fn)(void);
-};
-extern const struct fx_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
+extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
 	suite_walk[], suite_fault[], suite_large[], suite_rights[], suite_write[],
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[];
 

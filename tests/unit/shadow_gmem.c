@@ -143,7 +143,7 @@ static void test_words(void)
 	gmem_destroy(gm);
 }
 
-const struct fx_case suite_gmem[] = {
+const struct tap_case suite_gmem[] = {
 	{"sizes", test_sizes},
 	{"nested windows, in reverse only", test_nested},
 	{"half in lowmem", test_half_low},
@@ -200,7 +200,7 @@ static void test_sets(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_rmap[] = {{"sets against a naive set", test_sets}, {0}};
+const struct tap_case suite_rmap[] = {{"sets against a naive set", test_sets}, {0}};
 
 static uint64_t cr(unsigned wp, unsigned pg)
 {
@@ -265,7 +265,7 @@ static void test_reserved_bits(void)
 	CU_ASSERT_EQUAL(sh_entry_addr(f32, 2, true, 0x00c06083).v, 0x300c00000ull);
 }
 
-const struct fx_case suite_format[] = {
+const struct tap_case suite_format[] = {
 	{"modes", test_modes},
 	{"roles", test_roles},
 	{"reserved bits", test_reserved_bits},

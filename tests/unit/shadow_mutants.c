@@ -17,7 +17,7 @@
 #include "tests/unit/shadow_fixture.h"
 
 static const struct {
-	const struct fx_case *suite;
+	const struct tap_case *suite;
 	const char *test;
 } killer[SH_MUTANTS] = {
 	[SH_MUT_ACCESS_NOT_IN_KEY] = {suite_rights, "a table shared under different rights"},
@@ -39,7 +39,7 @@ static const struct {
 	[SH_MUT_DROP_NOT_COUNTED] = {suite_write, "a dropped translation, then a table"},
 };
 
-static void (*find(const struct fx_case *suite, const char *name))(void)
+static void (*find(const struct tap_case *suite, const char *name))(void)
 {
 	for (; suite->name; suite++)
 		if (!strcmp(suite->name, name))
@@ -82,17 +82,18 @@ int main(void)
 {
 	unsigned killed = 0;
 
+	printf("1..%u\n", SH_MUTANTS);
 	for (unsigned m = 0; m < SH_MUTANTS; m++) {
 		void (*fn)(void) =
 			killer[m].test ? find(killer[m].suite, killer[m].test) : NULL;
 		bool dies = fn && fails(m, true, fn), clean = fn && !fails(m, false, fn);
 
-		printf("%-22s %s by \"%s\"%s\n", sh_mutant_names[m],
-		       dies ? "killed" : "SURVIVES",
+		printf("%s %u - %s %s by \"%s\"%s\n", dies && clean ? "ok" : "not ok", m + 1,
+		       sh_mutant_names[m], dies ? "killed" : "SURVIVES",
 		       killer[m].test ? killer[m].test : "no test",
 		       clean ? "" : ", which FAILS WITHOUT IT");
 		killed += dies && clean;
 	}
-	printf("%u of %u mutants killed\n", killed, SH_MUTANTS);
+	printf("# %u of %u mutants killed\n", killed, SH_MUTANTS);
 	return killed != SH_MUTANTS;
 }

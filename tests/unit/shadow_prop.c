@@ -68,11 +68,11 @@ static size_t shrink(struct program *p, uint32_t *step, size_t n, struct verdict
 
 static void report(struct program *p, unsigned c, uint32_t *step, size_t n, struct verdict *v)
 {
-	printf("FAILED: %s\nreproduce: shadow_prop --config %u --seed %lu --steps %zu\n",
+	printf("# FAILED: %s\n# reproduce: shadow_prop --config %u --seed %lu --steps %zu\n",
 	       v->why, c, (unsigned long)(p->seed - c * 1000003ull), n);
 	fflush(stdout);
 	n = shrink(p, step, v->at + 1, v);
-	printf("shrunk to %zu steps: %s\n ", n, v->why);
+	printf("# shrunk to %zu steps: %s\n# ", n, v->why);
 	for (size_t i = 0; i < n; i++)
 		printf(" %u", step[i]);
 	printf("\n");
@@ -93,12 +93,14 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 	if (v.failed)
 		report(&p, c, step, steps, &v);
 	else
-		printf("config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu "
+		printf("# config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu "
 		       "true "
 		       "faults, %lu tracked writes\n",
 		       c, steps, (unsigned long)v.accesses, (unsigned long)v.hits,
 		       (unsigned long)v.emulated, (unsigned long)v.faults_true,
 		       (unsigned long)v.tracked_writes);
+	printf("%s %u - random programs, configuration %u\n", v.failed ? "not ok" : "ok", c + 1,
+	       c);
 	free(step);
 	return !v.failed;
 }
@@ -118,6 +120,7 @@ int main(int argc, char **argv)
 			only = atoi(argv[i + 1]);
 	}
 	urcu_memb_register_thread();
+	printf("1..%u\n", only < 0 ? CONFIGS : 1);
 	for (unsigned c = 0; c < CONFIGS; c++)
 		if (only < 0 || c == (unsigned)only)
 			failed += !run_config(c, seed, only < 0 ? steps / CONFIGS : steps);

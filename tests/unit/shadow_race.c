@@ -120,7 +120,7 @@ static void test_drop_while_tracking(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_race[] = {
+const struct tap_case suite_race[] = {
 	{"a lost exchange restarts the walk", test_lost_exchange},
 	{"the guest entry is read again before the install", test_revalidated},
 	{"a leaf is dropped while its frame becomes a table", test_drop_while_tracking},

@@ -161,7 +161,7 @@ static void test_nxe(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_rights[] = {
+const struct tap_case suite_rights[] = {
 	{"a table shared under different rights", test_shared_table},
 	{"a top-level table that maps itself", test_self_map},
 	{"a table used at two levels", test_table_at_two_levels},
@@ -257,7 +257,7 @@ static void test_no_1g(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_large[] = {
+const struct tap_case suite_large[] = {
 	{"2 MiB pages", test_2m},
 	{"D of a large page", test_large_dirty},
 	{"D of a large page, set by another view or the emulator", test_large_dirty_elsewhere},

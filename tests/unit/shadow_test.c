@@ -10,48 +10,30 @@
 
 #include "tests/unit/shadow_fixture.h"
 
-static const struct {
-	const char *name;
-	const struct fx_case *cases;
-} suites[] = {
-	{"model", suite_model},	  {"format", suite_format},
-	{"gmem", suite_gmem},	  {"rmap", suite_rmap},
-	{"walk", suite_walk},	  {"fault", suite_fault},
-	{"large", suite_large},	  {"rights", suite_rights},
-	{"write", suite_write},	  {"reclaim", suite_reclaim},
-	{"race", suite_race},	  {"audit", suite_audit},
-	{"engine", suite_engine}, {"exhaustive", suite_exhaustive},
+static const struct tap_suite suites[] = {
+	{.name = "model", .cases = suite_model},
+	{.name = "format", .cases = suite_format},
+	{.name = "gmem", .cases = suite_gmem},
+	{.name = "rmap", .cases = suite_rmap},
+	{.name = "walk", .cases = suite_walk},
+	{.name = "fault", .cases = suite_fault},
+	{.name = "large", .cases = suite_large},
+	{.name = "rights", .cases = suite_rights},
+	{.name = "write", .cases = suite_write},
+	{.name = "reclaim", .cases = suite_reclaim},
+	{.name = "race", .cases = suite_race},
+	{.name = "audit", .cases = suite_audit},
+	{.name = "engine", .cases = suite_engine},
+	{.name = "exhaustive", .cases = suite_exhaustive},
+	{.name = NULL},
 };
-
-static bool wanted(const char *name, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], name))
-			return true;
-	return argc < 2;
-}
-
-static void add(const char *name, const struct fx_case *c)
-{
-	CU_pSuite s = CU_add_suite(name, NULL, NULL);
-
-	for (; c->name; c++)
-		CU_add_test(s, c->name, c->fn);
-}
 
 int main(int argc, char **argv)
 {
-	unsigned failed;
+	int code;
 
 	urcu_memb_register_thread();
-	CU_initialize_registry();
-	for (unsigned i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		if (wanted(suites[i].name, argc, argv))
-			add(suites[i].name, suites[i].cases);
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	failed = CU_get_number_of_failures();
-	CU_cleanup_registry();
+	code = tap_run_named(suites, argc > 1 ? argv[1] : NULL);
 	urcu_memb_unregister_thread();
-	return failed != 0;
+	return code;
 }

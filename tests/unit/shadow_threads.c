@@ -163,7 +163,7 @@ static unsigned finish(void)
 	}
 	wrong += f.violations + (unsigned)atomic_load(&bad);
 	if (f.violations)
-		printf("%s\n", f.why);
+		printf("# %s\n", f.why);
 	leaks = fake_destroy(&f);
 	return wrong + leaks;
 }
@@ -186,7 +186,8 @@ static unsigned run(unsigned ms, uint32_t limit)
 	for (unsigned i = 0; i < THREADS + 2; i++)
 		pthread_join(t[i], NULL);
 	wrong = finish();
-	printf("limit %u: %lu steps, %u wrong\n", limit, (unsigned long)atomic_load(&done),
+	printf("%s %u - threads against each other, limit %u\n# %lu steps, %u wrong\n",
+	       wrong ? "not ok" : "ok", limit ? 2 : 1, limit, (unsigned long)atomic_load(&done),
 	       wrong);
 	return wrong;
 }
@@ -196,6 +197,7 @@ int main(int argc, char **argv)
 	unsigned ms = argc > 1 ? (unsigned)atoi(argv[1]) : 2000, wrong;
 
 	urcu_memb_register_thread();
+	printf("1..2\n");
 	wrong = run(ms / 2, 0) + run(ms / 2, 40);
 	urcu_memb_unregister_thread();
 	return wrong != 0;

@@ -146,7 +146,7 @@ static void test_peek(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_walk[] = {
+const struct tap_case suite_walk[] = {
 	{"every format against the reference", test_formats},
 	{"peeking changes nothing", test_peek},
 	{0},
@@ -183,4 +183,4 @@ static void test_examples(void)
 	CU_ASSERT(m.kind == MM_OK && m.pa == 0x12345678);
 }
 
-const struct fx_case suite_model[] = {{"examples", test_examples}, {0}};
+const struct tap_case suite_model[] = {{"examples", test_examples}, {0}};

@@ -176,7 +176,7 @@ static void test_techniques(void)
 	}
 }
 
-const struct fx_case suite_write[] = {
+const struct tap_case suite_write[] = {
 	{"tracked writes of 1, 2, 4 and 8 bytes", test_sizes},
 	{"misaligned writes", test_misaligned},
 	{"writes across a page", test_page_crossing},
@@ -279,7 +279,7 @@ static void test_out_of_tables(void)
 	fx_end(&f);
 }
 
-const struct fx_case suite_reclaim[] = {
+const struct tap_case suite_reclaim[] = {
 	{"many address spaces at the least limit", test_limit},
 	{"tables reused after a shootdown only", test_reuse},
 	{"all tables pinned", test_out_of_tables},

@@ -36,6 +36,10 @@ static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 
 	if (err)
 		return err;
+	if (m->cfg.pt_update == PT_UPDATE_DIRECT && f.update_gated)
+		m->engine_warning =
+			"--pt-update direct on a host that needs gated: the guest will "
+			"run on stale tables; leave the option out";
 	if (m->cfg.pt_update != PT_UPDATE_AUTO)
 		f.update_gated = m->cfg.pt_update == PT_UPDATE_GATED;
 	f.touch_flushes_all = f.touch_flushes_all && f.update_gated;
@@ -149,8 +153,8 @@ static bool may_enter(void *arg)
 static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 {
 	static const enum exit_kind kind[] = {
-		[KVM_LEFT_NOT_ENTERED] = EXIT_NONE,      [KVM_LEFT_EXCEPTION] = EXIT_EXCEPTION,
-		[KVM_LEFT_SYSCALL] = EXIT_SYSCALL,       [KVM_LEFT_KICKED] = EXIT_KICKED,
+		[KVM_LEFT_NOT_ENTERED] = EXIT_NONE, [KVM_LEFT_EXCEPTION] = EXIT_EXCEPTION,
+		[KVM_LEFT_SYSCALL] = EXIT_SYSCALL,  [KVM_LEFT_KICKED] = EXIT_KICKED,
 		[KVM_LEFT_ERROR] = EXIT_HOST_ERROR,
 	};
 	struct kvm_vcpu *kv = v->eng;
@@ -160,7 +164,8 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	if (atomic_fetch_and(&v->requests, ~REQ_FLUSH) & REQ_FLUSH)
 		kv->flush_all = true;
 	if (kvm_take_foreign(kv)) {
-		*x = (struct engine_exit){.kind = EXIT_HOST_ERROR, .err = EIO,
+		*x = (struct engine_exit){.kind = EXIT_HOST_ERROR,
+					  .err = EIO,
 					  .why = "the gate did not come back from a touch"};
 		return;
 	}

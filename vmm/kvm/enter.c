@@ -58,11 +58,21 @@ static void set_cpl(struct kvm_vcpu *kv, unsigned cpl)
 
 	if (s->cs.dpl == cpl && s->cs.s)
 		return;
-	s->cs = (struct kvm_segment){.limit = 0xffffffff, .type = 11, .present = 1, .s = 1, .l = 1,
-				     .g = 1, .dpl = (uint8_t)cpl,
+	s->cs = (struct kvm_segment){.limit = 0xffffffff,
+				     .type = 11,
+				     .present = 1,
+				     .s = 1,
+				     .l = 1,
+				     .g = 1,
+				     .dpl = (uint8_t)cpl,
 				     .selector = cpl ? GATE_SEL_UCS : GATE_SEL_CS};
-	s->ss = (struct kvm_segment){.limit = 0xffffffff, .type = 3, .present = 1, .s = 1, .db = 1,
-				     .g = 1, .dpl = (uint8_t)cpl,
+	s->ss = (struct kvm_segment){.limit = 0xffffffff,
+				     .type = 3,
+				     .present = 1,
+				     .s = 1,
+				     .db = 1,
+				     .g = 1,
+				     .dpl = (uint8_t)cpl,
 				     .selector = cpl ? GATE_SEL_UDS : GATE_SEL_SS};
 	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
@@ -81,10 +91,22 @@ static void set_bases(struct kvm_vcpu *kv, const struct kvm_entry *e)
 void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g)
 {
 	*r = (struct kvm_regs){
-		.rax = g[CPU_RAX], .rbx = g[CPU_RBX], .rcx = g[CPU_RCX], .rdx = g[CPU_RDX],
-		.rsi = g[CPU_RSI], .rdi = g[CPU_RDI], .rsp = g[CPU_RSP], .rbp = g[CPU_RBP],
-		.r8 = g[CPU_R8],   .r9 = g[CPU_R9],   .r10 = g[CPU_R10], .r11 = g[CPU_R11],
-		.r12 = g[CPU_R12], .r13 = g[CPU_R13], .r14 = g[CPU_R14], .r15 = g[CPU_R15],
+		.rax = g[CPU_RAX],
+		.rbx = g[CPU_RBX],
+		.rcx = g[CPU_RCX],
+		.rdx = g[CPU_RDX],
+		.rsi = g[CPU_RSI],
+		.rdi = g[CPU_RDI],
+		.rsp = g[CPU_RSP],
+		.rbp = g[CPU_RBP],
+		.r8 = g[CPU_R8],
+		.r9 = g[CPU_R9],
+		.r10 = g[CPU_R10],
+		.r11 = g[CPU_R11],
+		.r12 = g[CPU_R12],
+		.r13 = g[CPU_R13],
+		.r14 = g[CPU_R14],
+		.r15 = g[CPU_R15],
 	};
 }
 
@@ -336,14 +358,14 @@ bool kvm_has_error_code(unsigned vector)
 	return vector < 32 && (0x60227d00u >> vector & 1);
 }
 
-static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_exit *x)
+static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e,
+				    struct engine_exit *x)
 {
 	const struct kvm_run *run = kv->run;
 	const uint8_t *stack = gate_cpu_page(&kv->vm->gate, kv->index, GATE_CPU_STACK);
 	unsigned vector = run->io.port & 31;
-	const uint64_t *f =
-		(const uint64_t *)(const void *)(stack +
-						 (run->s.regs.regs.rsp & (SH_PAGE_SIZE - 1)));
+	const uint64_t *f = (const uint64_t *)(const void *)(stack + (run->s.regs.regs.rsp &
+								      (SH_PAGE_SIZE - 1)));
 
 	x->error = 0;
 	if (kvm_has_error_code(vector))

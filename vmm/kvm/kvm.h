@@ -26,11 +26,11 @@
 
 /* What this host does with our tables and entries (probe.c). */
 struct kvm_facts {
-	bool update_gated;  /* changed present entries need a touch */
-	bool enter_direct;  /* CPL 3 state can be loaded by registers alone, and CR3 so changed
+	bool update_gated; /* changed present entries need a touch */
+	bool enter_direct; /* CPL 3 state can be loaded by registers alone, and CR3 so changed
 			     * forgets translations; else by IRETQ in the gate */
 	bool umip;
-	bool np_to_p_seen;  /* a new entry in place of none is seen without a touch */
+	bool np_to_p_seen; /* a new entry in place of none is seen without a touch */
 	bool touch_works;
 	bool touch_flushes_all; /* a touch makes every vCPU forget the old entry */
 	unsigned rounds;
@@ -40,8 +40,8 @@ struct kvm_vm {
 	struct machine *m;
 	int kvm, fd;
 	size_t run_size;
-	uint8_t *ram;       /* KVM's mapping of guest RAM; never dereferenced */
-	uint8_t *own;       /* gate and tables */
+	uint8_t *ram; /* KVM's mapping of guest RAM; never dereferenced */
+	uint8_t *own; /* gate and tables */
 	uint64_t own_bytes;
 	mpa_t own_mpa;
 	uint32_t tables;
@@ -91,8 +91,13 @@ struct kvm_entry {
 	uint64_t gpr[CPU_GPRS], rip, rflags, fs_base, gs_base;
 	mfn_t root;
 };
-enum kvm_left { KVM_LEFT_NOT_ENTERED, KVM_LEFT_EXCEPTION, KVM_LEFT_SYSCALL, KVM_LEFT_KICKED,
-		KVM_LEFT_ERROR };
+enum kvm_left {
+	KVM_LEFT_NOT_ENTERED,
+	KVM_LEFT_EXCEPTION,
+	KVM_LEFT_SYSCALL,
+	KVM_LEFT_KICKED,
+	KVM_LEFT_ERROR
+};
 /* Enters the guest at e; on return e holds the state it left with, x what happened. may_enter is
  * asked after the vCPU has declared itself in the guest. */
 enum kvm_left kvm_enter(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_exit *x,

@@ -35,7 +35,8 @@ void probe_set_entry(struct probe *p, unsigned page)
 {
 	uint64_t *e = &kvm_table(&p->vm, F_PT)[DATA_VA >> 12 & 511];
 
-	__atomic_store_n(e, page == PAGES ? 0 : probe_frame(p, F_DATA + page) | BITS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(e, page == PAGES ? 0 : probe_frame(p, F_DATA + page) | BITS,
+			 __ATOMIC_SEQ_CST);
 }
 
 mpa_t probe_entry(struct probe *p)
@@ -157,8 +158,9 @@ int kvm_probe(struct kvm_facts *facts, char *msg, size_t n)
 	kvm_vcpu_close(&p.kv);
 	kvm_vm_destroy(&p.vm);
 	if (!err && (!facts->touch_works || !facts->np_to_p_seen)) {
-		snprintf(msg, n, "this host's KVM does not see changes of page tables in any way "
-				 "known here; please report it with the output of umbra doctor");
+		snprintf(msg, n,
+			 "this host's KVM does not see changes of page tables in any way "
+			 "known here; please report it with the output of umbra doctor");
 		err = -ENOTSUP;
 	}
 	return err;

@@ -104,7 +104,8 @@ static bool interpreted(struct probe *p)
 	b = now_ns();
 	touch(p, KVM_TOUCHES);
 	c = now_ns();
-	return c - b > b - a && (c - b) - (b - a) > (KVM_TOUCHES - 1) * (uint64_t)INTERPRETED_NS;
+	return c - b > b - a &&
+	       (c - b) - (b - a) > (KVM_TOUCHES - 1) * (uint64_t)INTERPRETED_NS;
 }
 
 static int rounds(struct probe *p, bool *flushes)

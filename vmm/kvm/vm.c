@@ -20,8 +20,8 @@
 #include "shadow/format.h"
 #include "vmm/kvm/kvm.h"
 
-#define TWO_MIB  (2ull << 20)
-#define OWN_SLOT GMEM_MAX_REGIONS
+#define TWO_MIB	  (2ull << 20)
+#define OWN_SLOT  GMEM_MAX_REGIONS
 #define MAX_CPUID 256u
 
 static int say(char *msg, size_t n, int err, const char *what)
@@ -49,8 +49,9 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 	sync = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
 	if (sync < 0 || (sync & 3) != 3 ||
 	    ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
-		snprintf(msg, n, "this KVM lacks KVM_CAP_SYNC_REGS or KVM_CAP_IMMEDIATE_EXIT; "
-				 "a kernel of version 4.17 or later is needed");
+		snprintf(msg, n,
+			 "this KVM lacks KVM_CAP_SYNC_REGS or KVM_CAP_IMMEDIATE_EXIT; "
+			 "a kernel of version 4.17 or later is needed");
 		return -ENOTSUP;
 	}
 	return 0;
@@ -180,12 +181,21 @@ uint64_t *kvm_table(struct kvm_vm *vm, uint32_t i)
 
 static void real_segments(struct kvm_sregs *s, unsigned cpu)
 {
-	const struct kvm_segment data = {.limit = 0xffffffff, .selector = GATE_SEL_UDS, .type = 3,
-					 .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1};
+	const struct kvm_segment data = {.limit = 0xffffffff,
+					 .selector = GATE_SEL_UDS,
+					 .type = 3,
+					 .present = 1,
+					 .dpl = 3,
+					 .db = 1,
+					 .s = 1,
+					 .g = 1};
 
 	s->ds = s->es = s->fs = s->gs = data;
-	s->tr = (struct kvm_segment){.base = gate_cpu_va(cpu, GATE_CPU_TSS), .limit = 0x67,
-				     .selector = GATE_SEL_TSS, .type = 11, .present = 1};
+	s->tr = (struct kvm_segment){.base = gate_cpu_va(cpu, GATE_CPU_TSS),
+				     .limit = 0x67,
+				     .selector = GATE_SEL_TSS,
+				     .type = 11,
+				     .present = 1};
 	s->ldt = (struct kvm_segment){.unusable = 1, .type = 2, .present = 0};
 	s->gdt.base = gate_cpu_va(cpu, GATE_CPU_GDT);
 	s->gdt.limit = 0xfff;
@@ -204,10 +214,20 @@ static int real_registers(struct kvm_vm *vm, struct kvm_vcpu *kv)
 	s.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (vm->facts.umip ? CR4_UMIP : 0);
 	s.efer = EFER_LME | EFER_LMA | EFER_NXE;
 	s.cr3 = mfn_mpa(vm->gate.empty_root).v;
-	s.cs = (struct kvm_segment){.limit = 0xffffffff, .selector = GATE_SEL_CS, .type = 11,
-				    .present = 1, .s = 1, .l = 1, .g = 1};
-	s.ss = (struct kvm_segment){.limit = 0xffffffff, .selector = GATE_SEL_SS, .type = 3,
-				    .present = 1, .db = 1, .s = 1, .g = 1};
+	s.cs = (struct kvm_segment){.limit = 0xffffffff,
+				    .selector = GATE_SEL_CS,
+				    .type = 11,
+				    .present = 1,
+				    .s = 1,
+				    .l = 1,
+				    .g = 1};
+	s.ss = (struct kvm_segment){.limit = 0xffffffff,
+				    .selector = GATE_SEL_SS,
+				    .type = 3,
+				    .present = 1,
+				    .db = 1,
+				    .s = 1,
+				    .g = 1};
 	real_segments(&s, kv->index);
 	if (ioctl(kv->fd, KVM_SET_SREGS, &s) < 0)
 		return -errno;
@@ -226,9 +246,10 @@ static int real_msrs(struct kvm_vcpu *kv)
 	m.h.entries[0] = (struct kvm_msr_entry){.index = 0xc0000081,
 						.data = (uint64_t)GATE_SEL_CS << 32 |
 							(uint64_t)(GATE_SEL_UDS - 8) << 48};
-	m.h.entries[1] = (struct kvm_msr_entry){.index = 0xc0000082,
-						.data = gate_label(gate_syscall)};
-	m.h.entries[2] = (struct kvm_msr_entry){.index = 0xc0000084, .data = RFL_IF | RFL_TF | RFL_DF};
+	m.h.entries[1] =
+		(struct kvm_msr_entry){.index = 0xc0000082, .data = gate_label(gate_syscall)};
+	m.h.entries[2] =
+		(struct kvm_msr_entry){.index = 0xc0000084, .data = RFL_IF | RFL_TF | RFL_DF};
 	return ioctl(kv->fd, KVM_SET_MSRS, &m) < 0 ? -errno : 0;
 }
 

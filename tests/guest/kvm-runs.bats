@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
+# The guest's scenarios under KVM, in every shape of the monitor: all pass, with the results of the
+# reference, and the shadow tables are right at the end (exit code 0 says so).
+
+load common
+
+setup_file() {
+	local dir=${UMBRA_GUEST_DIR:-${builddir:-$BATS_TEST_DIRNAME/../../build}/guest}
+	[ ! -e "$dir/umbra-guest-amd64" ] || ! have_qemu ||
+		qemu "$dir/umbra-guest-amd64" 4 "$BATS_FILE_TMPDIR/reference"
+}
+
+setup() {
+	common_setup
+	need_kvm
+}
+teardown() { common_teardown; }
+
+# passes WORDS...: umbra run WORDS passes, says nothing but its engine, and results are those of
+# the reference, if there is one.
+passes() {
+	ends 0 "$@"
+	[ "$(wc -l <"$err")" -eq 1 ]
+	grep -q '^umbra: engine kvm ' "$err"
+	all_ok "$out"
+	[ ! -e "$BATS_FILE_TMPDIR/reference" ] ||
+		diff <(results "$BATS_FILE_TMPDIR/reference") <(results "$out")
+}
+
+number() { python3 -c 'import json, sys
+o = json.load(open(sys.argv[1]))
+for k in sys.argv[2:]: o = o[k]
+print(o)' "$@"; }
+
+@test "1 cpu" { passes --cpus 1; }
+@test "2 cpus" { passes --cpus 2; }
+
+@test "4 cpus" {
+	LIMIT=120 passes --cpus 4
+}
+
+@test "PVH" {
+	passes --cpus 2 --kernel "$image.elf64"
+	grep -q '^umbra-guest amd64: boot by pvh, 256 MiB, 2 cpus' "$out"
+}
+
+@test "multiboot, by QEMU's option names, another seed" {
+	passes -m 128M -smp 2 -kernel "$image" --seed 77
+	grep -q '^umbra-guest amd64: boot by multiboot, 128 MiB, 2 cpus' "$out"
+}
+
+@test "no memory stays mapped: --lowmem 0" {
+	passes --cpus 2 --lowmem 0
+}
+
+@test "--mmu-option prefetch=off" { passes --cpus 2 --mmu-option prefetch=off; }
+@test "--mmu-option inplace=off" { passes --cpus 2 --mmu-option inplace=off; }
+@test "--mmu-option rootcache=off" { passes --cpus 2 --mmu-option rootcache=off; }
+
+@test "--mmu-option flood=off" {
+	LIMIT=120 passes --cpus 2 --mmu-option flood=off
+}
+
+@test "every technique off" {
+	LIMIT=120 passes --cpus 2 --mmu-option prefetch=off --mmu-option inplace=off \
+		--mmu-option flood=off --mmu-option rootcache=off
+}
+
+@test "these are all techniques that there are" {
+	names=$("$UMBRA" run --help | sed "1,/^Techniques/d" | tr -d " ")
+	[ "$(sort <<<"$names")" = $'flood\ninplace\nprefetch\nrootcache' ]
+}
+
+@test "few shadow tables: --shadow-limit 1M" {
+	passes --cpus 2 --shadow-limit 1M --stats-file "$files/stats"
+	[ "$(number "$files/stats" shadow tables_limit)" -eq 256 ]
+}
+
+@test "very few shadow tables: --shadow-limit 256K" {
+	LIMIT=120 passes --cpus 2 --shadow-limit 256K --stats-file "$files/stats"
+	[ "$(number "$files/stats" shadow tables_limit)" -eq 64 ]
+	[ "$(number "$files/stats" shadow tables_used)" -le 64 ]
+}
+
+@test "--pt-update gated, whatever the host is" {
+	passes --cpus 2 --pt-update gated --stats-file "$files/stats"
+	[ "$(number "$files/stats" pt_update)" = gated ]
+}
+
+@test "--result and --stats-file say what happened" {
+	passes --cpus 1 --result "$files/result" --stats-file "$files/stats"
+	[ "$(number "$files/result" verdict)" = guest-exit ]
+	[ "$(number "$files/result" exit_code)" -eq 0 ]
+	[ "$(number "$files/result" audit_violations)" -eq 0 ]
+	[ "$(number "$files/stats" engine)" = kvm ]
+	[ "$(number "$files/stats" exits hidden_fault count)" -gt 0 ]
+}
+
+@test "--serial file: the same, in a file" {
+	ends 0 --serial "file:$files/serial"
+	[ ! -s "$out" ]
+	all_ok "$files/serial"
+}
+
+@test "a failing guest: exit code 1" {
+	ends 1 --scenario no-such-thing
+	grep -q '^not ok 1 - no-such-thing' "$out"
+}

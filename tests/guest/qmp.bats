@@ -1,0 +1,302 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
+# The control socket of a machine that runs: what it says is so, and what it is told happens.
+
+load common
+
+setup() {
+	common_setup
+	need_kvm
+}
+teardown() { common_teardown; }
+
+# client: runs the Python program on stdin, with c a negotiated client of the machine.
+client() {
+	PYTHONPATH=$BATS_TEST_DIRNAME PYTHONDONTWRITEBYTECODE=1 SOCKET=$socket MACHINE=$pid \
+		timeout 100 python3 -c '
+import os, sys, time, qmp
+c = qmp.Client.wait_for(os.environ["SOCKET"])
+c.negotiate()
+exec(compile(sys.stdin.read(), "client", "exec"))'
+}
+
+# spinning [WORDS...]: a machine whose guest is up and in an endless loop.
+spinning() {
+	start --scenario spin "$@"
+	until_true 10 guest_is_up
+}
+
+@test "greeting, negotiation, query-status, quit" {
+	spinning
+	PYTHONPATH=$BATS_TEST_DIRNAME SOCKET=$socket python3 -B - <<-'PY'
+		import os, qmp
+		c = qmp.Client.wait_for(os.environ["SOCKET"])
+		assert c.greeting["capabilities"] == ["oob"]
+		assert c.greeting["version"]["package"].startswith("umbra ")
+		try:
+		    c.execute("query-status")
+		    assert False
+		except qmp.Error as e:
+		    assert e.error_class == "CommandNotFound"
+		c.negotiate()
+		assert c.execute("query-status") == {"running": True, "status": "running"}
+		assert c.execute("query-name") == {"name": "t"}
+		assert c.execute("quit") == {}
+		c.wait_event("SHUTDOWN", 5)
+	PY
+	ended 0 5
+}
+
+@test "the socket: mode 0600, in umbra list while it lives, gone afterwards" {
+	spinning
+	[ "$(stat -c %a "$socket")" = 600 ]
+	run "$UMBRA" list
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^t\ +running\ +"$socket"$ ]]
+	client <<<'c.execute("quit")'
+	ended 0 5
+	[ ! -e "$socket" ]
+	[ "$("$UMBRA" list)" = "no running machines" ]
+}
+
+@test "stop and cont: the guest's code stands still in between" {
+	spinning --cpus 2
+	client <<-'PY'
+		def spent():
+		    total = 0
+		    for cpu in c.execute("query-cpus-fast"):
+		        path = "/proc/%s/task/%d/stat" % (os.environ["MACHINE"], cpu["thread-id"])
+		        total += sum(map(int, open(path).read().rsplit(")", 1)[1].split()[11:13]))
+		    return total
+		def grows(seconds):
+		    before = spent()
+		    time.sleep(seconds)
+		    return spent() - before
+		assert grows(0.5) > 5
+		c.execute("stop")
+		assert c.wait_event("STOP", 5)
+		assert c.execute("query-status") == {"running": False, "status": "paused"}
+		assert grows(0.5) == 0
+		c.execute("stop")
+		c.execute("cont")
+		assert c.wait_event("RESUME", 5)
+		assert c.execute("query-status")["running"]
+		assert grows(0.5) > 5
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "a guest that is stopped again and again passes all the same" {
+	start --cpus 2 --scenario timer-preempt,fork-storm,ipi,smp-shootdown,smp-fork
+	client <<-'PY'
+		times = 0
+		try:
+		    while True:
+		        c.execute("stop")
+		        c.execute("cont")
+		        times += 1
+		        time.sleep(0.02)
+		except (qmp.Closed, qmp.Error, OSError):
+		    pass
+		print("stopped", times, "times")
+		assert times > 10
+	PY
+	ended 0 60
+	all_ok "$out"
+}
+
+@test "a machine that ends while it is stopped" {
+	spinning --timeout 3 --cpus 2
+	client <<<'c.execute("stop")'
+	ended 124 10
+}
+
+@test "query-shadow-roots: live roots, each with its role" {
+	spinning
+	client <<-'PY'
+		roots = c.execute("query-shadow-roots")
+		assert roots
+		for r in roots:
+		    assert int(r["gfn"], 16) and int(r["mfn"], 16), r
+		    role = r["role"]
+		    assert role["level"] == 4 and role["format"] == "4-level", r
+		    assert role["view"] in ("kernel", "user"), r
+		assert any(r["pins"] for r in roots)
+		cr3 = c.execute("shadow-walk", gva="0x0")["guest"]["cr3"]
+		assert any(r["pins"] and int(r["gfn"], 16) == int(cr3, 16) >> 12 for r in roots)
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "shadow-walk: both paths end in the same frame" {
+	type nm >/dev/null || skip "no nm"
+	spin=0x$(nm "$image.elf64" | awk '$3 == "spin" { print $1 }')
+	spinning
+	export spin
+	client <<-'PY'
+		FRAME = 0x000ffffffffff000
+		def walk(gva):
+		    return c.execute("shadow-walk", gva=gva)
+		def entry(level):
+		    return int(level["entry"], 16)
+		# What the guest is running right now: mapped on both sides.
+		w = walk(os.environ["spin"])
+		guest, shadow = w["guest"], w["kernel"]
+		assert guest["result"] == "mapped", w
+		assert [l["level"] for l in guest["levels"]] == [4, 3, 2, 1], w
+		assert [l["level"] for l in shadow["levels"]] == [4, 3, 2, 1], w
+		assert int(guest["gpa"], 16) == int(os.environ["spin"], 16) & 0x3fffffff, w
+		assert entry(shadow["levels"][-1]) & FRAME == int(guest["gpa"], 16) & FRAME, w
+		for g, s in zip(guest["levels"], shadow["levels"]):
+		    assert int(g["gpa"], 16) >> 12 == int(s["gfn"], 16), w  # the table it shadows
+		assert entry(shadow["levels"][-1]) & 2 == 0, w  # text
+		# A large page that the guest need not have touched.
+		w = walk("0xffff888000200000")
+		guest = w["guest"]
+		assert guest["gpa"] == "0x%016x" % 0x200000, w
+		assert guest["levels"][-1]["level"] == 2 and entry(guest["levels"][-1]) & 0x80, w
+		last = w["kernel"]["levels"][-1]
+		if entry(last) & 1:
+		    assert entry(last) & FRAME == 0x200000, w
+		# What is not mapped, or no address at all.
+		w = walk("0x700000000000")
+		assert w["guest"]["result"] == "fault" and w["guest"]["error-code"] & 1 == 0, w
+		assert walk("0x800000000000")["guest"]["result"] == "not-canonical"
+		for bad in ({"gva": "12"}, {"gva": 12}, {"gva": "0x0", "vcpu": 1}, {}):
+		    try:
+		        c.execute("shadow-walk", **bad)
+		        assert False, bad
+		    except qmp.Error as e:
+		        assert e.error_class in ("GenericError", "DeviceNotFound")
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "shadow-audit finds nothing while four CPUs work on their tables" {
+	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	client <<-'PY'
+		audits = 0
+		try:
+		    while True:
+		        found = c.execute("shadow-audit")
+		        assert found == {"violations": 0, "report": ""}, found
+		        audits += 1
+		        for vcpu in range(4):
+		            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
+		        c.execute("query-shadow-roots")
+		        time.sleep(0.02)
+		except (qmp.Closed, qmp.Error, OSError):
+		    pass
+		print(audits, "audits")
+		assert audits > 5
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+@test "query-shadow-stats: the counts grow" {
+	start --scenario demand-paging,cow-fork,fork-tree,fork-storm -S
+	client <<-'PY'
+		before = c.execute("query-shadow-stats")
+		assert all(isinstance(v, int) for v in before.values())
+		assert before["pf_taken"] == 0
+		c.execute("cont")
+		deadline = time.monotonic() + 20
+		while True:
+		    now = c.execute("query-shadow-stats")
+		    if all(now[k] > before[k] for k in ("pf_taken", "pf_fixed", "cr3_loads", "tables_used")):
+		        break
+		    assert time.monotonic() < deadline, now
+		again = c.execute("query-shadow-stats")
+		assert again["pf_taken"] >= now["pf_taken"]
+		assert again["tables_used"] <= again["tables_limit"]
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "-S: nothing runs until cont" {
+	start -S --scenario boot-tables
+	until_true 10 test -S "$socket"
+	sleep 0.3
+	[ ! -s "$out" ]
+	client <<-'PY'
+		assert c.execute("query-status") == {"running": False, "status": "prelaunch"}
+		assert c.execute("shadow-audit")["violations"] == 0
+		c.execute("query-shadow-roots")
+		c.execute("shadow-walk", gva="0x100000")
+		c.execute("cont")
+		c.wait_event("SHUTDOWN", 10)
+	PY
+	ended 0 5
+	all_ok "$out"
+}
+
+@test "-S, then quit" {
+	start -S
+	client <<<'c.execute("quit")'
+	ended 0 5
+	[ ! -s "$out" ]
+}
+
+@test "a crash: GUEST_PANICKED, SHUTDOWN, exit code 4" {
+	start -S --scenario crash-triple
+	client <<-'PY'
+		c.execute("cont")
+		c.wait_event("GUEST_PANICKED", 10)
+		c.wait_event("SHUTDOWN", 10)
+	PY
+	ended 4 5
+}
+
+@test "--qmp with wait=on starts with the first client" {
+	socket=$XDG_RUNTIME_DIR/own.sock
+	"$UMBRA" run --qmp "unix:$socket,wait=on" --scenario boot-tables >"$out" 2>"$err" 3>&- &
+	pid=$!
+	until_true 10 test -S "$socket"
+	sleep 0.3
+	[ ! -s "$out" ]
+	client <<<'c.wait_event("SHUTDOWN", 10)'
+	ended 0 10
+	all_ok "$out"
+}
+
+@test "two machines: one name is one machine's" {
+	spinning
+	status=0
+	timeout 20 "$UMBRA" run --name t --scenario boot-tables >"$files/out" 2>"$files/err" || status=$?
+	cat "$files/err"
+	[ "$status" -eq 3 ]
+	grep -q 'a running machine answers there' "$files/err"
+	"$UMBRA" run --name u --scenario boot-tables >"$files/out"
+	all_ok "$files/out"
+	client <<<'c.execute("quit")'
+	ended 0 5
+}
+
+@test "a machine that was killed: its socket is replaced" {
+	spinning
+	kill -KILL "$pid"
+	wait "$pid" || true
+	[ -S "$socket" ]
+	[[ $("$UMBRA" list) =~ ^t\ +not\ answering ]]
+	ends 0 --name t --scenario boot-tables
+}
+
+@test "clients that send nonsense, hang up or say nothing disturb nobody" {
+	spinning
+	client <<-'PY'
+		silent = [qmp.Client(os.environ["SOCKET"]) for i in range(8)]
+		for junk in (b"\xff\xfe{]", b"{" * 4096, b'{"execute":"quit"', b"\0" * 1000, os.urandom(4096)):
+		    d = qmp.Client(os.environ["SOCKET"])
+		    d.send_raw(junk)
+		    d.close()
+		assert c.execute("query-status")["running"]
+		c.execute("quit")
+	PY
+	ended 0 5
+}
