@@ -154,7 +154,7 @@ static void test_all(void)
 			}
 		fx_audit(&f);
 	}
-	printf("[%u combinations] ", ran);
+	printf("# %u combinations\n", ran);
 	CU_ASSERT_EQUAL(wrong, 0);
 	fx_end(&f);
 }
@@ -178,7 +178,7 @@ static void test_reserved(void)
 				c.entry[level] |= 1ull << bit;
 				wrong += all_accesses(&f, &c, 5, &ran);
 			}
-	printf("[%u combinations] ", ran);
+	printf("# %u combinations\n", ran);
 	CU_ASSERT_EQUAL(wrong, 0);
 	fx_end(&f);
 }
