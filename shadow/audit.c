@@ -80,7 +80,8 @@ static void check_entries(struct audit *a, struct sh_page *p)
 	for (unsigned i = 0; i < SH_ENTRIES; i++) {
 		uint64_t spte = atomic_load(&table[i]);
 
-		if (!spte || (i == 256 && p->role.level == a->mmu->be.levels && a->mmu->be.gate_entry))
+		if (!spte ||
+		    (i == 256 && p->role.level == a->mmu->be.levels && a->mmu->be.gate_entry))
 			continue;
 		if (!(spte & PTE_P)) {
 			sh_report(a->rep, "entry neither present nor zero",

@@ -101,7 +101,7 @@ static enum step set_leaf(struct attempt *a, struct sh_page *p)
 static uint64_t walked(const struct attempt *a, const struct sh_page *p)
 {
 	return p->role.direct || sh_role_is_passthrough(p->role) ? 0
-								: a->w->gpte[p->role.level];
+								 : a->w->gpte[p->role.level];
 }
 
 static bool key_is(const struct sh_page *p, const struct sh_expect *e)
@@ -117,7 +117,7 @@ static enum step descend_fast(struct attempt *a)
 	struct sh_page *p = a->root;
 	enum step s;
 
-	urcu_memb_read_lock();
+	sh_read_lock();
 	while (p->role.level > 1) {
 		unsigned index = shadow_index(a->gva, p->role.level);
 		struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, walked(a, p));
@@ -126,14 +126,14 @@ static enum step descend_fast(struct attempt *a)
 		struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 
 		if (e.kind != SH_EXPECT_TABLE || !child || !key_is(child, &e)) {
-			urcu_memb_read_unlock();
+			sh_read_unlock();
 			return STEP_SLOW;
 		}
 		mark_used(p);
 		p = child;
 	}
 	s = set_leaf(a, p);
-	urcu_memb_read_unlock();
+	sh_read_unlock();
 	return s;
 }
 

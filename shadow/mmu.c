@@ -20,7 +20,8 @@ static int check_config(const struct sh_mmu_config *cfg)
 		return -EINVAL;
 	if (cfg->limit && cfg->limit < SH_MIN_TABLES)
 		return -EINVAL;
-	if (cfg->backend.levels && (cfg->backend.levels < 4 || cfg->backend.levels > SH_MAX_LEVEL))
+	if (cfg->backend.levels &&
+	    (cfg->backend.levels < 4 || cfg->backend.levels > SH_MAX_LEVEL))
 		return -EINVAL;
 	if (cfg->model.maxphyaddr < 32 || cfg->model.maxphyaddr > 52)
 		return -EINVAL;
@@ -228,7 +229,8 @@ static gfn_t root_gfn(const struct sh_vcpu *v)
 
 	if (!f->levels)
 		return GFN(0);
-	return f->level[f->levels].perms ? gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask)) : GFN(v->index);
+	return f->level[f->levels].perms ? gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask))
+					 : GFN(v->index);
 }
 
 static struct sh_role root_role(const struct sh_vcpu *v, enum sh_view view)
@@ -267,11 +269,11 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 {
 	struct sh_page *p;
 
-	urcu_memb_read_lock();
+	sh_read_lock();
 	p = sh_page_find(v->mmu, root_gfn(v), root_role(v, view));
 	if (p)
 		*root = sh_page_mfn(v->mmu, p);
-	urcu_memb_read_unlock();
+	sh_read_unlock();
 	return p;
 }
 

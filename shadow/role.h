@@ -111,7 +111,8 @@ static inline unsigned sh_role_split(struct sh_role r)
 
 static inline unsigned sh_role_first(struct sh_role r)
 {
-	unsigned positions = 1u << (sh_formats[r.format].level[r.level].bits + sh_role_split(r));
+	unsigned positions =
+		1u << (sh_formats[r.format].level[r.level].bits + sh_role_split(r));
 
 	return r.quadrant * 512u & (positions - 1);
 }

@@ -23,8 +23,9 @@ uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigne
 		return 0;
 	if (sh_role_is_registers(p->role))
 		return atomic_load(&mmu->pdpte[p->gfn.v][index]);
-	return sh_gpte_read(mmu->gm, f,
-			    GPA(gfn_gpa(p->gfn).v + guest_index(p->role, index) * f->entry_bytes));
+	return sh_gpte_read(
+		mmu->gm, f,
+		GPA(gfn_gpa(p->gfn).v + guest_index(p->role, index) * f->entry_bytes));
 }
 
 static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned index)
@@ -52,8 +53,8 @@ static struct sh_expect expect_passthrough(gfn_t gfn, struct sh_role role, unsig
 }
 
 /* The entry at index names a table, or a large page, whose part-th part the child shows. */
-static struct sh_expect expect_below(struct sh_role role, unsigned index, unsigned own, bool large,
-				     uint64_t gpte)
+static struct sh_expect expect_below(struct sh_role role, unsigned index, unsigned own,
+				     bool large, uint64_t gpte)
 {
 	const struct sh_format *f = &sh_formats[role.format];
 	unsigned part = index & ((1u << sh_role_split(role)) - 1);

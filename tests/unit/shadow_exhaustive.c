@@ -42,17 +42,61 @@ static const struct shape shapes[] = {
 	/* Entries in the third quadrant of the directory and the second of the page table. */
 	{"32-bit", 513ull << 22 | 515ull << 12, 0, 0, 4, 2, 2, 4, 2, {0, 515, 513}, 2},
 	{"PAE", 2ull << 30 | 1 << 21 | 1 << 12, R_PAE, 0, 4, 2, 2, 8, 3, {0, 1, 1}, 1},
-	{"4-level", 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12, R_PAE, R_LMA, 4, 4, 3, 8, 3,
-	 {0, 1, 1, 1, 1}, 1},
-	{"5-level", 1ull << 48 | 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12, R_PAE | R_LA57, R_LMA, 5,
-	 5, 3, 8, 3, {0, 1, 1, 1, 1, 1}, 1},
-	{"32-bit on 5-level hardware", 513ull << 22 | 515ull << 12, 0, 0, 5, 2, 2, 4, 2,
-	 {0, 515, 513}, 2},
-	{"PAE on 5-level hardware", 2ull << 30 | 1 << 21 | 1 << 12, R_PAE, 0, 5, 2, 2, 8, 3,
-	 {0, 1, 1}, 1},
+	{"4-level",
+	 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
+	 R_PAE,
+	 R_LMA,
+	 4,
+	 4,
+	 3,
+	 8,
+	 3,
+	 {0, 1, 1, 1, 1},
+	 1},
+	{"5-level",
+	 1ull << 48 | 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
+	 R_PAE | R_LA57,
+	 R_LMA,
+	 5,
+	 5,
+	 3,
+	 8,
+	 3,
+	 {0, 1, 1, 1, 1, 1},
+	 1},
+	{"32-bit on 5-level hardware",
+	 513ull << 22 | 515ull << 12,
+	 0,
+	 0,
+	 5,
+	 2,
+	 2,
+	 4,
+	 2,
+	 {0, 515, 513},
+	 2},
+	{"PAE on 5-level hardware",
+	 2ull << 30 | 1 << 21 | 1 << 12,
+	 R_PAE,
+	 0,
+	 5,
+	 2,
+	 2,
+	 8,
+	 3,
+	 {0, 1, 1},
+	 1},
 	{"4-level on 5-level hardware",
-	 0xffffull << 48 | 300ull << 39 | 1 << 30 | 1 << 21 | 1 << 12, R_PAE, R_LMA, 5, 4, 3, 8, 3,
-	 {0, 1, 1, 1, 300}, 1},
+	 0xffffull << 48 | 300ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
+	 R_PAE,
+	 R_LMA,
+	 5,
+	 4,
+	 3,
+	 8,
+	 3,
+	 {0, 1, 1, 1, 300},
+	 1},
 };
 
 struct combo {
@@ -159,7 +203,8 @@ static bool one(struct fake *f, const struct combo *c, unsigned mode, unsigned f
 	if (!r.tlb_hit && fx_agrees(f, &m, &r) && entries_are(f, c, &m))
 		return true;
 	fprintf(stderr,
-		"%s: mode %u flags %#x entries %#lx %#lx %#lx %#lx %#lx: reference %d %#x %#lx, "
+		"%s: mode %u flags %#x entries %#lx %#lx %#lx %#lx %#lx: reference %d %#x "
+		"%#lx, "
 		"shadow %d %#x %#lx\n",
 		c->shape->name, mode, flags, (unsigned long)c->entry[5],
 		(unsigned long)c->entry[4], (unsigned long)c->entry[3],
@@ -315,11 +360,11 @@ static void test_none(void)
 		r.cr0 &= ~(1ull << 31);
 		fake_set_regs(&f, 0, &r, true);
 		for (unsigned k = 0; k < 6; k++, ran++)
-			CU_ASSERT_EQUAL(fx_try(&f, 0, (G_DATA + k) << 12,
-					       (unsigned)kinds[k % 3] |
-						       (k / 3 ? SH_USER : 0) | ac)
-						.gpa,
-					(G_DATA + k) << 12);
+			CU_ASSERT_EQUAL(
+				fx_try(&f, 0, (G_DATA + k) << 12,
+				       (unsigned)kinds[k % 3] | (k / 3 ? SH_USER : 0) | ac)
+					.gpa,
+				(G_DATA + k) << 12);
 	}
 	printf("# paging off: %u combinations\n", ran);
 	fx_end(&f);

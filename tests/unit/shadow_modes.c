@@ -211,8 +211,8 @@ static void test_self_map(void)
 	CU_ASSERT(fx_store(&f, 0, pd + 4 * 512, 0,
 			   fx_pte(M_PT32, T_RWU) | fx_pte(M_PT32, T_RW) << 32)
 			  .emulated);
-	CU_ASSERT_EQUAL(fx_try(&f, 0, (512ull << 22) + 0x1000, SH_USER).gpa,
-			(G_DATA + 1) << 12);
+	CU_ASSERT_EQUAL(fx_try(&f, 0, (512ull << 22) + 0x1000, SH_USER).gpa, (G_DATA + 1)
+										     << 12);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, (513ull << 22) + 0x1000, SH_USER).kind, FAKE_PF);
 	/* And a page table through the directory used as one. */
 	CU_ASSERT(fx_store(&f, 0, pts + 4 * 600, 0, fx_pte(G_DATA + 9, T_RWU)).emulated);
@@ -231,9 +231,8 @@ static void switches(unsigned levels, unsigned formats)
 
 		modes_set(&f, i % 2, format);
 		for (unsigned va = 0x1000; va < 0x6000; va += 0x1000) {
-			uint64_t want = format == SH_FMT_NONE
-						? va + 0x30000
-						: (G_DATA << 12) + va;
+			uint64_t want =
+				format == SH_FMT_NONE ? va + 0x30000 : (G_DATA << 12) + va;
 
 			CU_ASSERT_EQUAL(fx_store(&f, i % 2, format ? va : va + 0x30000,
 						 va & 0x1000 ? SH_USER : 0, i)

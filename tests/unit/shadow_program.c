@@ -20,7 +20,7 @@
 #define VA_SLOTS 6u
 #define VCPUS	 2u
 
-#define PDPTS	 TABLES /* the frame PDPTs of PAE are taken from */
+#define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
 
 struct run {
 	struct fake f;
@@ -111,7 +111,8 @@ static uint64_t random_va(struct run *r, unsigned vcpu)
 	if (!f->levels)
 		return rnd(r) % (chance(r, 90) ? FRAMES : 4 * FRAMES) << 12;
 	for (unsigned level = f->levels; level; level--) {
-		uint64_t index = slots[rnd(r) % (chance(r, 85) ? level == 1 ? 3 : 1 : VA_SLOTS)];
+		uint64_t index =
+			slots[rnd(r) % (chance(r, 85) ? level == 1 ? 3 : 1 : VA_SLOTS)];
 
 		if (f->entry_bytes == 4)
 			index = 2 * index + rnd(r) % 2;

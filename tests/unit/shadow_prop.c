@@ -25,11 +25,22 @@
 static const struct {
 	unsigned formats, levels;
 } worlds[] = {
-	{B32, 4},	    {PAE, 4},		{LVL5, 5},		{NONE | B32, 4},
-	{B32 | PAE, 4},	    {NONE | PAE, 5},	{LVL4 | LVL5, 5},	{B32 | PAE | LVL4, 4},
-	{NONE | LVL4, 4},   {B32, 5},		{PAE | LVL4 | LVL5, 5}, {PAE | LVL4, 4},
-	{NONE | B32 | PAE | LVL4, 4},		{NONE | B32 | PAE | LVL4 | LVL5, 5},
-	{LVL4, 5},	    {NONE | B32 | PAE | LVL4 | LVL5, 5},
+	{B32, 4},
+	{PAE, 4},
+	{LVL5, 5},
+	{NONE | B32, 4},
+	{B32 | PAE, 4},
+	{NONE | PAE, 5},
+	{LVL4 | LVL5, 5},
+	{B32 | PAE | LVL4, 4},
+	{NONE | LVL4, 4},
+	{B32, 5},
+	{PAE | LVL4 | LVL5, 5},
+	{PAE | LVL4, 4},
+	{NONE | B32 | PAE | LVL4, 4},
+	{NONE | B32 | PAE | LVL4 | LVL5, 5},
+	{LVL4, 5},
+	{NONE | B32 | PAE | LVL4 | LVL5, 5},
 };
 
 /* Configuration c: techniques all on, all off or mixed; few or many tables; KVM's tables or ours;
@@ -98,11 +109,10 @@ static void report(struct program *p, unsigned c, uint32_t *step, size_t n, stru
 
 static bool run_config(unsigned c, uint64_t seed, size_t steps)
 {
-	struct program p = {
-		.seed = seed + c * 1000003ull,
-		.cfg = config_of(c, seed),
-		.formats = c < 16 ? LVL4 : worlds[c - 16].formats,
-		.audit_every = 64};
+	struct program p = {.seed = seed + c * 1000003ull,
+			    .cfg = config_of(c, seed),
+			    .formats = c < 16 ? LVL4 : worlds[c - 16].formats,
+			    .audit_every = 64};
 	uint32_t *step = malloc(steps * sizeof(*step));
 	struct verdict v;
 
