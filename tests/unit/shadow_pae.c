@@ -179,6 +179,7 @@ static void test_gone(void)
 	CU_ASSERT_EQUAL(fx_try(&f, 1, 0x1000, 0).kind, FAKE_OK);
 	r = *sh_vcpu_regs(f.vcpu[1].v);
 	sh_vcpu_destroy(f.vcpu[1].v);
+	CU_ASSERT_EQUAL(sh_page_of_vcpu(f.mmu, 1, NULL)->present, 0);
 	fx_audit(&f);
 	CU_ASSERT_EQUAL_FATAL(sh_vcpu_create(f.mmu, 1, &f.vcpu[1].v), 0);
 	r.pdpte[0] = 0;
