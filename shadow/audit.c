@@ -2,7 +2,7 @@
  *
  * The auditor: everything that must hold at a quiescent point, checked from scratch.
  *
- *   - every shadow entry is what its page's key and the guest entry allow, or less
+ *   - every shadow entry is what its page's key and the guest entry (or PDPTE) allow, or less
  *   - leaf entries and reverse map are a bijection; upper entries and parent sets likewise
  *   - no writable entry for a tracked frame; a frame is tracked exactly if a live page has it
  *   - a key names one page; counts of entries agree; free and dying tables are all zeroes
@@ -80,7 +80,8 @@ static void check_entries(struct audit *a, struct sh_page *p)
 	for (unsigned i = 0; i < SH_ENTRIES; i++) {
 		uint64_t spte = atomic_load(&table[i]);
 
-		if (!spte || (i == 256 && sh_role_is_top(p->role) && a->mmu->be.gate_entry))
+		if (!spte ||
+		    (i == 256 && p->role.level == a->mmu->be.levels && a->mmu->be.gate_entry))
 			continue;
 		if (!(spte & PTE_P)) {
 			sh_report(a->rep, "entry neither present nor zero",
@@ -124,7 +125,8 @@ static void check_page(struct audit *a, struct sh_page *p)
 			  0);
 	if (sh_page_find(a->mmu, p->gfn, p->role) != p)
 		sh_report(a->rep, "key finds another page", sh_slot(a->mmu, p, 0), p->gfn.v);
-	if (!p->role.direct && p->gfn.v < a->mmu->rmap_frames && !sh_tracked(a->mmu, p->gfn))
+	if (sh_role_is_table(p->role) && p->gfn.v < a->mmu->rmap_frames &&
+	    !sh_tracked(a->mmu, p->gfn))
 		sh_report(a->rep, "table is not tracked", sh_slot(a->mmu, p, 0), p->gfn.v);
 	sh_set_each(&p->parents, check_slot, &c);
 	check_entries(a, p);

@@ -28,6 +28,9 @@ struct sh_backend {
 	mfn_t table_mfn;
 	uint32_t tables;
 
+	/* Levels of the tables the hardware walks, 4 or 5; 0 means 4. */
+	unsigned levels;
+
 	/* Entry 256 of every top-level table: the gate. 0 for none. */
 	uint64_t gate_entry;
 

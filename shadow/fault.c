@@ -33,10 +33,10 @@ struct attempt {
 	bool linked; /* an upper entry was missing and has been made */
 };
 
-/* Shadow tables of four levels are indexed alike whatever the guest's format is. */
+/* Shadow tables are indexed alike whatever the guest's format is. */
 static unsigned shadow_index(gva_t gva, unsigned level)
 {
-	return (gva.v >> (3 + 9 * level)) & (SH_ENTRIES - 1);
+	return (gva.v >> sh_shadow_shift(level)) & (SH_ENTRIES - 1);
 }
 
 static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
@@ -100,7 +100,8 @@ static enum step set_leaf(struct attempt *a, struct sh_page *p)
 /* The guest entry the walk saw for this level; levels above the guest's own have none. */
 static uint64_t walked(const struct attempt *a, const struct sh_page *p)
 {
-	return p->role.direct ? 0 : a->w->gpte[p->role.level];
+	return p->role.direct || sh_role_is_passthrough(p->role) ? 0
+								 : a->w->gpte[p->role.level];
 }
 
 static bool key_is(const struct sh_page *p, const struct sh_expect *e)
@@ -220,11 +221,11 @@ static enum step one_attempt(struct attempt *a)
 }
 
 /* Sets *r and returns true, or returns false: the guest changed something, walk again. */
-static bool hidden(struct sh_vcpu *v, gva_t gva, unsigned flags, const struct sh_walk *w,
+static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 		   enum sh_fault_result *r)
 {
 	enum sh_view view = sh_view_of(&v->mode, flags & SH_USER, flags & SH_AC);
-	struct attempt a = {.v = v, .gva = gva, .flags = flags, .w = w};
+	struct attempt a = {.v = v, .gva = w->gva, .flags = flags, .w = w};
 	mfn_t root;
 
 	*r = SH_FAULT_HOST;
@@ -247,7 +248,7 @@ static const enum sh_stat outcome[] = {
 
 static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
 {
-	return mmu->be.gate_entry && (gva.v >> 39 & 511) == 256;
+	return mmu->be.gate_entry && shadow_index(gva, mmu->be.levels) == 256;
 }
 
 static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
@@ -261,11 +262,11 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
 		if (wr != SH_WALK_OK)
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
-		if (hidden_by_gate(v->mmu, gva))
+		if (hidden_by_gate(v->mmu, w->gva))
 			return SH_FAULT_GATE;
 		if (mfn_eq(gmem_mfn(v->mmu->gm, gpa_gfn(w->gpa)), MFN_NONE))
 			return SH_FAULT_NO_RAM;
-		if (hidden(v, gva, flags, w, &r))
+		if (hidden(v, flags, w, &r))
 			return r;
 		sh_count(v->mmu, v, SH_ST_FAULT_RETRY, 1);
 	}

@@ -61,6 +61,19 @@ static inline unsigned sh_index(const struct sh_format *f, unsigned level, gva_t
 	return (va.v >> f->level[level].shift) & ((1u << f->level[level].bits) - 1);
 }
 
+/* Where the address bits that index a *shadow* table of this level begin: 512 entries of 8 bytes at
+ * every level, whatever the guest's format. */
+static inline unsigned sh_shadow_shift(unsigned level)
+{
+	return 3 + 9 * level;
+}
+
+/* The linear address as this format's walk sees it: outside of long mode it has 32 bits. */
+static inline gva_t sh_linear(const struct sh_format *f, gva_t va)
+{
+	return f->canonical ? va : GVA(va.v & 0xffffffffull);
+}
+
 /* Bytes one entry of this level maps. */
 static inline uint64_t sh_span(const struct sh_format *f, unsigned level)
 {

@@ -20,6 +20,9 @@ static int check_config(const struct sh_mmu_config *cfg)
 		return -EINVAL;
 	if (cfg->limit && cfg->limit < SH_MIN_TABLES)
 		return -EINVAL;
+	if (cfg->backend.levels &&
+	    (cfg->backend.levels < 4 || cfg->backend.levels > SH_MAX_LEVEL))
+		return -EINVAL;
 	if (cfg->model.maxphyaddr < 32 || cfg->model.maxphyaddr > 52)
 		return -EINVAL;
 	return 0;
@@ -38,6 +41,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 	memset(mmu, 0, sizeof(*mmu));
 	mmu->gm = cfg->gm;
 	mmu->be = cfg->backend;
+	mmu->be.levels = mmu->be.levels ? mmu->be.levels : 4;
 	mmu->model = cfg->model;
 	mmu->opt = cfg->options;
 	mmu->limit = cfg->limit && cfg->limit < mmu->be.tables ? cfg->limit : mmu->be.tables;
@@ -127,8 +131,29 @@ static void drop_roots(struct sh_vcpu *v)
 	}
 }
 
+/* The PDPTEs were loaded: what was made from other values goes (SDM vol. 3, section 4.4.1). */
+static void load_pdptes(struct sh_vcpu *v, const uint64_t pdpte[4])
+{
+	_Atomic uint64_t *now = v->mmu->pdpte[v->index];
+	struct sh_page *p = NULL;
+	unsigned same = 0;
+
+	while (same < 4 && atomic_load(&now[same]) == pdpte[same])
+		same++;
+	if (same == 4)
+		return;
+	pthread_mutex_lock(&v->mmu->lock);
+	for (unsigned i = 0; i < 4; i++)
+		atomic_store(&now[i], pdpte[i]);
+	while ((p = sh_page_of_vcpu(v->mmu, v->index, p)))
+		for (unsigned i = 0; i < 4; i++)
+			sh_update_upper(v->mmu, v, p, i);
+	pthread_mutex_unlock(&v->mmu->lock);
+}
+
 void sh_vcpu_destroy(struct sh_vcpu *v)
 {
+	static const uint64_t none[4];
 	struct sh_mmu *mmu;
 
 	if (!v)
@@ -136,6 +161,7 @@ void sh_vcpu_destroy(struct sh_vcpu *v)
 	mmu = v->mmu;
 	drop_roots(v);
 	unpin(v, v->loaded);
+	load_pdptes(v, none);
 	pthread_mutex_lock(&mmu->lock);
 	mmu->vcpus &= ~(1ull << v->index);
 	pthread_mutex_unlock(&mmu->lock);
@@ -168,6 +194,7 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
 	if (sh_mutant(SH_MUT_NX_NOT_IN_ROLE))
 		v->mode.nxe = old.nxe;
 	drop_roots(v);
+	load_pdptes(v, r->pdpte);
 	if (flush)
 		sh_flush_all(v);
 }
@@ -184,7 +211,7 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
-	v->mmu->be.invalidate(v->mmu->be.ctx, v, gva);
+	v->mmu->be.invalidate(v->mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
 }
 
 void sh_flush_all(struct sh_vcpu *v)
@@ -194,11 +221,21 @@ void sh_flush_all(struct sh_vcpu *v)
 	v->mmu->be.invalidate_all(v->mmu->be.ctx, v);
 }
 
+/* What the root's tree is made from: memory from 0, the frame CR3 names, or (PAE) this vCPU's own
+ * registers. */
 static gfn_t root_gfn(const struct sh_vcpu *v)
 {
 	const struct sh_format *f = &sh_formats[v->mode.format];
 
-	return v->mode.format == SH_FMT_NONE ? GFN(0) : gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask));
+	if (!f->levels)
+		return GFN(0);
+	return f->level[f->levels].perms ? gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask))
+					 : GFN(v->index);
+}
+
+static struct sh_role root_role(const struct sh_vcpu *v, enum sh_view view)
+{
+	return sh_role_root(&v->mode, view, v->mmu->be.levels);
 }
 
 static int make_root(struct sh_vcpu *v, enum sh_view view)
@@ -207,11 +244,11 @@ static int make_root(struct sh_vcpu *v, enum sh_view view)
 	struct sh_page *p = NULL;
 	bool made = false;
 
-	if (v->mode.format != SH_FMT_NONE && v->mode.format != SH_FMT_4LVL)
+	if (sh_formats[v->mode.format].levels > mmu->be.levels)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&mmu->lock);
 	if (sh_reclaim_reserve(mmu, v, 1) == 0)
-		p = sh_page_get(mmu, v, root_gfn(v), sh_role_root(&v->mode, view), &made);
+		p = sh_page_get(mmu, v, root_gfn(v), root_role(v, view), &made);
 	if (p)
 		atomic_fetch_add(&p->pins, 1);
 	pthread_mutex_unlock(&mmu->lock);
@@ -233,7 +270,7 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 	struct sh_page *p;
 
 	sh_read_lock();
-	p = sh_page_find(v->mmu, root_gfn(v), sh_role_root(&v->mode, view));
+	p = sh_page_find(v->mmu, root_gfn(v), root_role(v, view));
 	if (p)
 		*root = sh_page_mfn(v->mmu, p);
 	sh_read_unlock();

@@ -47,7 +47,8 @@ unsigned sh_vcpu_index(const struct sh_vcpu *v);
 const struct sh_mode *sh_vcpu_mode(const struct sh_vcpu *v);
 const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v);
 
-/* MOV CR3, or any change of CR0, CR4, EFER or the PDPTEs: r holds all the new values. flush says
+/* MOV CR3, or any change of CR0, CR4, EFER or the PDPTEs: r holds all the new values. Loading and
+ * checking the PDPTEs is the engine's; a change of theirs in memory is not looked for. flush says
  * whether the architecture drops translations (SDM vol. 3, section 4.10.4.1). */
 void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush);
 
@@ -57,7 +58,8 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva);
 void sh_flush_all(struct sh_vcpu *v);
 
 /* Top-level table the hardware must run on for a view; pinned until another one is asked for with
- * the same view and the engine has said sh_root_loaded(). */
+ * the same view and the engine has said sh_root_loaded(). -EOPNOTSUPP for a guest with more levels
+ * than the hardware. */
 int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root);
 /* The same without making one; from any thread while the vCPU is at rest. */
 bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root);
@@ -106,7 +108,7 @@ struct sh_path {
 bool sh_path(struct sh_mmu *mmu, mfn_t root, gva_t gva, struct sh_path *p);
 
 struct sh_root_info {
-	gfn_t gfn;
+	gfn_t gfn; /* of the guest's top table; PAE: index of the vCPU whose PDPTEs it is */
 	struct sh_role role;
 	mfn_t mfn;
 	uint32_t pins;

@@ -3,7 +3,7 @@
  * Shadow pages by key: find, make, take out of use.
  *
  * Invariants: a key names at most one live page; a guest frame is tracked as long as any live page
- * that is not direct has it as its table.
+ * has it as its table.
  * Locks: mmu->lock to change; readers of the hash are in an RCU read-side section or hold it.
  * Read first: page.h. Read next: link.c, leaf.c, track.c.
  */
@@ -25,16 +25,27 @@ struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role)
 	return NULL;
 }
 
-struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after)
+static struct sh_page *next_of(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after,
+			       bool (*wanted)(struct sh_role))
 {
 	struct sh_page *p =
 		after ? atomic_load_explicit(&after->hash_next, memory_order_acquire)
 		      : atomic_load_explicit(&mmu->hash[bucket(gfn)], memory_order_acquire);
 
 	for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire))
-		if (gfn_eq(p->gfn, gfn) && !p->role.direct)
+		if (gfn_eq(p->gfn, gfn) && wanted(p->role))
 			return p;
 	return NULL;
+}
+
+struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after)
+{
+	return next_of(mmu, gfn, after, sh_role_is_table);
+}
+
+struct sh_page *sh_page_of_vcpu(struct sh_mmu *mmu, unsigned vcpu, struct sh_page *after)
+{
+	return next_of(mmu, GFN(vcpu), after, sh_role_is_registers);
 }
 
 static void hash_add(struct sh_mmu *mmu, struct sh_page *p)
@@ -69,11 +80,11 @@ struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 	p->gfn = gfn;
 	p->role = role;
 	atomic_store_explicit(&p->state, SH_PAGE_LIVE, memory_order_release);
-	if (sh_role_is_top(role) && mmu->be.gate_entry)
+	if (role.level == mmu->be.levels && mmu->be.gate_entry)
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
 	sh_lru_add(mmu, p);
 	hash_add(mmu, p);
-	if (!role.direct && !sh_tracked(mmu, gfn)) {
+	if (sh_role_is_table(role) && !sh_tracked(mmu, gfn)) {
 		sh_track(mmu, v, gfn);
 		*made = true;
 	}
@@ -84,7 +95,7 @@ static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page 
 {
 	_Atomic uint64_t *table = sh_page_table(mmu, p);
 
-	if (sh_role_is_top(p->role) && mmu->be.gate_entry)
+	if (p->role.level == mmu->be.levels && mmu->be.gate_entry)
 		atomic_store(&table[256], 0);
 	for (unsigned i = 0; i < SH_ENTRIES; i++) {
 		if (!atomic_load_explicit(&table[i], memory_order_relaxed))
@@ -112,7 +123,7 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	while ((s = sh_set_at(&p->parents, 0)) != SH_SLOT_NONE)
 		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
 	clear_entries(mmu, v, p);
-	if (!p->role.direct && !sh_page_of_gfn(mmu, p->gfn, NULL))
+	if (sh_role_is_table(p->role) && !sh_page_of_gfn(mmu, p->gfn, NULL))
 		sh_untrack(mmu, p->gfn);
 	sh_lru_del(p);
 	sh_pool_dying(mmu, p);

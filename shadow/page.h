@@ -80,6 +80,9 @@ struct sh_mmu {
 	 * use them. Counts up; a shootdown covers all up to where it started. */
 	_Atomic uint64_t drops, drops_flushed;
 
+	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
+	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
+
 	_Atomic uint64_t pages_4k;
 	/* One set per vCPU, and the last for threads that are none. They outlive the vCPUs, so
 	 * readers take no lock. */
@@ -161,8 +164,10 @@ void sh_lru_del(struct sh_page *p);
 /* ---- page.c ---- */
 /* Finds a live page; caller holds mmu->lock or is in a read-side section. */
 struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role);
-/* First and next live page whose guest table is gfn (not direct ones). */
+/* First and next live page whose guest table is gfn. */
 struct sh_page *sh_page_of_gfn(struct sh_mmu *mmu, gfn_t gfn, struct sh_page *after);
+/* First and next live page made from the PDPTEs of the vCPU with this index. */
+struct sh_page *sh_page_of_vcpu(struct sh_mmu *mmu, unsigned vcpu, struct sh_page *after);
 /* Finds or makes; mmu->lock held. *made says that guest entries read before the call may have
  * changed since, untracked: walk again. NULL: out of tables. */
 struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
@@ -175,6 +180,11 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
 int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,
 	    struct sh_page *child);
 void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index);
+
+/* ---- write.c ---- */
+/* Takes away upper entry index of p if it is not what p's key and the guest entry say now;
+ * mmu->lock held. */
+void sh_update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index);
 
 /* ---- leaf.c: leaf entries ---- */
 /* Drops the leaf at index if present; p->lock held. */

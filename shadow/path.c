@@ -47,7 +47,7 @@ unsigned sh_roots(struct sh_mmu *mmu, struct sh_root_info *r, unsigned n)
 		struct sh_page *p = atomic_load_explicit(&mmu->hash[b], memory_order_acquire);
 
 		for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire)) {
-			if (!sh_role_is_top(p->role))
+			if (p->role.level != mmu->be.levels)
 				continue;
 			if (found < n)
 				r[found] = (struct sh_root_info){.gfn = p->gfn,

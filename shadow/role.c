@@ -6,6 +6,7 @@
 
 #define CR0_WP	 (1ull << 16)
 #define CR0_PG	 (1ull << 31)
+#define CR4_PSE	 (1ull << 4)
 #define CR4_PAE	 (1ull << 5)
 #define CR4_LA57 (1ull << 12)
 #define CR4_SMEP (1ull << 20)
@@ -34,22 +35,36 @@ struct sh_mode sh_mode_of(const struct sh_regs *r, const struct sh_cpu_model *m)
 		.wp = r->cr0 & CR0_WP,
 		.smep = r->cr4 & CR4_SMEP && format != SH_FMT_NONE,
 		.smap = r->cr4 & CR4_SMAP && format != SH_FMT_NONE,
+		.pse = format != SH_FMT_32 || r->cr4 & CR4_PSE,
 		.maxphyaddr = m->maxphyaddr,
 		.gb_pages = m->gb_pages,
 	};
 }
 
-struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view)
+bool sh_role_reaches(struct sh_role r, unsigned index, unsigned levels)
+{
+	const struct sh_format *f = &sh_formats[r.format];
+	unsigned shift = sh_shadow_shift(r.level);
+	bool halved = f->canonical && r.level == f->levels && levels > f->levels;
+
+	if (shift + 9 <= f->va_bits)
+		return !halved || index >> 8 == (r.quadrant != 0);
+	if (f->canonical) /* only copies of the sign select entries up here */
+		return index == 0 || index == 511;
+	return index >> (shift < f->va_bits ? f->va_bits - shift : 0) == 0;
+}
+
+struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view, unsigned levels)
 {
 	bool kernel = view != SH_VIEW_USER;
-	unsigned levels = sh_formats[mode->format].levels;
 	struct sh_role r = {.word = 0};
 
-	r.level = (levels < 4 ? 4 : levels) & 7;
+	r.level = levels & 7;
 	r.format = mode->format & 7;
 	r.user = !kernel;
 	r.access = SH_ACC_ALL;
 	r.nxe = mode->nxe;
+	r.pse = mode->pse;
 	r.direct = mode->format == SH_FMT_NONE;
 	r.dirty = r.direct;
 	r.wp = kernel && mode->wp;
@@ -65,6 +80,7 @@ struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool 
 
 	r.level = (parent.level - 1u) & 7;
 	r.access = parent.access & entry_access & SH_ACC_ALL;
+	r.quadrant = 0;
 	if (large) {
 		r.direct = 1;
 		r.dirty = dirty;

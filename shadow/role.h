@@ -41,6 +41,7 @@ struct sh_cpu_model {
 struct sh_mode {
 	enum sh_format_id format;
 	bool nxe, wp, smep, smap;
+	bool pse; /* PS is honoured: CR4.PSE in 32-bit paging, always in the others */
 	uint8_t maxphyaddr;
 	bool gb_pages;
 };
@@ -53,12 +54,13 @@ struct sh_role {
 			uint32_t user : 1;     /* user view */
 			uint32_t direct : 1;   /* no guest table: maps gfn.. linearly */
 			uint32_t access : 3;   /* SH_ACC_*, accumulated above this table */
-			uint32_t quadrant : 2; /* part of a table of 4-byte entries */
+			uint32_t quadrant : 2; /* which part of the guest table, see below */
 			uint32_t nxe : 1;
 			uint32_t wp : 1;    /* these three stay 0 in the user view: */
 			uint32_t smep : 1;  /* they don't change it, so it is shared */
 			uint32_t smap : 1;  /* SMAP in force: kernel view with AC=0 */
 			uint32_t dirty : 1; /* direct: the large gpte's D is set */
+			uint32_t pse : 1;   /* PS makes a directory entry a leaf */
 		};
 		uint32_t word;
 	};
@@ -69,22 +71,61 @@ static inline bool sh_role_eq(struct sh_role a, struct sh_role b)
 	return a.word == b.word;
 }
 
-/* Whether tables of this role are what the hardware's CR3 points at. */
-static inline bool sh_role_is_top(struct sh_role r)
+/* What stands behind a shadow page:
+ *
+ *   direct      nothing: it maps gfn.. linearly (a piece of a large page, or paging is off)
+ *   passthrough nothing: a level above the guest's own top level; gfn is handed down
+ *   registers   the PDPTEs of one vCPU (PAE, level 3), whose index stands for gfn
+ *   table       the guest table in frame gfn; only these make a frame tracked
+ *
+ * A guest table of 1024 4-byte entries needs several shadow tables of 512 entries, its quadrants:
+ * two of a page table, four of a directory (whose entries become two each). And where the hardware
+ * has a level more than a guest with canonical addresses, the guest's top table is shadowed in two
+ * halves (quadrants 0 and 3), because the addresses between them are canonical for the hardware only. */
+static inline bool sh_role_is_passthrough(struct sh_role r)
 {
-	unsigned levels = sh_formats[r.format].levels;
+	return !r.direct && r.level > sh_formats[r.format].levels;
+}
 
-	return r.level == (levels < 4 ? 4 : levels);
+static inline bool sh_role_is_registers(struct sh_role r)
+{
+	return !r.direct && r.level <= sh_formats[r.format].levels &&
+	       !sh_formats[r.format].level[r.level].perms;
+}
+
+static inline bool sh_role_is_table(struct sh_role r)
+{
+	return !r.direct && r.level <= sh_formats[r.format].levels &&
+	       sh_formats[r.format].level[r.level].perms;
 }
 
 /* Digests registers (SDM vol. 3, section 4.1.1). */
 struct sh_mode sh_mode_of(const struct sh_regs *r, const struct sh_cpu_model *m);
 
-/* Role of the top-level table for a view; level is the hardware's top level. */
-struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view);
+/* Entries of the guest table are split over two shadow entries each where 10 bits index it. A
+ * shadow page of a table stands for 512 of these *positions*, and this is the first of them. */
+static inline unsigned sh_role_split(struct sh_role r)
+{
+	return sh_formats[r.format].level[r.level].shift - sh_shadow_shift(r.level);
+}
+
+static inline unsigned sh_role_first(struct sh_role r)
+{
+	unsigned positions =
+		1u << (sh_formats[r.format].level[r.level].bits + sh_role_split(r));
+
+	return r.quadrant * 512u & (positions - 1);
+}
+
+/* Whether an address of the guest's format can lead through entry index of a shadow table of this
+ * role, on hardware that walks so many levels. */
+bool sh_role_reaches(struct sh_role r, unsigned index, unsigned levels);
+
+/* Role of the top-level table for a view, on hardware that walks tables of so many levels. */
+struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view, unsigned levels);
 
 /* Role of the table below an entry of a table with role parent, whose own access bits and large
- * flag are given. For a large leaf the child is direct. */
+ * flag are given. For a large leaf the child is direct. Its quadrant is 0. */
 struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool large,
 			     bool dirty);
 

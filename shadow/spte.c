@@ -8,14 +8,24 @@
  */
 #include "shadow/spte.h"
 
+/* Which entry of the guest's table the shadow entry at index is made from. */
+static unsigned guest_index(struct sh_role role, unsigned index)
+{
+	return (sh_role_first(role) + index) >> sh_role_split(role);
+}
+
 uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index)
 {
 	const struct sh_format *f = &sh_formats[p->role.format];
-	uint64_t base = gfn_gpa(p->gfn).v;
 
-	if (p->role.direct)
+	if (p->role.direct || sh_role_is_passthrough(p->role) ||
+	    !sh_role_reaches(p->role, index, mmu->be.levels))
 		return 0;
-	return sh_gpte_read(mmu->gm, f, GPA(base + index * (uint64_t)f->entry_bytes));
+	if (sh_role_is_registers(p->role))
+		return atomic_load(&mmu->pdpte[p->gfn.v][index]);
+	return sh_gpte_read(
+		mmu->gm, f,
+		GPA(gfn_gpa(p->gfn).v + guest_index(p->role, index) * f->entry_bytes));
 }
 
 static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned index)
@@ -33,13 +43,31 @@ static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned i
 				  .role = sh_role_child(role, SH_ACC_ALL, false, false)};
 }
 
-static struct sh_role child_role(struct sh_role role, unsigned own, bool large, bool dirty)
+/* The low bits of its index say which quadrant the guest's top table shows below. */
+static struct sh_expect expect_passthrough(gfn_t gfn, struct sh_role role, unsigned index)
 {
-	struct sh_role r = sh_role_child(role, own, large, dirty);
+	struct sh_role below = sh_role_child(role, SH_ACC_ALL, false, false);
+
+	below.quadrant = index & 3;
+	return (struct sh_expect){.kind = SH_EXPECT_TABLE, .gfn = gfn, .role = below};
+}
+
+/* The entry at index names a table, or a large page, whose part-th part the child shows. */
+static struct sh_expect expect_below(struct sh_role role, unsigned index, unsigned own,
+				     bool large, uint64_t gpte)
+{
+	const struct sh_format *f = &sh_formats[role.format];
+	unsigned part = index & ((1u << sh_role_split(role)) - 1);
+	struct sh_role below = sh_role_child(role, own, large, gpte & PTE_D);
+	gfn_t gfn = gpa_gfn(sh_entry_addr(f, role.level, large, gpte));
 
 	if (sh_mutant(SH_MUT_ACCESS_NOT_IN_KEY) && !large)
-		r.access = SH_ACC_ALL;
-	return r;
+		below.access = SH_ACC_ALL;
+	if (large)
+		gfn.v += (uint64_t)part << (9 * below.level);
+	else
+		below.quadrant = part & 3;
+	return (struct sh_expect){.kind = SH_EXPECT_TABLE, .gfn = gfn, .role = below};
 }
 
 struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role,
@@ -48,13 +76,18 @@ struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role r
 	const struct sh_format *f = &sh_formats[role.format];
 	struct sh_mode mode = {.format = role.format,
 			       .nxe = role.nxe,
+			       .pse = role.pse,
 			       .maxphyaddr = mmu->model.maxphyaddr,
 			       .gb_pages = mmu->model.gb_pages};
 	unsigned level = role.level, own;
 	bool large;
 
+	if (!sh_role_reaches(role, index, mmu->be.levels))
+		return (struct sh_expect){.kind = SH_EXPECT_NONE};
 	if (role.direct)
 		return expect_direct(gfn, role, index);
+	if (sh_role_is_passthrough(role))
+		return expect_passthrough(gfn, role, index);
 	large = sh_gpte_large(f, &mode, level, gpte);
 	if (!(gpte & PTE_P) || (!(gpte & PTE_A) && f->level[level].has_a))
 		return (struct sh_expect){.kind = SH_EXPECT_NONE};
@@ -67,9 +100,7 @@ struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role r
 					  .access = own & role.access,
 					  .dirty = gpte & PTE_D ||
 						   sh_mutant(SH_MUT_D_NOT_REQUIRED)};
-	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
-				  .gfn = gpa_gfn(sh_entry_addr(f, level, large, gpte)),
-				  .role = child_role(role, own, large, gpte & PTE_D)};
+	return expect_below(role, index, own, large, gpte);
 }
 
 static uint64_t leaf_bits(bool w, bool x)

@@ -156,7 +156,7 @@ static enum sh_walk_result walk_none(struct sh_walk *w)
 	w->top = w->level = 0;
 	w->access[0] = SH_ACC_ALL;
 	w->page_shift = SH_PAGE_SHIFT;
-	w->gpa = GPA(w->gva.v & 0xffffffffull);
+	w->gpa = GPA(w->gva.v);
 	return SH_WALK_OK;
 }
 
@@ -166,7 +166,7 @@ enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode,
 {
 	enum sh_walk_result r;
 
-	w->gva = gva;
+	w->gva = sh_linear(&sh_formats[mode->format], gva);
 	w->retries = 0;
 	w->error = 0;
 	if (mode->format == SH_FMT_NONE)

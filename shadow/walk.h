@@ -68,7 +68,8 @@ bool sh_access_ok(const struct sh_mode *mode, unsigned acc, unsigned flags);
 static inline bool sh_gpte_large(const struct sh_format *f, const struct sh_mode *mode,
 				 unsigned level, uint64_t gpte)
 {
-	return f->level[level].ps && (gpte & PTE_PS) && (level < 3 || mode->gb_pages);
+	return f->level[level].ps && (gpte & PTE_PS) &&
+	       (level == 2 ? mode->pse : mode->gb_pages);
 }
 
 /* Reads the guest entry at gpa, of the format's size; all ones where there is no RAM, as an open

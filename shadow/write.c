@@ -25,8 +25,7 @@
 #define FLOOD_LEAF  3u
 #define FLOOD_UPPER 2u
 
-static void update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
-			 unsigned index)
+void sh_update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index)
 {
 	uint64_t spte = atomic_load(&sh_page_table(mmu, p)[index]);
 	struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
@@ -64,12 +63,19 @@ static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 	}
 }
 
+/* Guest entries first..last of p's table were written: those of the shadow entries made from them
+ * that are in p's quadrant. */
 static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
 			 unsigned first, unsigned last)
 {
-	for (unsigned i = first; i <= last; i++) {
+	unsigned base = sh_role_first(p->role), split = sh_role_split(p->role);
+	unsigned from = first << split, to = (last + 1) << split;
+
+	from = from < base ? 0 : from - base;
+	to = to < base ? 0 : to - base;
+	for (unsigned i = from; i < to && i < SH_ENTRIES; i++) {
 		if (p->role.level > 1) {
-			update_upper(mmu, v, p, i);
+			sh_update_upper(mmu, v, p, i);
 			continue;
 		}
 		pthread_spin_lock(&p->lock);
@@ -80,10 +86,22 @@ static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *
 
 /* A table no upper entry and no CR3 names: nothing is lost with it, and the next write to the frame
  * needs no fault. This is how a freed table that becomes data gets out of the way; it is no
- * technique with a switch, because without it every such write would fault for ever. */
-static bool orphaned(const struct sh_page *p)
+ * technique with a switch, because without it every such write would fault for ever.
+ * Pages that stand above the guest's own top level don't count: they are what its CR3 names, and
+ * have no more right to be than the pin of theirs. At most three of them lie above each other. */
+static bool orphaned(const struct sh_mmu *mmu, const struct sh_page *p)
 {
-	return !atomic_load(&p->pins) && sh_set_count(&p->parents) == 0;
+	sh_slot_t s;
+
+	if (atomic_load(&p->pins))
+		return false;
+	for (unsigned i = 0; (s = sh_set_at(&p->parents, i)) != SH_SLOT_NONE; i++) {
+		const struct sh_page *parent = sh_slot_page(mmu, s);
+
+		if (sh_role_is_table(parent->role) || !orphaned(mmu, parent))
+			return false;
+	}
+	return true;
 }
 
 static bool flooded(struct sh_mmu *mmu, struct sh_page *p)
@@ -105,7 +123,7 @@ static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsig
 		unsigned bytes = sh_formats[p->role.format].entry_bytes;
 
 		next = sh_page_of_gfn(mmu, gpa_gfn(gpa), p);
-		if (orphaned(p) || flooded(mmu, p)) {
+		if (orphaned(mmu, p) || flooded(mmu, p)) {
 			sh_page_zap(mmu, v, p);
 			sh_count(mmu, v, SH_ST_FLOODED, 1);
 			continue;

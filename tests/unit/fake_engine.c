@@ -90,6 +90,7 @@ void fake_defaults(struct fake_config *cfg)
 				    .lowmem = 4 << 20,
 				    .tables = 256,
 				    .vcpus = 1,
+				    .levels = 4,
 				    .model = {.maxphyaddr = 40, .gb_pages = true},
 				    .seed = 1};
 	sh_options_default(&cfg->options);
@@ -101,6 +102,7 @@ static struct sh_backend backend_of(struct fake *f)
 				   .table_mem = f->tables,
 				   .table_mfn = MFN(FAKE_TABLE_MFN),
 				   .tables = f->cfg.tables,
+				   .levels = f->cfg.levels,
 				   .gate_entry = f->cfg.gate_entry,
 				   .touch = touch,
 				   .touch_table = touch_table,

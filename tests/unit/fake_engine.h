@@ -31,6 +31,7 @@ struct fake_config {
 	uint64_t size, lowmem;
 	uint32_t tables, limit;
 	unsigned vcpus;
+	unsigned levels; /* of the tables the hardware walks: 4 or 5 */
 	struct sh_options options;
 	struct sh_cpu_model model;
 	bool gated;	/* KVM shadows our tables */

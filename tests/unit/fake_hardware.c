@@ -107,7 +107,7 @@ static uint64_t walk(struct fake_vcpu *vc, uint64_t gva, struct fake_path *p)
 	struct fake *f = vc->f;
 	struct fake_pde *c = pde_of(vc, gva);
 	uint64_t table = vc->root, entry = 0, rights = PTE_W | PTE_U | PTE_P;
-	unsigned level = 4;
+	unsigned level = f->cfg.levels;
 
 	if (f->cfg.pde_cache && c->tag == vc->root + 1 && c->region == gva >> 21) {
 		table = c->table;
@@ -233,12 +233,21 @@ static bool locked(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t 
 	return true;
 }
 
+/* Outside of 64-bit code linear addresses have 32 bits (SDM vol. 1, section 3.3.7). */
+static bool long_mode(const struct fake_vcpu *vc)
+{
+	return sh_vcpu_mode(vc->v)->format >= SH_FMT_4LVL;
+}
+
 bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *val,
 		 unsigned size, struct fake_result *r)
 {
+	unsigned unused = 64 - (12 + 9 * vc->f->cfg.levels);
 	bool done;
 
-	if ((uint64_t)((int64_t)(gva << 16) >> 16) != gva)
+	if (!long_mode(vc))
+		gva = (uint32_t)gva;
+	if ((uint64_t)((int64_t)(gva << unused) >> unused) != gva)
 		return false;
 	fake_apply_touches(vc->f);
 	pthread_mutex_lock(&vc->guest_lock);

@@ -99,6 +99,7 @@ struct mm_cpu fx_cpu(struct fake *f, unsigned vcpu)
 			       .cr3 = r->cr3,
 			       .cr4 = r->cr4,
 			       .efer = r->efer,
+			       .pdpte = {r->pdpte[0], r->pdpte[1], r->pdpte[2], r->pdpte[3]},
 			       .maxphyaddr = f->cfg.model.maxphyaddr,
 			       .gb_pages = f->cfg.model.gb_pages,
 			       .read = read_memory,
@@ -118,7 +119,7 @@ struct mm_access fx_access_of(uint64_t va, unsigned flags)
 static bool marks_made(struct fake *f, const struct mm_result *m)
 {
 	for (unsigned i = 0; i < m->marks; i++) {
-		uint64_t e = read_memory(f->gm, m->mark[i].pa, 8);
+		uint64_t e = read_memory(f->gm, m->mark[i].pa, 4);
 
 		/* The store itself may have gone over the entry; the caller compares memory. */
 		if ((e & m->mark[i].bits) != m->mark[i].bits)

@@ -230,7 +230,7 @@ static void test_modes(void)
 		CU_ASSERT_EQUAL(mode.format, c[i].want);
 		CU_ASSERT_EQUAL(mode.wp, i & 1);
 		CU_ASSERT_EQUAL(mode.nxe, c[i].want >= SH_FMT_PAE);
-		CU_ASSERT(sh_role_is_top(sh_role_root(&mode, SH_VIEW_USER)));
+		CU_ASSERT_EQUAL(sh_role_root(&mode, SH_VIEW_USER, 5).level, 5);
 	}
 }
 
@@ -243,10 +243,10 @@ static void test_roles(void)
 		b.wp = bit == 0;
 		b.smep = bit == 1;
 		b.smap = bit == 2;
-		CU_ASSERT(sh_role_eq(sh_role_root(&a, SH_VIEW_USER),
-				     sh_role_root(&b, SH_VIEW_USER)));
-		CU_ASSERT_FALSE(sh_role_eq(sh_role_root(&a, SH_VIEW_KERNEL),
-					   sh_role_root(&b, SH_VIEW_KERNEL)));
+		CU_ASSERT(sh_role_eq(sh_role_root(&a, SH_VIEW_USER, 4),
+				     sh_role_root(&b, SH_VIEW_USER, 4)));
+		CU_ASSERT_FALSE(sh_role_eq(sh_role_root(&a, SH_VIEW_KERNEL, 4),
+					   sh_role_root(&b, SH_VIEW_KERNEL, 4)));
 	}
 }
 

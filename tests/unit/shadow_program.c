@@ -20,8 +20,11 @@
 #define VA_SLOTS 6u
 #define VCPUS	 2u
 
+#define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
+
 struct run {
 	struct fake f;
+	unsigned formats;
 	struct verdict *v;
 	uint8_t *mirror; /* FRAMES pages */
 	uint64_t rng;
@@ -54,7 +57,7 @@ static bool chance(struct run *r, unsigned percent)
 		(r)->v->failed = true;                                           \
 	} while (0)
 
-static uint64_t random_entry(struct run *r)
+static uint64_t random_wide(struct run *r)
 {
 	uint64_t e = chance(r, 95) ? PTE_P : 0;
 	uint64_t frame = rnd(r) % (chance(r, 93) ? TABLES : FRAMES);
@@ -73,20 +76,60 @@ static uint64_t random_entry(struct run *r)
 	return frame << 12 | e;
 }
 
+/* Two of 4 bytes: with bits 12 to 31 for the frame, and no NX. */
+static uint64_t random_pair(struct run *r)
+{
+	return (random_wide(r) & 0xffffffff) | random_wide(r) << 32;
+}
+
+static uint64_t random_entry(struct run *r)
+{
+	bool narrow = r->formats & 1u << SH_FMT_32 &&
+		      (r->formats == 1u << SH_FMT_32 || chance(r, 50));
+
+	return narrow ? random_pair(r) : random_wide(r);
+}
+
+static const struct sh_format *format_of(struct run *r, unsigned vcpu)
+{
+	return &sh_formats[sh_vcpu_mode(r->f.vcpu[vcpu].v)->format];
+}
+
 /* Those bytes of a random entry that belong at this offset. */
 static uint64_t random_bytes(struct run *r, unsigned offset)
 {
 	return random_entry(r) >> (8 * (offset & 7));
 }
 
-static uint64_t random_va(struct run *r)
+/* An address whose tables' entries are where random entries are written. */
+static uint64_t random_va(struct run *r, unsigned vcpu)
 {
+	const struct sh_format *f = format_of(r, vcpu);
+	unsigned unused = 64u - f->va_bits;
 	uint64_t va = 0;
 
-	for (unsigned level = 4; level; level--)
-		va = va << 9 | slots[rnd(r) % (chance(r, 85) ? level == 1 ? 3 : 1 : VA_SLOTS)];
-	va <<= 12;
-	return (uint64_t)((int64_t)(va << 16) >> 16);
+	if (!f->levels)
+		return rnd(r) % (chance(r, 90) ? FRAMES : 4 * FRAMES) << 12;
+	for (unsigned level = f->levels; level; level--) {
+		uint64_t index =
+			slots[rnd(r) % (chance(r, 85) ? level == 1 ? 3 : 1 : VA_SLOTS)];
+
+		if (f->entry_bytes == 4)
+			index = 2 * index + rnd(r) % 2;
+		if (!f->level[level].perms)
+			index = rnd(r) % 4;
+		va |= index << f->level[level].shift;
+	}
+	if (!f->canonical) /* what lies above is cut off */
+		return chance(r, 3) ? va | (rnd(r) & 0xffff) << 32 : va;
+	if (chance(r, 1))
+		return va;
+	return (uint64_t)((int64_t)(va << unused) >> unused);
+}
+
+static uint64_t page_of(struct run *r, unsigned vcpu, uint64_t va)
+{
+	return sh_linear(format_of(r, vcpu), GVA(va)).v >> 12;
 }
 
 static unsigned random_offset(struct run *r, unsigned size)
@@ -109,12 +152,12 @@ static void mirror_write(struct run *r, uint64_t gpa, uint64_t val, unsigned siz
 static void mirror_marks(struct run *r, const struct mm_result *m)
 {
 	for (unsigned i = 0; i < m->marks; i++) {
-		uint64_t e;
+		uint32_t e;
 
-		if (m->mark[i].pa + 8 > FRAMES * 4096)
+		if (m->mark[i].pa + 4 > FRAMES * 4096)
 			continue;
-		memcpy(&e, r->mirror + m->mark[i].pa, 8);
-		mirror_write(r, m->mark[i].pa, e | m->mark[i].bits, 8);
+		memcpy(&e, r->mirror + m->mark[i].pa, 4);
+		mirror_write(r, m->mark[i].pa, e | m->mark[i].bits, 4);
 	}
 }
 
@@ -158,7 +201,7 @@ static void step_access(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 4, 2, 1, 8};
 	unsigned vcpu = rnd(r) % VCPUS, size = sizes[rnd(r) % 8], flags;
-	uint64_t va = random_va(r), val;
+	uint64_t va = random_va(r, vcpu), val;
 	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
 	struct mm_access a;
 	struct mm_result m;
@@ -178,7 +221,7 @@ static void step_access(struct run *r)
 	r->v->emulated += got.emulated;
 	r->v->faults_true += got.kind == FAKE_PF;
 	if (got.tlb_hit) {
-		if (got.filled < last_flush(r, vcpu, va >> 12))
+		if (got.filled < last_flush(r, vcpu, page_of(r, vcpu, va)))
 			FAIL(r, "a translation outlived its flush: vcpu %u va %#lx", vcpu,
 			     (unsigned long)va);
 	} else if (got.kind == FAKE_OK && !got.emulated && r->f.cfg.pde_cache) {
@@ -233,10 +276,75 @@ static void step_cmpxchg(struct run *r)
 static void step_invlpg(struct run *r)
 {
 	unsigned vcpu = rnd(r) % VCPUS;
-	uint64_t va = random_va(r);
+	uint64_t va = random_va(r, vcpu);
 
 	fx_invlpg(&r->f, vcpu, va);
-	note_flush(r, vcpu, va >> 12);
+	note_flush(r, vcpu, page_of(r, vcpu, va));
+}
+
+/* A PDPT in memory, which nobody is to look at before the next MOV CR3. */
+static void step_pdpt(struct run *r)
+{
+	uint64_t pdpte[4], gpa = (PDPTS << 12) + rnd(r) % 4 * 32;
+
+	for (unsigned i = 0; i < 4; i++) {
+		pdpte[i] = chance(r, 85) ? fx_pte(rnd(r) % TABLES, PTE_P) : 0;
+		if (chance(r, 2))
+			pdpte[i] |= 1ull << rnd(r) % 64;
+	}
+	sh_write(r->f.mmu, r->f.vcpu[0].v, GPA(gpa), pdpte, sizeof(pdpte));
+	memcpy(r->mirror + gpa, pdpte, sizeof(pdpte));
+}
+
+/* What the registers' new values do besides: PAE loads and checks the PDPTEs. False: #GP. */
+static bool load_regs(struct run *r, unsigned vcpu, struct sh_regs *regs, bool flush)
+{
+	struct sh_mode mode = sh_mode_of(regs, &r->f.cfg.model);
+	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
+
+	if (mode.format == SH_FMT_PAE && flush) {
+		cpu.cr3 = regs->cr3;
+		if (!mm_load_pdptes(&cpu))
+			return false;
+		memcpy(regs->pdpte, cpu.pdpte, sizeof(regs->pdpte));
+	}
+	fake_set_regs(&r->f, vcpu, regs, flush);
+	if (flush)
+		r->all_flushed[vcpu] = fake_now(&r->f);
+	return true;
+}
+
+static uint64_t random_cr3(struct run *r, enum sh_format_id format)
+{
+	if (format == SH_FMT_PAE)
+		return (PDPTS << 12) + rnd(r) % 4 * 32;
+	return rnd(r) % (chance(r, 70) ? 3 : TABLES) << 12;
+}
+
+static void set_format(struct sh_regs *regs, enum sh_format_id format)
+{
+	static const struct {
+		uint64_t cr4, efer;
+	} bits[] = {[SH_FMT_PAE] = {1 << 5, 0},
+		    [SH_FMT_4LVL] = {1 << 5, 0x500},
+		    [SH_FMT_5LVL] = {1 << 5 | 1 << 12, 0x500}};
+
+	regs->cr0 = (regs->cr0 & ~(1ull << 31)) | (uint64_t)(format != SH_FMT_NONE) << 31;
+	regs->cr4 = (regs->cr4 & ~(1ull << 5 | 1ull << 12)) | bits[format].cr4;
+	regs->efer = (regs->efer & ~0x500ull) | bits[format].efer;
+}
+
+/* To another of the program's formats, on the same memory. */
+static void step_format(struct run *r)
+{
+	unsigned vcpu = rnd(r) % VCPUS, format = rnd(r) % SH_FORMATS;
+	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
+
+	if (!(r->formats & 1u << format))
+		return;
+	set_format(&regs, format);
+	regs.cr3 = random_cr3(r, format);
+	r->v->switches += load_regs(r, vcpu, &regs, true);
 }
 
 static void step_cr3(struct run *r)
@@ -244,9 +352,8 @@ static void step_cr3(struct run *r)
 	unsigned vcpu = rnd(r) % VCPUS;
 	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
 
-	regs.cr3 = rnd(r) % (chance(r, 70) ? 3 : TABLES) << 12;
-	fake_set_regs(&r->f, vcpu, &regs, true);
-	r->all_flushed[vcpu] = fake_now(&r->f);
+	regs.cr3 = random_cr3(r, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
+	load_regs(r, vcpu, &regs, true);
 }
 
 static void step_mode(struct run *r)
@@ -255,7 +362,7 @@ static void step_mode(struct run *r)
 	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
 	bool flush = true;
 
-	switch (rnd(r) % 4) {
+	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 5 : 4)) {
 	case 0:
 		regs.cr0 ^= R_WP;
 		flush = false; /* not one of SDM vol. 3, 4.10.4.1 */
@@ -266,10 +373,14 @@ static void step_mode(struct run *r)
 	case 2:
 		regs.cr4 ^= R_SMAP;
 		break;
-	default:
+	case 3:
 		regs.efer ^= R_NXE;
 		break;
+	default:
+		regs.cr4 ^= 1 << 4; /* PSE */
+		break;
 	}
+	/* No change of these loads PDPTEs but that of PSE and SMEP (SDM vol. 3, section 4.4.1). */
 	fake_set_regs(&r->f, vcpu, &regs, flush);
 	if (flush)
 		r->all_flushed[vcpu] = fake_now(&r->f);
@@ -278,8 +389,8 @@ static void step_mode(struct run *r)
 static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
-} kinds[] = {{82, step_access}, {8, step_write}, {1, step_cmpxchg},
-	     {5, step_invlpg},	{2, step_cr3},	 {2, step_mode}};
+} kinds[] = {{80, step_access}, {8, step_write}, {1, step_cmpxchg}, {5, step_invlpg},
+	     {2, step_cr3},	{2, step_mode},	 {1, step_pdpt},    {1, step_format}};
 
 static void one_step(struct run *r)
 {
@@ -323,6 +434,7 @@ static bool start(struct run *r, const struct program *p)
 		return false;
 	r->mirror = calloc(FRAMES, 4096);
 	r->rng = p->seed;
+	r->formats = p->formats;
 	for (unsigned t = 0; t < TABLES; t++)
 		for (unsigned s = 0; s < VA_SLOTS; s++) {
 			uint64_t e = random_entry(r), gpa = (t << 12) + 8 * slots[s];
@@ -330,6 +442,7 @@ static bool start(struct run *r, const struct program *p)
 			gmem_store(r->f.gm, GPA(gpa), e, 8);
 			mirror_write(r, gpa, e, 8);
 		}
+	set_format(&regs, (unsigned)__builtin_ctz(r->formats));
 	for (unsigned i = 0; i < VCPUS; i++)
 		fake_set_regs(&r->f, i, &regs, true);
 	r->f.on_fill = on_fill;

@@ -14,6 +14,7 @@
 struct program {
 	uint64_t seed;
 	struct fake_config cfg;
+	unsigned formats; /* 1 << enum sh_format_id: those the program switches between */
 	unsigned audit_every;
 	const uint32_t *step; /* numbers of the steps to do */
 	size_t steps;
@@ -24,7 +25,7 @@ struct verdict {
 	uint32_t at; /* number of the step */
 	char why[400];
 	/* What the run exercised. */
-	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes;
+	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes, switches;
 };
 
 void program_run(const struct program *p, struct verdict *v);

@@ -2,7 +2,7 @@
  *
  * Property test: random programs in every configuration.
  *   shadow_prop [--steps N] [--seed S] [--config C]
- * The default runs all configurations, 200000 steps together. A failure prints one line that
+ * The default runs all configurations, 400000 steps together. A failure prints one line that
  * reproduces it and the steps that are left when all that don't matter are taken out.
  * Read first: shadow_program.h.
  */
@@ -13,10 +13,44 @@
 
 #include "tests/unit/shadow_program.h"
 
-#define CONFIGS 16u
+#define CONFIGS 32u
+
+#define NONE (1u << SH_FMT_NONE)
+#define B32  (1u << SH_FMT_32)
+#define PAE  (1u << SH_FMT_PAE)
+#define LVL4 (1u << SH_FMT_4LVL)
+#define LVL5 (1u << SH_FMT_5LVL)
+#define ANY4 (NONE | B32 | PAE | LVL4)
+
+/* Paging formats and the hardware's levels of configurations 16 and up; below that it is 4-level
+ * paging all the time. */
+static const struct {
+	unsigned formats, levels;
+} worlds[] = {
+	/* many tables, the hardware reads ours */
+	{B32, 4},
+	{PAE, 4},
+	{LVL5, 5},
+	{NONE | B32, 4},
+	/* few tables */
+	{B32 | PAE, 4},
+	{NONE | PAE, 5},
+	{LVL4 | LVL5, 5},
+	{B32 | PAE | LVL4, 4},
+	/* KVM shadows our tables */
+	{NONE | LVL4, 4},
+	{B32, 5},
+	{PAE | LVL4 | LVL5, 5},
+	{PAE | LVL4, 4},
+	/* that, and few */
+	{ANY4, 4},
+	{ANY4 | LVL5, 5},
+	{LVL4, 5},
+	{ANY4 | LVL5, 5},
+};
 
 /* Configuration c: techniques all on, all off or mixed; few or many tables; KVM's tables or ours;
- * each with what goes well with it. */
+ * each with what goes well with it; from 16 up other paging formats. */
 static struct fake_config config_of(unsigned c, uint64_t seed)
 {
 	struct fake_config cfg;
@@ -32,6 +66,7 @@ static struct fake_config config_of(unsigned c, uint64_t seed)
 	cfg.tagged = (c ^ seed) & 1;
 	cfg.pde_cache = !cfg.gated && technique == 3;
 	cfg.evict = technique == 2 ? 7 : 0;
+	cfg.levels = c < 16 ? 4 : worlds[c - 16].levels;
 	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : 4u << 20;
 	return cfg;
 }
@@ -80,8 +115,10 @@ static void report(struct program *p, unsigned c, uint32_t *step, size_t n, stru
 
 static bool run_config(unsigned c, uint64_t seed, size_t steps)
 {
-	struct program p = {
-		.seed = seed + c * 1000003ull, .cfg = config_of(c, seed), .audit_every = 64};
+	struct program p = {.seed = seed + c * 1000003ull,
+			    .cfg = config_of(c, seed),
+			    .formats = c < 16 ? LVL4 : worlds[c - 16].formats,
+			    .audit_every = 64};
 	uint32_t *step = malloc(steps * sizeof(*step));
 	struct verdict v;
 
@@ -95,10 +132,10 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 	else
 		printf("# config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu "
 		       "true "
-		       "faults, %lu tracked writes\n",
+		       "faults, %lu tracked writes, %lu mode switches\n",
 		       c, steps, (unsigned long)v.accesses, (unsigned long)v.hits,
 		       (unsigned long)v.emulated, (unsigned long)v.faults_true,
-		       (unsigned long)v.tracked_writes);
+		       (unsigned long)v.tracked_writes, (unsigned long)v.switches);
 	printf("%s %u - random programs, configuration %u\n", v.failed ? "not ok" : "ok", c + 1,
 	       c);
 	free(step);
@@ -107,7 +144,7 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 
 int main(int argc, char **argv)
 {
-	size_t steps = 200000;
+	size_t steps = 400000;
 	uint64_t seed = 1;
 	int only = -1, failed = 0;
 

@@ -24,6 +24,8 @@ static const struct tap_suite suites[] = {
 	{.name = "race", .cases = suite_race},
 	{.name = "audit", .cases = suite_audit},
 	{.name = "engine", .cases = suite_engine},
+	{.name = "modes", .cases = suite_modes},
+	{.name = "pae", .cases = suite_pae},
 	{.name = "exhaustive", .cases = suite_exhaustive},
 	{.name = NULL},
 };
