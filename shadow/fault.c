@@ -50,7 +50,10 @@ static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
 
 		if (atomic_load_explicit(&sh_page_table(mmu, p)[i], memory_order_relaxed))
 			continue;
-		e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
+		e = sh_expect(mmu, p->gfn, p->role, i,
+			      sh_page_gpte(mmu, p, i) |
+				      (sh_mutant(SH_MUT_PREFETCH_IGNORES_A) ? PTE_A : 0));
+		e.dirty |= sh_mutant(SH_MUT_PREFETCH_CLEAN_WRITABLE);
 		if (e.kind == SH_EXPECT_LEAF && sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access,
 							    e.dirty, false) == SH_FAULT_RESUME)
 			sh_count(mmu, a->v, SH_ST_PREFETCHED, 1);

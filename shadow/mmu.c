@@ -168,7 +168,7 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
 	if (sh_mutant(SH_MUT_NX_NOT_IN_ROLE))
 		v->mode.nxe = old.nxe;
 	drop_roots(v);
-	if (flush)
+	if (flush && !sh_mutant(SH_MUT_CR3_FLUSH_LOST))
 		sh_flush_all(v);
 }
 
@@ -184,7 +184,8 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
-	v->mmu->be.invalidate(v->mmu->be.ctx, v, gva);
+	if (!sh_mutant(SH_MUT_INVLPG_LOST))
+		v->mmu->be.invalidate(v->mmu->be.ctx, v, gva);
 }
 
 void sh_flush_all(struct sh_vcpu *v)
@@ -245,7 +246,7 @@ void sh_root_loaded(struct sh_vcpu *v, mfn_t root)
 	struct sh_page *now = &v->mmu->pages[root.v - v->mmu->be.table_mfn.v];
 	struct sh_page *before = v->loaded;
 
-	if (now == before)
+	if (now == before || sh_mutant(SH_MUT_LOADED_NOT_PINNED))
 		return;
 	atomic_fetch_add(&now->pins, 1); /* at least 1 already: root[] holds it */
 	v->loaded = now;

@@ -21,6 +21,7 @@ static const struct tap_suite suites[] = {
 	{.name = "rights", .cases = suite_rights},
 	{.name = "write", .cases = suite_write},
 	{.name = "reclaim", .cases = suite_reclaim},
+	{.name = "life", .cases = suite_life},
 	{.name = "race", .cases = suite_race},
 	{.name = "audit", .cases = suite_audit},
 	{.name = "engine", .cases = suite_engine},
