@@ -261,6 +261,16 @@ def shadow():
                               for t in range(5))),
         "no-ram": guest(put(3, 0, 0xF0), put(4, 1, 0xF2), touch, touch),
         "self-map": guest(put(0, 0, 0), touch, put(0, 0, 1), touch, put(0, 0, 0), flush(), touch),
+        "read-only-and-dirty": guest(
+            *(put(t, 0, t + 1, flip) + access(*a, user=u) + flush() + access(*a, user=u, write=(7,)) +
+              access(*b, user=u) + access(*b, user=u, write=(7,)) + mode(wp)
+              for flip in (0x42, 0x40) for t in (3, 2, 1, 0) for u in (0, 1, 0))),
+        "becomes-a-table": guest(
+            *(put(3, 1, f, 0x40) + access(0, 0, 0, 3, write=(9,)) + put(3, 1, other, flip) +
+              put(2, 1, f) + access(0, 0, 3, 0) + access(0, 0, 0, 3, write=(8,)) +
+              access(0, 0, 3, 0)
+              for f in (14, 15, 16) for other, flip in ((0, 1), (f, 0), (f + 1, 0x40))),
+            kind=4),
         "flood": guest(touch, *(put(i % 3 + 1, i % 6, i % 24) for i in range(90)), touch),
         "paging-off": guest(touch, mode(paging_off), touch, cr3(3), touch, mode(paging_off),
                             touch),

@@ -23,6 +23,7 @@
 #define FEW	  (SH_MIN_TABLES + 4u)
 #define FRAMES	  12u /* where entries lie and what they name */
 #define MAX_STEPS 1024u
+#define SLOTS	  61u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,6 +34,11 @@ struct input {
 struct fuzz {
 	struct fake f;
 	struct input in;
+	/* When each vCPU last flushed everything, and the page in each slot. */
+	uint64_t all_flushed[VCPUS];
+	struct {
+		uint64_t page, when;
+	} flushed[VCPUS][SLOTS];
 };
 
 static uint64_t take(struct input *in, unsigned bytes)
@@ -173,12 +179,26 @@ static void step_cmpxchg(struct fuzz *z, unsigned op)
 	sh_cmpxchg(z->f.mmu, op & 0x80 ? NULL : z->f.vcpu[1].v, at, &expect, want, size);
 }
 
-static void judge(struct fuzz *z, const struct mm_result *m, const struct fake_result *got)
+/* A slot lost to another page only makes the rule weaker. */
+static uint64_t last_flush(const struct fuzz *z, unsigned vcpu, uint64_t page)
+{
+	uint64_t all = z->all_flushed[vcpu];
+	unsigned i = page % SLOTS;
+
+	return z->flushed[vcpu][i].page == page && z->flushed[vcpu][i].when > all
+		       ? z->flushed[vcpu][i].when
+		       : all;
+}
+
+static void judge(struct fuzz *z, unsigned vcpu, uint64_t va, const struct mm_result *m,
+		  const struct fake_result *got)
 {
 	bool stale = z->f.cfg.gated || z->f.cfg.pde_cache;
 
 	if (got->kind == FAKE_STUCK)
 		die("access", "the fault does not end");
+	if (got->tlb_hit && got->filled < last_flush(z, vcpu, va >> SH_PAGE_SHIFT))
+		die("access", "a translation outlived its flush");
 	if (got->tlb_hit || got->kind == FAKE_HOST)
 		return;
 	if (got->kind == FAKE_PF && (m->kind != MM_PF || m->error != got->error))
@@ -205,17 +225,24 @@ static void step_access(struct fuzz *z, unsigned op)
 		va ^= 1ull << 47;
 	m = reference(z, vcpu, va, flags);
 	got = fake_access(&z->f, vcpu, va, flags, &val, size[how >> 2 & 3]);
-	judge(z, &m, &got);
+	judge(z, vcpu, va, &m, &got);
 }
 
 static void step_flush(struct fuzz *z, unsigned op)
 {
-	struct sh_vcpu *v = z->f.vcpu[op >> 4 & 1].v;
+	unsigned vcpu = op >> 4 & 1;
+	uint64_t va, page;
 
-	if (op & 0x20)
-		sh_flush_all(v);
-	else
-		sh_invlpg(v, GVA(address(&z->in)));
+	if (op & 0x20) {
+		sh_flush_all(z->f.vcpu[vcpu].v);
+		z->all_flushed[vcpu] = fake_now(&z->f);
+		return;
+	}
+	va = address(&z->in);
+	page = va >> SH_PAGE_SHIFT;
+	sh_invlpg(z->f.vcpu[vcpu].v, GVA(va));
+	z->flushed[vcpu][page % SLOTS].page = page;
+	z->flushed[vcpu][page % SLOTS].when = fake_now(&z->f);
 }
 
 /* Loads registers as the instruction would: with PAE paging the PDPTEs come along, or it faults. */
@@ -229,6 +256,8 @@ static void load(struct fuzz *z, unsigned vcpu, struct sh_regs *r, bool flush)
 		memcpy(r->pdpte, c.pdpte, sizeof(r->pdpte));
 	}
 	fake_set_regs(&z->f, vcpu, r, flush);
+	if (flush)
+		z->all_flushed[vcpu] = fake_now(&z->f);
 }
 
 static void step_cr3(struct fuzz *z, unsigned op)
@@ -334,6 +363,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!registered)
 		urcu_memb_register_thread();
 	registered = true;
+	memset(&z, 0, sizeof(z));
 	z.in = (struct input){data, data + size};
 	start(&z);
 	for (unsigned i = 1; z.in.at < z.in.end && i <= MAX_STEPS; i++) {
