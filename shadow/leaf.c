@@ -36,7 +36,7 @@ void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsi
 	drop_locked(mmu, v, p, index, gfn);
 	pthread_spin_unlock(&st->lock);
 	atomic_fetch_sub(&p->present, 1);
-	atomic_fetch_sub_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+	sh_count_leaf(mmu, v, -1ull);
 }
 
 /* Stores new over old with the stripe of the frame held. */
@@ -51,7 +51,7 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		if (sh_set_add(mmu, &mmu->rmap[gfn.v], slot))
 			return SH_FAULT_HOST;
 		atomic_fetch_add(&p->present, 1);
-		atomic_fetch_add_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+		sh_count_leaf(mmu, v, 1);
 	}
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
 	if (old & PTE_P && !sh_mutant(SH_MUT_TOUCH_LOST))

@@ -71,7 +71,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
-		left += (unsigned)(sh_desc_live(mmu) + atomic_load(&mmu->pages_4k));
+		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu));
 	}
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);

@@ -51,7 +51,8 @@ endif
 
 # What the library alone costs: `make bench` prints it.
 noinst_PROGRAMS += tests/bench/shadow_bench
-tests_bench_shadow_bench_SOURCES = tests/bench/shadow_bench.c
+tests_bench_shadow_bench_SOURCES = tests/bench/bench.h tests/bench/bench_machine.c \
+	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/shadow_bench.c
 tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
 
 .PHONY: bench
