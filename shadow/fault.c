@@ -256,12 +256,15 @@ static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
 static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				  struct sh_walk *w)
 {
+	uint64_t refused = gmem_refused();
 	enum sh_fault_result r;
 	enum sh_walk_result wr;
 
 	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
 		wr = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
+		if (gmem_refused() != refused)
+			return SH_FAULT_HOST; /* not the guest's fault: what was read isn't RAM */
 		if (wr != SH_WALK_OK)
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
 		if (hidden_by_gate(v->mmu, gva))

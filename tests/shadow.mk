@@ -10,7 +10,7 @@ shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 	tests/unit/fake_engine.c tests/unit/fake_engine.h \
 	tests/unit/fake_hardware.c tests/unit/fake_hardware.h \
 	tests/unit/shadow_fixture.c tests/unit/shadow_fixture.h
-shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_audit.c \
+shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/unit/shadow_audit.c \
 	tests/unit/shadow_exhaustive.c tests/unit/shadow_fault.c tests/unit/shadow_gmem.c \
 	tests/unit/shadow_life.c \
 	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_walk.c \
@@ -22,7 +22,8 @@ noinst_LTLIBRARIES += libumbra-shadow-hooked.la
 libumbra_shadow_hooked_la_SOURCES = $(shadow_sources)
 libumbra_shadow_hooked_la_CPPFLAGS = $(AM_CPPFLAGS)
 libumbra_shadow_hooked_la_LIBADD = $(URCU_LIBS) -lpthread
-shadow_wrap = -Wl,--wrap=gmem_map
+shadow_wrap = -Wl,--wrap=gmem_map,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=free \
+	-Wl,--wrap=mmap,--wrap=munmap,--wrap=sh_pool_get,--wrap=sh_set_add
 
 tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests/unit/shadow_test.c
 tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)

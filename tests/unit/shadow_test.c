@@ -23,6 +23,7 @@ static const struct tap_suite suites[] = {
 	{.name = "reclaim", .cases = suite_reclaim},
 	{.name = "life", .cases = suite_life},
 	{.name = "race", .cases = suite_race},
+	{.name = "alloc", .cases = suite_alloc},
 	{.name = "audit", .cases = suite_audit},
 	{.name = "engine", .cases = suite_engine},
 	{.name = "exhaustive", .cases = suite_exhaustive},
