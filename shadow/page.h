@@ -47,7 +47,7 @@ struct sh_page {
 	pthread_spinlock_t lock;
 	_Atomic uint8_t invalid; /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	 /* LIVE is stored after gfn and role */
-};
+} __attribute__((aligned(64)));
 
 struct sh_desc; /* of rmap.c */
 
