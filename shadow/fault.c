@@ -119,7 +119,7 @@ static enum step descend_fast(struct attempt *a)
 	struct sh_page *p = a->root;
 	enum step s;
 
-	urcu_memb_read_lock();
+	sh_read_lock();
 	while (p->role.level > 1) {
 		unsigned index = shadow_index(a->gva, p->role.level);
 		struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, walked(a, p));
@@ -128,14 +128,14 @@ static enum step descend_fast(struct attempt *a)
 		struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 
 		if (e.kind != SH_EXPECT_TABLE || !child || !key_is(child, &e)) {
-			urcu_memb_read_unlock();
+			sh_read_unlock();
 			return STEP_SLOW;
 		}
 		mark_used(p);
 		p = child;
 	}
 	s = set_leaf(a, p);
-	urcu_memb_read_unlock();
+	sh_read_unlock();
 	return s;
 }
 

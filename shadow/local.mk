@@ -8,7 +8,7 @@ shadow_sources = $(shadow_public) \
 	shadow/fault.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
 	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
-	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c \
+	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
 	shadow/walk.c shadow/window.c shadow/write.c
 

@@ -233,11 +233,11 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 {
 	struct sh_page *p;
 
-	urcu_memb_read_lock();
+	sh_read_lock();
 	p = sh_page_find(v->mmu, root_gfn(v), sh_role_root(&v->mode, view));
 	if (p)
 		*root = sh_page_mfn(v->mmu, p);
-	urcu_memb_read_unlock();
+	sh_read_unlock();
 	return p;
 }
 

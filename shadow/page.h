@@ -13,13 +13,12 @@
 #ifndef UMBRA_SHADOW_PAGE_H
 #define UMBRA_SHADOW_PAGE_H
 
-#define URCU_INLINE_SMALL_FUNCTIONS
 #include <pthread.h>
 #include <stdatomic.h>
-#include <urcu/urcu-memb.h>
 
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
+#include "shadow/rcu.h"
 
 #define SH_ENTRIES	512u
 #define SH_HASH_BUCKETS 4096u

@@ -12,6 +12,8 @@
 
 #include "shadow/page.h"
 
+char sh_rcu_tag;
+
 static void list_init(struct sh_page *head)
 {
 	head->list_next = head->list_prev = head;
@@ -97,7 +99,7 @@ void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
 	if (!sh_mutant(SH_MUT_FREE_WITHOUT_FLUSH)) {
 		sh_dropped(mmu); /* the dying tables themselves may be cached */
 		sh_flush_drops(mmu, v);
-		urcu_memb_synchronize_rcu();
+		sh_read_wait();
 	}
 	while (mmu->dying_list.list_next != &mmu->dying_list) {
 		struct sh_page *p = mmu->dying_list.list_next;
