@@ -48,6 +48,8 @@ tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_shadow_mutants_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
+endif
+
 # Ten million steps of random guest programs, with other seeds than make check: half a minute on one
 # core, some minutes with sanitizers. LONG_SEED chooses others still.
 LONG_STEPS = 10000000
@@ -55,8 +57,6 @@ LONG_SEED = 2
 .PHONY: check-long
 check-long: tests/unit/shadow_prop$(EXEEXT)
 	$(AM_V_at)tests/unit/shadow_prop$(EXEEXT) --steps $(LONG_STEPS) --seed $(LONG_SEED)
-
-endif
 
 # What the library alone costs: `make bench` prints it, one line a result: name, number, unit. 64 GiB
 # of guest memory are mapped for some of it; guest tables and shadows take 0.5 GiB of the host.
