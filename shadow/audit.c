@@ -171,7 +171,7 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	check_rmap(&a);
 	check_unused(&a, &mmu->free_list);
 	check_unused(&a, &mmu->dying_list);
-	if (a.leaves != a.rmap_slots || a.leaves != atomic_load(&mmu->pages_4k))
+	if (a.leaves != a.rmap_slots || a.leaves != sh_leaves(mmu))
 		sh_report(&rep, "leaves and reverse map differ in number", SH_SLOT_NONE,
 			  a.leaves - a.rmap_slots);
 	if (a.uppers != a.parent_slots)

@@ -50,7 +50,10 @@ static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
 
 		if (atomic_load_explicit(&sh_page_table(mmu, p)[i], memory_order_relaxed))
 			continue;
-		e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
+		e = sh_expect(mmu, p->gfn, p->role, i,
+			      sh_page_gpte(mmu, p, i) |
+				      (sh_mutant(SH_MUT_PREFETCH_IGNORES_A) ? PTE_A : 0));
+		e.dirty |= sh_mutant(SH_MUT_PREFETCH_CLEAN_WRITABLE);
 		if (e.kind == SH_EXPECT_LEAF && sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access,
 							    e.dirty, false) == SH_FAULT_RESUME)
 			sh_count(mmu, a->v, SH_ST_PREFETCHED, 1);
@@ -254,12 +257,15 @@ static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
 static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				  struct sh_walk *w)
 {
+	uint64_t refused = gmem_refused();
 	enum sh_fault_result r;
 	enum sh_walk_result wr;
 
 	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
 		wr = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
+		if (gmem_refused() != refused)
+			return SH_FAULT_HOST; /* not the guest's fault: what was read isn't RAM */
 		if (wr != SH_WALK_OK)
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
 		if (hidden_by_gate(v->mmu, w->gva))

@@ -65,6 +65,9 @@ gfn_t gmem_gfn(const struct gmem *gm, mfn_t mfn);
 /* Opens a window on one frame of RAM. NULL if there is no RAM at gfn or (counted) all slots of
  * this thread are in use. Never waits for another thread. */
 void *gmem_map(struct gmem *gm, gfn_t gfn);
+/* Windows on RAM that this thread asked for and did not get, ever. A caller of something that reads
+ * guest memory and can't say so itself compares before and after. */
+uint64_t gmem_refused(void);
 void gmem_unmap(struct gmem *gm, void *p);
 
 /* Copies between guest RAM and a buffer, crossing frames as needed. -EFAULT if any byte is

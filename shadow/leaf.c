@@ -36,7 +36,7 @@ void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsi
 	drop_locked(mmu, v, p, index, gfn);
 	pthread_spin_unlock(&st->lock);
 	atomic_fetch_sub(&p->present, 1);
-	atomic_fetch_sub_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+	sh_count_leaf(mmu, v, -1ull);
 }
 
 /* Stores new over old with the stripe of the frame held. */
@@ -51,10 +51,10 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		if (sh_set_add(mmu, &mmu->rmap[gfn.v], slot))
 			return SH_FAULT_HOST;
 		atomic_fetch_add(&p->present, 1);
-		atomic_fetch_add_explicit(&mmu->pages_4k, 1, memory_order_relaxed);
+		sh_count_leaf(mmu, v, 1);
 	}
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
-	if (old & PTE_P)
+	if (old & PTE_P && !sh_mutant(SH_MUT_TOUCH_LOST))
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
 	if (sh_spte_narrows(old, new))
 		sh_dropped(mmu);
@@ -74,7 +74,8 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 
 	old = atomic_load_explicit(entry, memory_order_relaxed);
 	new = mfn_eq(mfn, MFN_NONE) ? 0 : sh_spte_leaf(p->role, acc, dirty, true, mfn);
-	if (old & PTE_P && (!new || !mfn_eq(sh_spte_mfn(old), mfn)))
+	if (old & PTE_P && (!new || !mfn_eq(sh_spte_mfn(old), mfn)) &&
+	    !sh_mutant(SH_MUT_LEAF_OVERWRITTEN))
 		sh_leaf_drop(mmu, v, p, index);
 	if (!new)
 		return SH_FAULT_NO_RAM;

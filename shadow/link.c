@@ -15,7 +15,7 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	int err;
 
 	/* Whatever stood here goes first, with its record: an entry is never overwritten. */
-	if (atomic_load(entry) & PTE_P)
+	if (atomic_load(entry) & PTE_P && !sh_mutant(SH_MUT_LINK_OVERWRITES))
 		sh_unlink(mmu, v, parent, index);
 	err = sh_set_add(mmu, &child->parents, sh_slot(mmu, parent, index));
 	if (err)

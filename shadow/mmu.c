@@ -75,7 +75,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
-		left += (unsigned)(sh_desc_live(mmu) + atomic_load(&mmu->pages_4k));
+		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu));
 	}
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);
@@ -195,7 +195,7 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
 		v->mode.nxe = old.nxe;
 	drop_roots(v);
 	load_pdptes(v, r->pdpte);
-	if (flush)
+	if (flush && !sh_mutant(SH_MUT_CR3_FLUSH_LOST))
 		sh_flush_all(v);
 }
 
@@ -211,7 +211,9 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
-	v->mmu->be.invalidate(v->mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
+	if (!sh_mutant(SH_MUT_INVLPG_LOST))
+		v->mmu->be.invalidate(v->mmu->be.ctx, v,
+				      sh_linear(&sh_formats[v->mode.format], gva));
 }
 
 void sh_flush_all(struct sh_vcpu *v)
@@ -282,7 +284,7 @@ void sh_root_loaded(struct sh_vcpu *v, mfn_t root)
 	struct sh_page *now = &v->mmu->pages[root.v - v->mmu->be.table_mfn.v];
 	struct sh_page *before = v->loaded;
 
-	if (now == before)
+	if (now == before || sh_mutant(SH_MUT_LOADED_NOT_PINNED))
 		return;
 	atomic_fetch_add(&now->pins, 1); /* at least 1 already: root[] holds it */
 	v->loaded = now;

@@ -25,6 +25,32 @@ enum sh_mutant {
 	SH_MUT_SMEP_IGNORED,
 	SH_MUT_INHERIT_INVALID,	 /* a new page starts out invalid */
 	SH_MUT_DROP_NOT_COUNTED, /* a dropped translation does not make the next track flush */
+	SH_MUT_RSVD_SKIPPED_ON_PD,	/* the walk takes reserved bits at one level */
+	SH_MUT_RSVD_WITHOUT_P,		/* a reserved bit's error code lacks P */
+	SH_MUT_LEAF_RIGHTS_ONLY,	/* the walk judges by the last entry alone */
+	SH_MUT_X_BY_BOOL_MASK,		/* a bool and-ed with a mask */
+	SH_MUT_D_ON_READ,		/* a read sets D */
+	SH_MUT_LOST_EXCHANGE_IGNORED,	/* the walk goes on when a writer won */
+	SH_MUT_WP_IN_USER_VIEW,		/* CR0.WP=0 lets user code write */
+	SH_MUT_SMAP_IGNORES_AC,		/* one kernel view for both values of AC */
+	SH_MUT_CHILD_LOSES_VIEW,	/* tables below a user root are of the kernel view */
+	SH_MUT_DIRECT_OFF,		/* a direct table's share of a large page is off */
+	SH_MUT_LINK_OVERWRITES,		/* a new child leaves the old one's record */
+	SH_MUT_LEAF_OVERWRITTEN,	/* a new frame leaves the old one's record */
+	SH_MUT_ZAP_LEAVES_PARENTS,	/* a table goes, entries still point at it */
+	SH_MUT_UNTRACK_EARLY,		/* a frame is let go while another role has it */
+	SH_MUT_FIRST_ROLE_ONLY,		/* a tracked write brings one role in step */
+	SH_MUT_CMPXCHG_UNTRACKED,	/* an exchange changes memory only */
+	SH_MUT_CROSSING_HALF_TRACKED,	/* a write's second page is not looked at */
+	SH_MUT_INVLPG_LOST,		/* INVLPG is not passed on */
+	SH_MUT_CR3_FLUSH_LOST,		/* nor is a flush by MOV CR3 */
+	SH_MUT_LOADED_NOT_PINNED,	/* a root is let go while the hardware is on it */
+	SH_MUT_RECLAIM_IGNORES_PINS,	/* a root in use is taken back */
+	SH_MUT_FLOOD_IGNORES_PINS,	/* a root in use is given up as written data */
+	SH_MUT_PREFETCH_IGNORES_A,	/* neighbours are mapped before A is set */
+	SH_MUT_PREFETCH_CLEAN_WRITABLE, /* clean neighbours are mapped writable */
+	SH_MUT_TOUCH_LOST,		/* an entry changed in place is not touched */
+	SH_MUT_NARROW_NOT_COUNTED, /* a right taken away does not make the next track flush */
 	SH_MUTANTS
 };
 

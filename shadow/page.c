@@ -120,10 +120,12 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	atomic_store(&p->invalid, 1);
 	pthread_spin_unlock(&p->lock);
 	hash_del(mmu, p);
-	while ((s = sh_set_at(&p->parents, 0)) != SH_SLOT_NONE)
+	while (!sh_mutant(SH_MUT_ZAP_LEAVES_PARENTS) &&
+	       (s = sh_set_at(&p->parents, 0)) != SH_SLOT_NONE)
 		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
 	clear_entries(mmu, v, p);
-	if (sh_role_is_table(p->role) && !sh_page_of_gfn(mmu, p->gfn, NULL))
+	if (sh_role_is_table(p->role) &&
+	    (!sh_page_of_gfn(mmu, p->gfn, NULL) || sh_mutant(SH_MUT_UNTRACK_EARLY)))
 		sh_untrack(mmu, p->gfn);
 	sh_lru_del(p);
 	sh_pool_dying(mmu, p);

@@ -46,7 +46,7 @@ struct sh_page {
 	pthread_spinlock_t lock;
 	_Atomic uint8_t invalid; /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	 /* LIVE is stored after gfn and role */
-};
+} __attribute__((aligned(64)));
 
 struct sh_desc; /* of rmap.c */
 
@@ -56,6 +56,7 @@ struct sh_stripe {
 
 struct sh_counters {
 	_Atomic uint64_t n[SH_STATS];
+	_Atomic uint64_t pages_4k; /* leaves made less leaves dropped; may be below 0 */
 } __attribute__((aligned(64)));
 
 struct sh_mmu {
@@ -83,7 +84,6 @@ struct sh_mmu {
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
 
-	_Atomic uint64_t pages_4k;
 	/* One set per vCPU, and the last for threads that are none. They outlive the vCPUs, so
 	 * readers take no lock. */
 	struct sh_counters counters[SH_MAX_VCPUS + 1];
@@ -99,16 +99,29 @@ struct sh_vcpu {
 	struct sh_page *loaded;		/* what the hardware's CR3 names; pinned */
 };
 
-static inline void sh_count(struct sh_mmu *mmu, struct sh_vcpu *v, enum sh_stat s, uint64_t n)
+static inline void sh_add(struct sh_vcpu *v, _Atomic uint64_t *c, uint64_t n)
 {
-	_Atomic uint64_t *c = &mmu->counters[v ? v->index : SH_MAX_VCPUS].n[s];
-
 	if (v) /* its only writer */
 		atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
 				      memory_order_relaxed);
 	else
 		atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
+static inline struct sh_counters *sh_counters(struct sh_mmu *mmu, struct sh_vcpu *v)
+{
+	return &mmu->counters[v ? v->index : SH_MAX_VCPUS];
+}
+static inline void sh_count(struct sh_mmu *mmu, struct sh_vcpu *v, enum sh_stat s, uint64_t n)
+{
+	sh_add(v, &sh_counters(mmu, v)->n[s], n);
+}
+/* n is 1 or -1 (as a word that wraps). */
+static inline void sh_count_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, uint64_t n)
+{
+	sh_add(v, &sh_counters(mmu, v)->pages_4k, n);
+}
+/* Leaves there are: exact when no vCPU runs. */
+uint64_t sh_leaves(const struct sh_mmu *mmu);
 
 /* ---- naming entries ---- */
 static inline uint32_t sh_page_frame(const struct sh_mmu *mmu, const struct sh_page *p)

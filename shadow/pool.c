@@ -45,9 +45,10 @@ void sh_lru_del(struct sh_page *p)
 
 int sh_pool_init(struct sh_mmu *mmu)
 {
-	mmu->pages = calloc(mmu->be.tables, sizeof(*mmu->pages));
+	mmu->pages = aligned_alloc(64, mmu->be.tables * sizeof(*mmu->pages));
 	if (!mmu->pages)
 		return -ENOMEM;
+	memset(mmu->pages, 0, mmu->be.tables * sizeof(*mmu->pages));
 	list_init(&mmu->free_list);
 	list_init(&mmu->dying_list);
 	list_init(&mmu->lru);

@@ -34,7 +34,7 @@ static uint32_t available(const struct sh_mmu *mmu)
 /* One turn of the clock's hand: takes the page there or gives it its second chance. */
 static bool take_oldest(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 {
-	if (atomic_load(&p->pins))
+	if (atomic_load(&p->pins) && !sh_mutant(SH_MUT_RECLAIM_IGNORES_PINS))
 		return false;
 	if (atomic_exchange(&p->used, 0))
 		return false;

@@ -2,6 +2,7 @@
  *
  * Registers -> mode -> role. Read first: role.h.
  */
+#include "shadow/mutant.h"
 #include "shadow/role.h"
 
 #define CR0_WP	 (1ull << 16)
@@ -69,7 +70,7 @@ struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view, unsig
 	r.dirty = r.direct;
 	r.wp = kernel && mode->wp;
 	r.smep = kernel && mode->smep;
-	r.smap = view == SH_VIEW_KERNEL && mode->smap;
+	r.smap = view == SH_VIEW_KERNEL && mode->smap && !sh_mutant(SH_MUT_SMAP_IGNORES_AC);
 	return r;
 }
 
@@ -81,6 +82,8 @@ struct sh_role sh_role_child(struct sh_role parent, unsigned entry_access, bool 
 	r.level = (parent.level - 1u) & 7;
 	r.access = parent.access & entry_access & SH_ACC_ALL;
 	r.quadrant = 0;
+	if (sh_mutant(SH_MUT_CHILD_LOSES_VIEW))
+		r.user = 0;
 	if (large) {
 		r.direct = 1;
 		r.dirty = dirty;

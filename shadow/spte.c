@@ -33,6 +33,9 @@ static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned i
 	unsigned below = role.level - 1u;
 	gfn_t at = GFN(gfn.v + ((uint64_t)index << (9 * below)));
 
+	if (sh_mutant(SH_MUT_DIRECT_OFF) && below == 1)
+		at.v = gfn.v + (index << 8);
+
 	if (!below)
 		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
 					  .gfn = at,
@@ -122,6 +125,10 @@ uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool wri
 		w = w || !role.wp || sh_mutant(SH_MUT_WP_IGNORED);
 		x = x && !(role.smep && user_page && !sh_mutant(SH_MUT_SMEP_IGNORED));
 	}
+	if (role.user && sh_mutant(SH_MUT_WP_IN_USER_VIEW))
+		w = true;
+	if (sh_mutant(SH_MUT_X_BY_BOOL_MASK))
+		x = x & (access & SH_ACC_X);
 	return leaf_bits(w && dirty && writable, x) | mfn.v << SH_PAGE_SHIFT;
 }
 
@@ -132,7 +139,7 @@ uint64_t sh_spte_table(mfn_t table)
 
 bool sh_spte_narrows(uint64_t old, uint64_t new)
 {
-	if (!(old & PTE_P))
+	if (!(old & PTE_P) || sh_mutant(SH_MUT_NARROW_NOT_COUNTED))
 		return false;
 	if (!(new &PTE_P) || !mfn_eq(sh_spte_mfn(old), sh_spte_mfn(new)))
 		return true;

@@ -26,6 +26,15 @@ const char *const sh_stat_names[SH_STATS] = {
 	[SH_ST_CR3_LOAD] = "cr3_loads",
 };
 
+uint64_t sh_leaves(const struct sh_mmu *mmu)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= SH_MAX_VCPUS; i++)
+		n += atomic_load_explicit(&mmu->counters[i].pages_4k, memory_order_relaxed);
+	return n;
+}
+
 void sh_mmu_stats(struct sh_mmu *mmu, struct sh_stats *out)
 {
 	*out = (struct sh_stats){.tables_limit = mmu->limit};
@@ -34,6 +43,6 @@ void sh_mmu_stats(struct sh_mmu *mmu, struct sh_stats *out)
 			out->v[s] += atomic_load_explicit(&mmu->counters[i].n[s],
 							  memory_order_relaxed);
 	out->tables_used = atomic_load_explicit(&mmu->used, memory_order_relaxed);
-	out->pages_4k = atomic_load_explicit(&mmu->pages_4k, memory_order_relaxed);
+	out->pages_4k = sh_leaves(mmu);
 	out->rmap_descs = sh_desc_live(mmu);
 }

@@ -95,10 +95,15 @@ static enum sh_walk_result read_entry(struct gmem *gm, const struct sh_mode *mod
 	if (!(gpte & PTE_P))
 		return fault(w, mode, flags, 0);
 	if (gpte & sh_rsvd_bits(f, level, *leaf && level > 1, mode->maxphyaddr, mode->nxe,
-				mode->gb_pages))
-		return fault(w, mode, flags, SH_PF_P | SH_PF_RSVD);
-	w->access[level] = (level == w->top ? SH_ACC_ALL : w->access[level + 1]) &
-			   sh_gpte_access(mode, &f->level[level], gpte);
+				mode->gb_pages) &&
+	    !(sh_mutant(SH_MUT_RSVD_SKIPPED_ON_PD) && level == 2))
+		return fault(w, mode, flags,
+			     sh_mutant(SH_MUT_RSVD_WITHOUT_P) ? SH_PF_RSVD
+							      : SH_PF_P | SH_PF_RSVD);
+	w->access[level] =
+		(level == w->top || sh_mutant(SH_MUT_LEAF_RIGHTS_ONLY) ? SH_ACC_ALL
+								       : w->access[level + 1]) &
+		sh_gpte_access(mode, &f->level[level], gpte);
 	return SH_WALK_OK;
 }
 
@@ -110,14 +115,14 @@ static bool mark(struct gmem *gm, const struct sh_mode *mode, unsigned flags, st
 	for (unsigned level = w->top; level >= w->level; level--) {
 		uint64_t old = w->gpte[level], want = old | PTE_A;
 
-		if (level == w->level && flags & SH_WRITE)
+		if (level == w->level && (flags & SH_WRITE || sh_mutant(SH_MUT_D_ON_READ)))
 			want |= PTE_D;
 		if (level > w->level && sh_mutant(SH_MUT_A_LEAF_ONLY))
 			continue;
 		if (want == old || !f->level[level].has_a)
 			continue;
 		if (gmem_cmpxchg(gm, w->entry[level], &old, want, f->entry_bytes) != 1)
-			return false;
+			return sh_mutant(SH_MUT_LOST_EXCHANGE_IGNORED);
 		w->gpte[level] = want;
 	}
 	return true;

@@ -27,6 +27,8 @@
 #define SETS	    8u
 #define SLOTS	    (SETS * WAYS)
 
+static __thread uint64_t refused;
+
 struct window_thread {
 	uint8_t *base; /* SLOTS * SLOT_STRIDE reserved bytes */
 	unsigned depth;
@@ -151,19 +153,24 @@ void *gmem_map(struct gmem *gm, gfn_t gfn)
 {
 	struct window_thread *t;
 	uint64_t offset;
+	void *p = NULL;
 
 	if (!gmem_offset(gm, gfn, &offset))
 		return NULL;
 	if (offset < gm->lowmem)
 		return gm->low + offset;
 	t = thread_slots(gm);
-	if (!t)
-		return NULL;
-	if (t->depth == GMEM_SLOTS) {
+	if (t && t->depth == GMEM_SLOTS)
 		atomic_fetch_add_explicit(&gm->exhausted, 1, memory_order_relaxed);
-		return NULL;
-	}
-	return slot_map(gm, t, offset);
+	else if (t)
+		p = slot_map(gm, t, offset);
+	refused += !p;
+	return p;
+}
+
+uint64_t gmem_refused(void)
+{
+	return refused;
 }
 
 void gmem_unmap(struct gmem *gm, void *p)

@@ -109,7 +109,7 @@ static bool flooded(struct sh_mmu *mmu, struct sh_page *p)
 	unsigned limit = p->role.level > 1 ? FLOOD_UPPER : FLOOD_LEAF;
 
 	return mmu->opt.on[SH_OPT_FLOOD] && atomic_fetch_add(&p->flood, 1) >= limit &&
-	       !atomic_load(&p->pins);
+	       (!atomic_load(&p->pins) || sh_mutant(SH_MUT_FLOOD_IGNORES_PINS));
 }
 
 /* mmu->lock held. */
@@ -122,7 +122,8 @@ static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsig
 	for (p = sh_page_of_gfn(mmu, gpa_gfn(gpa), NULL); p; p = next) {
 		unsigned bytes = sh_formats[p->role.format].entry_bytes;
 
-		next = sh_page_of_gfn(mmu, gpa_gfn(gpa), p);
+		next = sh_mutant(SH_MUT_FIRST_ROLE_ONLY) ? NULL
+							 : sh_page_of_gfn(mmu, gpa_gfn(gpa), p);
 		if (orphaned(mmu, p) || flooded(mmu, p)) {
 			sh_page_zap(mmu, v, p);
 			sh_count(mmu, v, SH_ST_FLOODED, 1);
@@ -137,6 +138,7 @@ struct store {
 	gpa_t gpa;
 	unsigned len;
 	const void *buf;  /* plain */
+	bool rest;	  /* not the first frame of a write that crosses into another */
 	uint64_t *expect; /* exchange; NULL for a plain store */
 	uint64_t desired;
 };
@@ -175,6 +177,9 @@ static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 	gfn_t gfn = gpa_gfn(st->gpa);
 	int r;
 
+	if ((sh_mutant(SH_MUT_CMPXCHG_UNTRACKED) && st->expect) ||
+	    (sh_mutant(SH_MUT_CROSSING_HALF_TRACKED) && st->rest))
+		return do_store(mmu, st);
 	if (sh_tracked(mmu, gfn))
 		return tracked_store(mmu, v, st);
 	r = do_store(mmu, st);
@@ -198,7 +203,7 @@ int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, 
 	while (len) {
 		unsigned room = SH_PAGE_SIZE - (gpa.v & (SH_PAGE_SIZE - 1));
 		unsigned n = len < room ? len : room;
-		struct store st = {.gpa = gpa, .len = n, .buf = from};
+		struct store st = {.gpa = gpa, .len = n, .buf = from, .rest = from != buf};
 		int r = store(mmu, v, &st);
 
 		if (r < 0)

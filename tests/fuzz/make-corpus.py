@@ -4,6 +4,7 @@
 
 corpus/boot     kernel images in each format, and broken ones
 corpus/control  bytes sent to the control socket; the first is the size of the pieces (0: all)
+corpus/shadow   guests for the shadow MMU: three bytes of configuration, then steps (shadow_fuzz.c)
 """
 import os
 import struct
@@ -168,10 +169,123 @@ def control():
     }
 
 
+def shadow():
+    def guest(*steps, options=15, kind=0, width=8):
+        return bytes([options, kind, width]) + b"".join(steps)
+
+    def address(*index, byte8=0):
+        """index: of the eight an address chooses from, top level first."""
+        way = byte8 << 12
+        for level, i in enumerate(index):
+            way |= i << (3 * level)
+        return struct.pack("<H", way)
+
+    def access(*index, vcpu=0, user=0, write=None, ac=0, fetch=0, size=0):
+        op = vcpu << 4 | user << 5 | (write is not None) << 6
+        how = fetch | ac << 1 | size << 2
+        return bytes([op, how]) + address(*index) + (entry(*write) if write else b"")
+
+    def entry(frame=5, flip=0):
+        """flip: bits other than present, writable, user, accessed; 9 is NX, 10-14 reserved."""
+        return struct.pack("<BH", frame, flip)
+
+    def place(frame, index):
+        return struct.pack("<H", next(v for v in range(0x8000) if v % 12 == frame and
+                                      not v >> 4 & 1 and v >> 5 & 7 == index))
+
+    def put(frame, index, *what, outside=0, vcpu=0, half=0):
+        return bytes([3 | outside << 4 | vcpu << 5 | half << 6]) + place(frame, index) + \
+            entry(*what)
+
+    def bytes_at(frame, index, data, shift=0, outside=0, run=0):
+        return bytes([5 | run << 3 | outside << 4 | (len(data) - 1) << 5]) + \
+            place(frame, index) + bytes([shift]) + data
+
+    def exchange(frame, index, *what, size=3, reads=1, outside=0):
+        return bytes([8 | reads << 4 | size << 5 | outside << 7]) + place(frame, index) + \
+            entry(*what)
+
+    def invlpg(*index, vcpu=0):
+        return bytes([6 | vcpu << 4]) + address(*index)
+
+    def flush(vcpu=0):
+        return bytes([6 | vcpu << 4 | 0x20])
+
+    def cr3(frame, vcpu=0):
+        return bytes([14 | vcpu << 4, frame])
+
+    def mode(what, vcpu=0):
+        return bytes([15 | vcpu << 4, what])
+
+    smep, smap, nxe, wp, paging_off = 0x40, 0x41, 0x20, 0, 0x1F
+    a, b, c = (0, 0, 0, 0), (3, 0, 0, 0), (4, 3, 0, 0)
+    touch = access(*a) + access(*b, user=1) + access(*c, write=(7,)) + access(*a, fetch=1)
+    rewrite = b"".join(put(t, i, 4 + i, 2 * (t & 1)) + access(*a) + invlpg(*a) + access(*a)
+                       for t in range(6) for i in range(3))
+    modes = b"".join(mode(m) + touch + access(*b, ac=1) for m in
+                     (smep, smap, nxe, wp, smap, smep, nxe, wp))
+    return {
+        "empty": b"",
+        "only-a-configuration": guest(),
+        "accesses": guest(touch * 3),
+        "rewrite-tables": guest(touch, rewrite),
+        "no-techniques": guest(touch, rewrite, touch, options=0),
+        "few-tables": guest(*(cr3(i % 12, vcpu=i & 1) + touch for i in range(40)), kind=1),
+        "few-tables-gated": guest(*(cr3(i % 12) + touch for i in range(40)), kind=7),
+        "gated": guest(touch, rewrite, kind=2),
+        "tagged-and-evicting": guest(touch, rewrite, touch, kind=20),
+        "cached-directories": guest(touch, rewrite, touch, kind=8),
+        "no-low-memory": guest(touch, rewrite, kind=32),
+        "some-low-memory": guest(touch, rewrite, kind=96),
+        "modes": guest(modes),
+        "modes-gated": guest(modes, kind=2, options=5),
+        "two-processors": guest(*(access(*b, vcpu=i & 1, write=(i % 12,)) + flush(i & 1)
+                                  for i in range(32))),
+        "outside-writer": guest(touch, *(put(i % 8, 0, i % 24, outside=1) + access(*a)
+                                         for i in range(32))),
+        "halves": guest(touch, *(put(i % 5, i % 4, i, half=1) + access(*a) for i in range(24))),
+        "torn-and-crossing": guest(
+            touch, *(bytes_at(i % 6, i % 8, b"\x67\x50" * 3, shift=i & 7, run=i & 1,
+                              outside=i >> 1 & 1) + access(*a) + invlpg(*a)
+                     for i in range(24))),
+        "exchanges": guest(touch, *(exchange(i % 6, i % 4, i % 24, size=i & 3, reads=i >> 2 & 1,
+                                             outside=i >> 3 & 1) + access(*a)
+                                    for i in range(32))),
+        "large-pages": guest(*(put(t, i, f, 0x80) + access(i + 2, i + 2, i + 2, 0, write=(3,)) +
+                               access(0, 0, 0, 0) for t in (1, 2, 3) for i in (0, 1, 2)
+                               for f in (0, 0xF1))),
+        "no-1g-pages": guest(put(1, 0, 0, 0x80), touch, kind=128),
+        "not-accessed-not-dirty": guest(*(put(t, 0, t + 1, 0x20) + touch for t in range(5))),
+        "reserved-bits": guest(*(put(t, 0, 8, 0x7C00) + touch + flush() for t in range(5))),
+        "no-execute": guest(*(put(t, 0, t + 1, 0x200) + touch + mode(nxe) + touch
+                              for t in range(5))),
+        "no-ram": guest(put(3, 0, 0xF0), put(4, 1, 0xF2), touch, touch),
+        "self-map": guest(put(0, 0, 0), touch, put(0, 0, 1), touch, put(0, 0, 0), flush(), touch),
+        "read-only-and-dirty": guest(
+            *(put(t, 0, t + 1, flip) + access(*a, user=u) + flush() + access(*a, user=u, write=(7,)) +
+              access(*b, user=u) + access(*b, user=u, write=(7,)) + mode(wp)
+              for flip in (0x42, 0x40) for t in (3, 2, 1, 0) for u in (0, 1, 0))),
+        "becomes-a-table": guest(
+            *(put(3, 1, f, 0x40) + access(0, 0, 0, 3, write=(9,)) + put(3, 1, other, flip) +
+              put(2, 1, f) + access(0, 0, 3, 0) + access(0, 0, 0, 3, write=(8,)) +
+              access(0, 0, 3, 0)
+              for f in (14, 15, 16) for other, flip in ((0, 1), (f, 0), (f + 1, 0x40))),
+            kind=4),
+        "flood": guest(touch, *(put(i % 3 + 1, i % 6, i % 24) for i in range(90)), touch),
+        "paging-off": guest(touch, mode(paging_off), touch, cr3(3), touch, mode(paging_off),
+                            touch),
+        "other-formats": guest(*(mode(m) + touch for m in (0x84, 0x83, 0x82, 0x85, 0x3F, 0x84,
+                                                           0x83, 0x1F, 0x3F, 0x1F)),
+                               options=1),
+        "narrow-addresses": guest(touch, put(3, 0, 0xF4), touch, width=0),
+        "not-canonical": guest(bytes([0, 0xFF]) + address(*a), bytes([0x40, 0xFF]) + address(*c)),
+    }
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "corpus")
-    for folder, files in (("boot", boot()), ("control", control())):
+    for folder, files in (("boot", boot()), ("control", control()), ("shadow", shadow())):
         os.makedirs(os.path.join(top, folder), exist_ok=True)
         for name, data in files.items():
             with open(os.path.join(top, folder, name), "wb") as f:

@@ -2,8 +2,9 @@
  *
  * Property test: random programs in every configuration.
  *   shadow_prop [--steps N] [--seed S] [--config C]
- * The default runs all configurations, 400000 steps together. A failure prints one line that
- * reproduces it and the steps that are left when all that don't matter are taken out.
+ * The default runs all configurations, a million steps together; make check-long ten million. A
+ * failure prints one line that reproduces it and the steps that are left when all that don't matter
+ * are taken out.
  * Read first: shadow_program.h.
  */
 #include <stdio.h>
@@ -144,7 +145,7 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 
 int main(int argc, char **argv)
 {
-	size_t steps = 400000;
+	size_t steps = 1000000;
 	uint64_t seed = 1;
 	int only = -1, failed = 0;
 
