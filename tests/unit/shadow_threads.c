@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Stress with real threads: four vCPUs fault, store into tables natively or by emulation, switch
- * address spaces (and paging formats) and invalidate, while a device writes tables too and a monitor looks on. At the
- * end: audit, leaks, and every address of every vCPU held against the reference. Meant for
- * -fsanitize=thread as well. Argument: milliseconds, default 2000.
+ * address spaces (and paging formats) and invalidate, while a device writes tables too and a monitor
+ * looks on. At the end: audit, leaks, and every address of every vCPU held against the reference.
+ * Meant for -fsanitize=thread as well. Argument: milliseconds, default 2000.
  */
 #include <stdio.h>
 #include <stdlib.h>
