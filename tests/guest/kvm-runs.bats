@@ -41,6 +41,16 @@ print(o)' "$@"; }
 	LIMIT=120 passes --cpus 4
 }
 
+@test "16 cpus, more than the host has" {
+	ends 0 --cpus 16 --timeout 60
+	grep -q '^# 28 passed, 0 failed, 0 skipped' "$out"
+}
+
+# The guest starts as many as it has room for; the monitor has a thread and a gate for each.
+@test "64 vcpus" {
+	ends 0 --cpus 64 --timeout 60 --scenario boot-tables
+}
+
 @test "PVH" {
 	passes --cpus 2 --exact off --kernel "$image.elf64"
 	grep -q '^umbra-guest amd64: boot by pvh, 256 MiB, 2 cpus' "$out"
