@@ -18,7 +18,7 @@ outside() {
 	local cpus=$2 tests=$3 image=$UMBRA_OUTSIDE_DIR/x86/$1.flat
 	[ -e "$image" ] || skip "no $image"
 	printf 'NR_CPUS=%d\nMEMSIZE=512\nTEST_DEVICE=0\nBOOTLOADER=1\n' "$cpus" >"$files/env"
-	LIMIT=60 ends 0 --cpu kvm --cpus "$cpus" -m 512M --timeout 50 --initrd "$files/env" \
+	LIMIT=${LIMIT:-60} ends 0 --cpu kvm --cpus "$cpus" -m 512M --timeout "${time:-50}" --initrd "$files/env" \
 		--kernel "$image"
 	! grep '^FAIL' "$out" || return 1
 	[ -z "$tests" ] || grep -q "^SUMMARY: $tests tests" "$out"
@@ -33,4 +33,11 @@ outside() {
 @test "la57: canonical checks" { outside la57 1 54; }
 @test "tsc" { outside tsc 1 3; }
 @test "rmap_chain: 130,000 mappings of one page, then a table" { outside rmap_chain 1 ""; }
+# Some 13 minutes where the kernel is interpreted.
+@test "access_test: 1.9 million accesses" {
+	[ -n "$UMBRA_OUTSIDE_LONG" ] || skip "UMBRA_OUTSIDE_LONG is not set"
+	local LIMIT=1500 time=1400
+	outside access_test 1 1
+	grep -q '^1916935 tests, 0 failures' "$out"
+}
 @test "smptest on 2 CPUs" { outside smptest 2 1; }
