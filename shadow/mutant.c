@@ -24,6 +24,10 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_SMEP_IGNORED] = "smep-ignored",
 	[SH_MUT_INHERIT_INVALID] = "inherit-invalid",
 	[SH_MUT_DROP_NOT_COUNTED] = "drop-not-counted",
+	[SH_MUT_KEY_IGNORES_WRITES] = "key-ignores-writes",
+	[SH_MUT_KEY_WD_WITHOUT_WP] = "key-wd-without-wp",
+	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
+	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

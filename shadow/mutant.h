@@ -25,6 +25,10 @@ enum sh_mutant {
 	SH_MUT_SMEP_IGNORED,
 	SH_MUT_INHERIT_INVALID,	 /* a new page starts out invalid */
 	SH_MUT_DROP_NOT_COUNTED, /* a dropped translation does not make the next track flush */
+	SH_MUT_KEY_IGNORES_WRITES, /* WD of a protection key is ignored by the walk */
+	SH_MUT_KEY_WD_WITHOUT_WP,  /* WD binds the supervisor with CR0.WP=0 too */
+	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
+	SH_MUT_PKRU_NOT_IN_ROLE,
 	SH_MUTANTS
 };
 

@@ -37,6 +37,10 @@ static const struct {
 	[SH_MUT_SMEP_IGNORED] = {suite_rights, "CR4.SMEP"},
 	[SH_MUT_INHERIT_INVALID] = {suite_reclaim, "many address spaces at the least limit"},
 	[SH_MUT_DROP_NOT_COUNTED] = {suite_write, "a dropped translation, then a table"},
+	[SH_MUT_KEY_IGNORES_WRITES] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_KEY_WD_WITHOUT_WP] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_PK_BIT_MISSING] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_PKRU_NOT_IN_ROLE] = {suite_keys, "protection keys against the reference"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)
