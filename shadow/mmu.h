@@ -47,7 +47,8 @@ unsigned sh_vcpu_index(const struct sh_vcpu *v);
 const struct sh_mode *sh_vcpu_mode(const struct sh_vcpu *v);
 const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v);
 
-/* MOV CR3, or any change of CR0, CR4, EFER or the PDPTEs: r holds all the new values. Loading and
+/* MOV CR3, or any change of CR0, CR4, EFER or the PDPTEs,
+ * PKRU or PKRS (these without a flush): r holds all the new values. Loading and
  * checking the PDPTEs is the engine's; a change of theirs in memory is not looked for. flush says
  * whether the architecture drops translations (SDM vol. 3, section 4.10.4.1). */
 void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush);
@@ -72,7 +73,7 @@ enum sh_fault_result {
 	SH_FAULT_INJECT,   /* true fault: w->error */
 	SH_FAULT_NOT_CANON, /* not canonical */
 	SH_FAULT_TRACKED,   /* write to a guest page table: emulate through sh_write() */
-	SH_FAULT_NO_RAM,    /* device memory or nothing: emulate */
+	SH_FAULT_NO_RAM,    /* no RAM, or no entry can express it (fetch only): emulate */
 	SH_FAULT_GATE,	    /* an address the gate's slot hides: emulate */
 	SH_FAULT_HOST,	    /* out of tables or memory: w->error holds errno */
 };

@@ -50,6 +50,10 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_PREFETCH_CLEAN_WRITABLE] = "prefetch-clean-writable",
 	[SH_MUT_TOUCH_LOST] = "touch-lost",
 	[SH_MUT_NARROW_NOT_COUNTED] = "narrow-not-counted",
+	[SH_MUT_KEY_IGNORES_WRITES] = "key-ignores-writes",
+	[SH_MUT_KEY_WD_WITHOUT_WP] = "key-wd-without-wp",
+	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
+	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -51,6 +51,10 @@ enum sh_mutant {
 	SH_MUT_PREFETCH_CLEAN_WRITABLE, /* clean neighbours are mapped writable */
 	SH_MUT_TOUCH_LOST,		/* an entry changed in place is not touched */
 	SH_MUT_NARROW_NOT_COUNTED, /* a right taken away does not make the next track flush */
+	SH_MUT_KEY_IGNORES_WRITES, /* WD of a protection key is ignored by the walk */
+	SH_MUT_KEY_WD_WITHOUT_WP,  /* WD binds the supervisor with CR0.WP=0 too */
+	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
+	SH_MUT_PKRU_NOT_IN_ROLE,
 	SH_MUTANTS
 };
 

@@ -12,6 +12,8 @@
 #define CR4_LA57 (1ull << 12)
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
+#define CR4_PKE	 (1ull << 22)
+#define CR4_PKS	 (1ull << 24)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
 
@@ -39,6 +41,8 @@ struct sh_mode sh_mode_of(const struct sh_regs *r, const struct sh_cpu_model *m)
 		.pse = format != SH_FMT_32 || r->cr4 & CR4_PSE,
 		.maxphyaddr = m->maxphyaddr,
 		.gb_pages = m->gb_pages,
+		.pkru = r->cr4 & CR4_PKE && format >= SH_FMT_4LVL ? r->pkru : 0,
+		.pkrs = r->cr4 & CR4_PKS && format >= SH_FMT_4LVL ? r->pkrs : 0,
 	};
 }
 
@@ -70,6 +74,8 @@ struct sh_role sh_role_root(const struct sh_mode *mode, enum sh_view view, unsig
 	r.dirty = r.direct;
 	r.wp = kernel && mode->wp;
 	r.smep = kernel && mode->smep;
+	r.pkru = sh_mutant(SH_MUT_PKRU_NOT_IN_ROLE) ? 0 : mode->pkru;
+	r.pkrs = kernel ? mode->pkrs : 0;
 	r.smap = view == SH_VIEW_KERNEL && mode->smap && !sh_mutant(SH_MUT_SMAP_IGNORES_AC);
 	return r;
 }

@@ -24,12 +24,16 @@ enum sh_view { SH_VIEW_USER, SH_VIEW_KERNEL, SH_VIEW_KERNEL_AC, SH_VIEWS };
 #define SH_ACC_U   (1u << 1)
 #define SH_ACC_X   (1u << 2)
 #define SH_ACC_ALL (SH_ACC_W | SH_ACC_U | SH_ACC_X)
+/* What the leaf's protection key takes from data accesses; never part of a role's access. */
+#define SH_ACC_KEY_AD (1u << 3)
+#define SH_ACC_KEY_WD (1u << 4)
 
 /* The virtual CPU's paging state as the guest set it. */
 struct sh_regs {
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t pdpte[4];
 	uint32_t pkru;
+	uint32_t pkrs; /* MSR IA32_PKRS */
 };
 
 /* What the processor model allows. */
@@ -44,6 +48,7 @@ struct sh_mode {
 	bool pse; /* PS is honoured: CR4.PSE in 32-bit paging, always in the others */
 	uint8_t maxphyaddr;
 	bool gb_pages;
+	uint32_t pkru, pkrs; /* as they apply: 0, no denial, with CR4.PKE, PKS off */
 };
 
 struct sh_role {
@@ -64,11 +69,14 @@ struct sh_role {
 		};
 		uint32_t word;
 	};
+	/* Key rights that apply, 0 if off. Of a direct page, all in key 0: the large page's rights.
+	 * The user view leaves pkrs 0, as it has no supervisor pages. */
+	uint32_t pkru, pkrs;
 };
 
 static inline bool sh_role_eq(struct sh_role a, struct sh_role b)
 {
-	return a.word == b.word;
+	return a.word == b.word && a.pkru == b.pkru && a.pkrs == b.pkrs;
 }
 
 /* What stands behind a shadow page:

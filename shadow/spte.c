@@ -37,10 +37,12 @@ static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned i
 		at.v = gfn.v + (index << 8);
 
 	if (!below)
-		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
-					  .gfn = at,
-					  .access = role.access,
-					  .dirty = role.dirty};
+		return (struct sh_expect){
+			.kind = SH_EXPECT_LEAF,
+			.gfn = at,
+			.access = role.access |
+				  sh_key_access(role.pkru, role.pkrs, role.access, 0),
+			.dirty = role.dirty};
 	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
 				  .gfn = at,
 				  .role = sh_role_child(role, SH_ACC_ALL, false, false)};
@@ -66,6 +68,10 @@ static struct sh_expect expect_below(struct sh_role role, unsigned index, unsign
 
 	if (sh_mutant(SH_MUT_ACCESS_NOT_IN_KEY) && !large)
 		below.access = SH_ACC_ALL;
+	if (large) { /* its pieces have no entry with a key: the rights go where key 0 looks */
+		below.pkru = below.pkru >> (2 * sh_gpte_key(gpte)) & 3;
+		below.pkrs = below.pkrs >> (2 * sh_gpte_key(gpte)) & 3;
+	}
 	if (large)
 		gfn.v += (uint64_t)part << (9 * below.level);
 	else
@@ -97,12 +103,15 @@ struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role r
 	if (gpte & sh_rsvd_bits(f, level, large, mode.maxphyaddr, mode.nxe, mode.gb_pages))
 		return (struct sh_expect){.kind = SH_EXPECT_NONE};
 	own = sh_gpte_access(&mode, &f->level[level], gpte);
-	if (level == 1)
+	if (level == 1) {
+		own &= role.access;
+		own |= sh_key_access(role.pkru, role.pkrs, own, sh_gpte_key(gpte));
 		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
 					  .gfn = gpa_gfn(sh_entry_addr(f, 1, false, gpte)),
-					  .access = own & role.access,
+					  .access = own,
 					  .dirty = gpte & PTE_D ||
 						   sh_mutant(SH_MUT_D_NOT_REQUIRED)};
+	}
 	return expect_below(role, index, own, large, gpte);
 }
 
@@ -115,8 +124,12 @@ uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool wri
 		      mfn_t mfn)
 {
 	bool user_page = access & SH_ACC_U;
-	bool w = access & SH_ACC_W, x = access & SH_ACC_X;
+	bool w = access & SH_ACC_W && !(access & SH_ACC_KEY_WD), x = access & SH_ACC_X;
 
+	/* Fetches are still allowed, but the hardware has no execute-only entry for us: no entry, and
+	 * sh_leaf_set() has the instruction emulated, as under SMAP without SMEP. */
+	if (access & SH_ACC_KEY_AD)
+		return 0;
 	if (role.user && !user_page && !sh_mutant(SH_MUT_USER_VIEW_SUPERVISOR))
 		return 0;
 	if (!role.user) {

@@ -37,12 +37,36 @@ unsigned sh_gpte_access(const struct sh_mode *mode, const struct sh_level *lv, u
 	return acc;
 }
 
+unsigned sh_key_access(uint32_t pkru, uint32_t pkrs, unsigned acc, unsigned key)
+{
+	uint32_t rights = (acc & SH_ACC_U ? pkru : pkrs) >> (2 * key);
+
+	return (rights & 1 ? SH_ACC_KEY_AD : 0) | (rights & 2 ? SH_ACC_KEY_WD : 0);
+}
+
+/* Keys know nothing of fetches; who accesses matters to WD only. */
+static bool key_denies(const struct sh_mode *mode, unsigned acc, unsigned flags)
+{
+	bool user = (flags & SH_USER) && !(flags & SH_IMPLICIT);
+
+	if (flags & SH_FETCH)
+		return false;
+	if (acc & SH_ACC_KEY_AD)
+		return true;
+	if (sh_mutant(SH_MUT_KEY_IGNORES_WRITES))
+		return false;
+	return flags & SH_WRITE && acc & SH_ACC_KEY_WD &&
+	       (user || mode->wp || sh_mutant(SH_MUT_KEY_WD_WITHOUT_WP));
+}
+
 bool sh_access_ok(const struct sh_mode *mode, unsigned acc, unsigned flags)
 {
 	bool user_page = acc & SH_ACC_U;
 	bool user = (flags & SH_USER) && !(flags & SH_IMPLICIT);
 
 	if (flags & SH_FETCH && !(acc & SH_ACC_X))
+		return false;
+	if (key_denies(mode, acc, flags))
 		return false;
 	if (user)
 		return user_page && (!(flags & SH_WRITE) || acc & SH_ACC_W);
@@ -128,6 +152,12 @@ static bool mark(struct gmem *gm, const struct sh_mode *mode, unsigned flags, st
 	return true;
 }
 
+/* PAT is bit 7 of a 4 KiB page's entry and bit 12 of a larger one's (SDM vol. 3, section 4.9.2). */
+static uint8_t pat_index(unsigned level, uint64_t gpte)
+{
+	return (uint8_t)((gpte >> (level > 1 ? 12 : 7) & 1) << 2 | (gpte >> 3 & 3));
+}
+
 static enum sh_walk_result walk_once(struct gmem *gm, const struct sh_mode *mode,
 				     const struct sh_regs *regs, unsigned flags,
 				     struct sh_walk *w)
@@ -147,8 +177,15 @@ static enum sh_walk_result walk_once(struct gmem *gm, const struct sh_mode *mode
 		w->table[w->level - 1] =
 			gpa_gfn(sh_entry_addr(f, w->level, false, w->gpte[w->level]));
 	}
+	w->access[w->level] |= (uint8_t)sh_key_access(
+		mode->pkru, mode->pkrs, w->access[w->level], sh_gpte_key(w->gpte[w->level]));
+	w->pat_index = pat_index(w->level, w->gpte[w->level]);
 	if (!sh_access_ok(mode, w->access[w->level], flags))
-		return fault(w, mode, flags, SH_PF_P);
+		return fault(w, mode, flags,
+			     SH_PF_P | (key_denies(mode, w->access[w->level], flags) &&
+							!sh_mutant(SH_MUT_PK_BIT_MISSING)
+						? SH_PF_PK
+						: 0));
 	w->page_shift = f->level[w->level].shift;
 	w->gpa = GPA(sh_entry_addr(f, w->level, w->level > 1, w->gpte[w->level]).v |
 		     (w->gva.v & (sh_span(f, w->level) - 1)));
@@ -160,6 +197,7 @@ static enum sh_walk_result walk_none(struct sh_walk *w)
 {
 	w->top = w->level = 0;
 	w->access[0] = SH_ACC_ALL;
+	w->pat_index = 0;
 	w->page_shift = SH_PAGE_SHIFT;
 	w->gpa = GPA(w->gva.v);
 	return SH_WALK_OK;

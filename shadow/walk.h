@@ -30,6 +30,7 @@
 #define SH_PF_U	   (1u << 2)
 #define SH_PF_RSVD (1u << 3)
 #define SH_PF_I	   (1u << 4)
+#define SH_PF_PK   (1u << 5) /* the key denies the access, whatever else does (SDM 4.7) */
 
 enum sh_walk_result {
 	SH_WALK_OK,
@@ -48,6 +49,7 @@ struct sh_walk {
 		       1];   /* accumulated through each entry, own bits included */
 	gpa_t gpa;	     /* the translation */
 	unsigned page_shift; /* 12, 21, 22 or 30 */
+	uint8_t pat_index;   /* of the leaf: PAT << 2 | PCD << 1 | PWT */
 	uint32_t error;	     /* with SH_WALK_FAULT */
 	unsigned retries;    /* A/D exchanges lost to a racing writer */
 };
@@ -59,6 +61,15 @@ enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode,
 
 /* Access bits of one present entry by itself. */
 unsigned sh_gpte_access(const struct sh_mode *mode, const struct sh_level *lv, uint64_t gpte);
+
+/* SH_ACC_KEY_*: what the key of a leaf takes away, acc being accumulated (SDM vol. 3, 4.6.2). */
+unsigned sh_key_access(uint32_t pkru, uint32_t pkrs, unsigned acc, unsigned key);
+
+/* The protection key of a leaf; without keys in force it does not matter. */
+static inline unsigned sh_gpte_key(uint64_t gpte)
+{
+	return gpte >> 59 & 15;
+}
 
 /* Whether accumulated access acc permits an access of kind flags in mode; the one rule of
  * SDM vol. 3 section 4.6. */

@@ -15,6 +15,8 @@
 #define LA57 BIT(12)
 #define SMEP BIT(20)
 #define SMAP BIT(21)
+#define PKE  BIT(22)
+#define PKS  BIT(24)
 #define LMA  BIT(10)
 #define NXE  BIT(11)
 
@@ -218,6 +220,28 @@ static struct rights add(struct rights r, const struct mm_cpu *cpu, enum paging 
 	return r;
 }
 
+/* Section 4.6.2; the same words define bit 5 of the error code in 4.7. */
+static bool key_forbids(const struct mm_cpu *cpu, const struct mm_access *a, enum paging mode,
+			struct rights r, uint64_t entry)
+{
+	unsigned i = (unsigned)field(entry, 62, 59);
+	uint32_t reg = r.user ? cpu->pkru : cpu->pkrs;
+
+	if (mode < LEVEL4 || !(cpu->cr4 & (r.user ? PKE : PKS)) || a->fetch)
+		return false;
+	if (reg & BIT(2 * i))
+		return true;
+	return reg & BIT(2 * i + 1) && a->write && (cpu->cr0 & WP || user_mode(a));
+}
+
+/* Tables 4-5 to 4-20: where PAT stands. */
+static unsigned pat_of(char type, uint64_t entry)
+{
+	unsigned pat = entry & BIT(type == 't' ? 7 : 12) ? 4 : 0;
+
+	return pat + (entry & BIT(4) ? 2 : 0) + (entry & BIT(3) ? 1 : 0);
+}
+
 static struct mm_result walk(const struct mm_cpu *cpu, const struct mm_access *a,
 			     enum paging mode)
 {
@@ -225,6 +249,7 @@ static struct mm_result walk(const struct mm_cpu *cpu, const struct mm_access *a
 	uint64_t table = first_table(cpu, mode);
 	struct rights r = {.writable = true, .user = true};
 	struct mm_result res = {.kind = MM_OK};
+	bool key = false;
 
 	for (const struct step *s = steps_of(mode);; s++) {
 		uint64_t at = table + field(a->va, s->high, s->low) * bytes;
@@ -241,12 +266,16 @@ static struct mm_result walk(const struct mm_cpu *cpu, const struct mm_access *a
 			mark(&res, at, entry, page && a->write);
 		if (page) {
 			res.page_bytes = BIT(s->low);
+			res.pat_index = pat_of(s->type, entry);
+			key = key_forbids(cpu, a, mode, r, entry);
 			res.pa = page_address(mode, s->type, s->low, entry) |
 				 (a->va & (res.page_bytes - 1));
 			break;
 		}
 		table = table_address(mode, entry);
 	}
+	if (key)
+		return page_fault(cpu, a, CAUSE_PROTECTION | BIT(5));
 	if (user_mode(a) ? user_allowed(a, r) : supervisor_allowed(cpu, a, r))
 		return res;
 	return page_fault(cpu, a, CAUSE_PROTECTION);

@@ -5,7 +5,7 @@
  * there can't be repeated here by inclusion. Slow and simple on purpose.
  *
  * It changes nothing: the A and D bits an access would set are listed in the result.
- * Not modelled: protection keys, PCID, CET, and the caching of translations.
+ * Not modelled: PCID, CET, and the caching of translations.
  */
 #ifndef UMBRA_TESTS_MMU_MODEL_H
 #define UMBRA_TESTS_MMU_MODEL_H
@@ -15,6 +15,7 @@
 
 struct mm_cpu {
 	uint64_t cr0, cr3, cr4, efer;
+	uint32_t pkru, pkrs;
 	uint64_t pdpte[4]; /* PAE: as loaded by MOV CR3 (section 4.4.1) */
 	unsigned maxphyaddr;
 	bool gb_pages;
@@ -45,6 +46,7 @@ struct mm_result {
 	uint32_t error; /* MM_PF */
 	uint64_t pa;	/* MM_OK */
 	uint64_t page_bytes;
+	unsigned pat_index; /* MM_OK, section 4.9.2 */
 	unsigned marks;
 	struct mm_mark mark[MM_MAX_MARKS];
 };

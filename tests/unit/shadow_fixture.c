@@ -99,6 +99,8 @@ struct mm_cpu fx_cpu(struct fake *f, unsigned vcpu)
 			       .cr3 = r->cr3,
 			       .cr4 = r->cr4,
 			       .efer = r->efer,
+			       .pkru = r->pkru,
+			       .pkrs = r->pkrs,
 			       .pdpte = {r->pdpte[0], r->pdpte[1], r->pdpte[2], r->pdpte[3]},
 			       .maxphyaddr = f->cfg.model.maxphyaddr,
 			       .gb_pages = f->cfg.model.gb_pages,

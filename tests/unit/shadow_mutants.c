@@ -66,6 +66,10 @@ static const struct {
 	[SH_MUT_PREFETCH_CLEAN_WRITABLE] = {suite_fault, "D on the first write"},
 	[SH_MUT_TOUCH_LOST] = {suite_engine, "KVM that shadows our tables"},
 	[SH_MUT_NARROW_NOT_COUNTED] = {suite_life, "a narrowed translation, then a table"},
+	[SH_MUT_KEY_IGNORES_WRITES] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_KEY_WD_WITHOUT_WP] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_PK_BIT_MISSING] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_PKRU_NOT_IN_ROLE] = {suite_keys, "protection keys against the reference"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

@@ -65,6 +65,8 @@ static uint64_t random_wide(struct run *r)
 	e |= (chance(r, 88) ? PTE_W : 0) | (chance(r, 85) ? PTE_U : 0);
 	e |= (chance(r, 70) ? PTE_A : 0) | (chance(r, 40) ? PTE_D : 0);
 	e |= chance(r, 4) ? PTE_NX : 0;
+	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
+		e |= rnd(r) % 4 << 59;
 	if (chance(r, 6)) {
 		e |= PTE_PS;
 		frame = chance(r, 80) ? 0 : 512;
@@ -362,7 +364,7 @@ static void step_mode(struct run *r)
 	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
 	bool flush = true;
 
-	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 5 : 4)) {
+	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 8 : 7)) {
 	case 0:
 		regs.cr0 ^= R_WP;
 		flush = false; /* not one of SDM vol. 3, 4.10.4.1 */
@@ -375,6 +377,17 @@ static void step_mode(struct run *r)
 		break;
 	case 3:
 		regs.efer ^= R_NXE;
+		break;
+	case 4:
+		regs.cr4 ^= chance(r, 50) ? 1ull << 22 : 1ull << 24; /* PKE, PKS */
+		break;
+	case 5: /* WRPKRU flushes nothing */
+		regs.pkru = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
+		flush = false;
+		break;
+	case 6:
+		regs.pkrs = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
+		flush = false;
 		break;
 	default:
 		regs.cr4 ^= 1 << 4; /* PSE */

@@ -28,6 +28,7 @@ static const struct tap_suite suites[] = {
 	{.name = "engine", .cases = suite_engine},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
+	{.name = "keys", .cases = suite_keys},
 	{.name = "exhaustive", .cases = suite_exhaustive},
 	{.name = NULL},
 };

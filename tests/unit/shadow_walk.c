@@ -24,7 +24,7 @@ static bool chance(unsigned percent)
 
 static uint64_t entry(bool wide)
 {
-	uint64_t e = (rnd() % FRAMES << 12) | (rnd() & 0x66);
+	uint64_t e = (rnd() % FRAMES << 12) | (rnd() & 0x7e);
 
 	e |= chance(95) | (chance(70) ? PTE_W | PTE_U : 0) | (chance(10) ? PTE_PS : 0);
 	if (chance(5))
@@ -54,7 +54,10 @@ static struct sh_regs regs_of(enum sh_format_id format)
 	return (struct sh_regs){
 		.cr0 = (uint64_t)(format != SH_FMT_NONE) << 31 | (chance(70) ? R_WP : 0),
 		.cr3 = rnd() % FRAMES << 12,
-		.cr4 = c[format].cr4 | (chance(40) ? R_SMEP : 0) | (chance(40) ? R_SMAP : 0),
+		.cr4 = c[format].cr4 | (chance(40) ? R_SMEP : 0) | (chance(40) ? R_SMAP : 0) |
+		       (chance(40) ? 1ull << 22 : 0) | (chance(40) ? 1ull << 24 : 0),
+		.pkru = (uint32_t)rnd() & (uint32_t)rnd(),
+		.pkrs = (uint32_t)rnd() & (uint32_t)rnd(),
 		.efer = c[format].efer | (chance(70) ? R_NXE : 0)};
 }
 
@@ -71,7 +74,8 @@ static bool same(struct fake *f, enum sh_walk_result wr, const struct sh_walk *w
 		if ((e & m->mark[i].bits) != m->mark[i].bits)
 			return false;
 	}
-	return wr == SH_WALK_OK && w->gpa.v == m->pa && 1ull << w->page_shift == m->page_bytes;
+	return wr == SH_WALK_OK && w->gpa.v == m->pa && 1ull << w->page_shift == m->page_bytes &&
+	       w->pat_index == m->pat_index;
 }
 
 static unsigned random_walks(struct fake *f, enum sh_format_id format, unsigned n)
@@ -99,6 +103,7 @@ static unsigned random_walks(struct fake *f, enum sh_format_id format, unsigned 
 		if (i % 50 == 0)
 			fill(f->gm, format != SH_FMT_32);
 		cpu.cr0 = r.cr0, cpu.cr3 = r.cr3, cpu.cr4 = r.cr4, cpu.efer = r.efer;
+		cpu.pkru = r.pkru, cpu.pkrs = r.pkrs;
 		if (format == SH_FMT_PAE && !mm_load_pdptes(&cpu))
 			continue;
 		for (unsigned k = 0; k < 4; k++)
