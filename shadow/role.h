@@ -89,7 +89,7 @@ static inline bool sh_role_eq(struct sh_role a, struct sh_role b)
  * A guest table of 1024 4-byte entries needs several shadow tables of 512 entries, its quadrants:
  * two of a page table, four of a directory (whose entries become two each). And where the hardware
  * has a level more than a guest with canonical addresses, the guest's top table is shadowed in two
- * halves (quadrants 0 and 3), because the addresses between them are canonical for the hardware only. */
+ * halves (quadrants 0 and 3), because what lies between them is canonical for the hardware only. */
 static inline bool sh_role_is_passthrough(struct sh_role r)
 {
 	return !r.direct && r.level > sh_formats[r.format].levels;

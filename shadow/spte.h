@@ -17,9 +17,9 @@ struct sh_expect {
 	bool dirty;	     /* LEAF */
 };
 
-/* Entry index of a page (gfn, role), whose guest entry reads gpte (ignored for direct pages). NONE
- * if the guest entry is absent, malformed, or not yet marked accessed: then the hardware must
- * fault so that the walk sets A. */
+/* Entry index of a page (gfn, role), whose guest entry reads gpte (ignored where none stands behind
+ * it). NONE if the guest entry is absent, malformed, or not yet marked accessed: then the hardware
+ * must fault so that the walk sets A; and where no address of the guest's leads through it. */
 struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role,
 			   unsigned index, uint64_t gpte);
 

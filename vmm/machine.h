@@ -40,6 +40,7 @@ struct machine_config {
 	const char *kernel, *initrd, *append;
 	int serial_fd; /* -1 for none */
 	bool start_paused;
+	bool interpret_kernel; /* --exact: guest code below CPL 3 is interpreted */
 };
 
 struct machine {

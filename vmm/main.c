@@ -69,6 +69,7 @@ static int run_own_guest(struct umbra_options *o)
 
 	if (!guestpath_find(o->guest, path, sizeof(path))) {
 		o->kernel = path;
+		o->own_guest = true;
 		return cmd_run(o);
 	}
 	if (!guestpath_names(names, sizeof(names)))

@@ -30,6 +30,7 @@ enum umbra_switch { SWITCH_UNSET = -1, SWITCH_OFF, SWITCH_ON };
 
 struct umbra_options {
 	const char *kernel;   /* path; NULL: the image of guest */
+	bool own_guest;	      /* kernel is one of our images: set by main.c */
 	const char *guest;    /* "amd64" unless said otherwise */
 	const char *scenario; /* NAME[,NAME...], checked for form only; NULL: all */
 	const char *append;   /* NULL: none */

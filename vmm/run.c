@@ -105,6 +105,13 @@ static int check_output(const char *path, const char *option)
 			strerror(errno), option);
 }
 
+/* Our own guests do without what CPL 3 can't show exactly; any other kernel may read its selectors
+ * or set IF by POPF, and is interpreted unless told otherwise. */
+static bool interpret_kernel(const struct umbra_options *o)
+{
+	return o->exact == EXACT_ON || (o->exact == EXACT_AUTO && !o->own_guest);
+}
+
 static int configure(struct run *r)
 {
 	const struct umbra_options *o = r->o;
@@ -127,6 +134,7 @@ static int configure(struct run *r)
 		.initrd = o->initrd,
 		.append = r->append,
 		.start_paused = o->start_paused,
+		.interpret_kernel = interpret_kernel(o),
 	};
 	set_techniques(r);
 	err = check_output(o->stats_file, "--stats-file");
@@ -298,7 +306,8 @@ static int run_machine(struct run *r)
 	if (r->m->engine_warning)
 		complain(0, "%s", r->m->engine_warning);
 	if (r->o->engine == ENGINE_AUTO)
-		complain(0, "engine kvm (the fastest here; %s)", r->m->engine_note);
+		complain(0, "engine kvm (the fastest here; %s%s)", r->m->engine_note,
+			 r->cfg.interpret_kernel ? ", kernel code interpreted" : "");
 	code = start_control(r);
 	if (!code)
 		code = supervise(r);

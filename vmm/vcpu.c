@@ -188,11 +188,14 @@ static void halted(struct vcpu *v)
 /* ---- the loop ---- */
 
 /* The engine runs 64-bit code; the rest, a few instructions of boot code and AP trampolines, is
- * interpreted. So is the instruction in an interrupt shadow: after STI it is usually HLT. */
+ * interpreted. So is the instruction in an interrupt shadow: after STI it is usually HLT. And where
+ * the host's CPL 3 would show a kernel what it should not see (--exact), all of the kernel is. */
 static bool engine_can_run(const struct vcpu *v)
 {
 	const struct cpu_state *s = &v->cpu.s;
 
+	if (v->m->cfg.interpret_kernel && cpu_cpl(s) < 3)
+		return false;
 	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
 }
 

@@ -42,13 +42,17 @@ print(o)' "$@"; }
 }
 
 @test "PVH" {
-	passes --cpus 2 --kernel "$image.elf64"
+	passes --cpus 2 --exact off --kernel "$image.elf64"
 	grep -q '^umbra-guest amd64: boot by pvh, 256 MiB, 2 cpus' "$out"
 }
 
 @test "multiboot, by QEMU's option names, another seed" {
-	passes -m 128M -smp 2 -kernel "$image" --seed 77
+	passes -m 128M -smp 2 --exact off -kernel "$image" --seed 77
 	grep -q '^umbra-guest amd64: boot by multiboot, 128 MiB, 2 cpus' "$out"
+}
+
+@test "--exact on: the kernel's code interpreted, processes native" {
+	passes --cpus 2 --exact on
 }
 
 @test "no memory stays mapped: --lowmem 0" {

@@ -16,88 +16,64 @@
 #define MODES	24u
 #define G_PML5	7
 #define R_PSE	(1ull << 4)
-#define R_PAE	(1ull << 5)
-#define R_LA57	(1ull << 12)
-#define R_LMA	(0x500ull) /* LMA and LME */
-#define R_PDPTE 2u	   /* which of them the address goes through */
+#define R_PDPTE 2u /* which of the PDPTEs the address goes through */
 
 static const unsigned table_of[] = {0, G_PT, G_PD, G_PDPT, G_PML4, G_PML5};
 static const uint64_t kinds[] = {SH_READ, SH_WRITE, SH_FETCH};
 
-/* A paging format, and the address that is tried in it. */
+/* A paging format, and the entries the address that is tried goes through. */
 struct shape {
 	const char *name;
-	uint64_t va;
-	uint64_t cr4, efer;
+	enum sh_format_id format;
 	unsigned hardware; /* levels of the shadow tables */
 	unsigned top;	   /* highest level whose entries are in memory */
 	unsigned max_leaf;
-	unsigned bytes;	 /* of an entry */
-	unsigned rights; /* bits of them in an entry: W, U and perhaps NX */
 	unsigned index[6];
-	unsigned pse; /* 2: with CR4.PSE off and on */
+	uint64_t cr4, efer;
 };
 
+/* In 32-bit paging the third quadrant of the directory and the second of the page table. */
+#define BITS32 .format = SH_FMT_32, .top = 2, .max_leaf = 2, .index = {0, 515, 513}
+#define PAE    .format = SH_FMT_PAE, .top = 2, .max_leaf = 2, .index = {0, 1, 1}, .cr4 = 1 << 5
+#define LONG   .max_leaf = 3, .efer = 0x500
+#define LVL4   .format = SH_FMT_4LVL, .top = 4, LONG, .cr4 = 1 << 5
+#define LVL5   .format = SH_FMT_5LVL, .top = 5, LONG, .cr4 = 1 << 5 | 1 << 12
+
 static const struct shape shapes[] = {
-	/* Entries in the third quadrant of the directory and the second of the page table. */
-	{"32-bit", 513ull << 22 | 515ull << 12, 0, 0, 4, 2, 2, 4, 2, {0, 515, 513}, 2},
-	{"PAE", 2ull << 30 | 1 << 21 | 1 << 12, R_PAE, 0, 4, 2, 2, 8, 3, {0, 1, 1}, 1},
-	{"4-level",
-	 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
-	 R_PAE,
-	 R_LMA,
-	 4,
-	 4,
-	 3,
-	 8,
-	 3,
-	 {0, 1, 1, 1, 1},
-	 1},
-	{"5-level",
-	 1ull << 48 | 1ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
-	 R_PAE | R_LA57,
-	 R_LMA,
-	 5,
-	 5,
-	 3,
-	 8,
-	 3,
-	 {0, 1, 1, 1, 1, 1},
-	 1},
-	{"32-bit on 5-level hardware",
-	 513ull << 22 | 515ull << 12,
-	 0,
-	 0,
-	 5,
-	 2,
-	 2,
-	 4,
-	 2,
-	 {0, 515, 513},
-	 2},
-	{"PAE on 5-level hardware",
-	 2ull << 30 | 1 << 21 | 1 << 12,
-	 R_PAE,
-	 0,
-	 5,
-	 2,
-	 2,
-	 8,
-	 3,
-	 {0, 1, 1},
-	 1},
-	{"4-level on 5-level hardware",
-	 0xffffull << 48 | 300ull << 39 | 1 << 30 | 1 << 21 | 1 << 12,
-	 R_PAE,
-	 R_LMA,
-	 5,
-	 4,
-	 3,
-	 8,
-	 3,
-	 {0, 1, 1, 1, 300},
-	 1},
+	{.name = "32-bit", BITS32, .hardware = 4},
+	{.name = "32-bit on 5-level hardware", BITS32, .hardware = 5},
+	{.name = "PAE", PAE, .hardware = 4},
+	{.name = "PAE on 5-level hardware", PAE, .hardware = 5},
+	{.name = "4-level", LVL4, .hardware = 4, .index = {0, 1, 1, 1, 1}},
+	{.name = "4-level on 5-level hardware",
+	 LVL4,
+	 .hardware = 5,
+	 .index = {0, 1, 1, 1, 300}},
+	{.name = "5-level", LVL5, .hardware = 5, .index = {0, 1, 1, 1, 1, 1}},
 };
+
+/* Bits of rights in an entry: W, U and, in 8 bytes, NX. */
+static unsigned rights_of(const struct shape *s)
+{
+	return sh_formats[s->format].entry_bytes == 4 ? 2 : 3;
+}
+
+/* Modes a set of entries is tried in; in 32-bit paging with CR4.PSE off and on. */
+static unsigned modes_of(const struct shape *s)
+{
+	return s->format == SH_FMT_32 ? 2 * MODES : MODES;
+}
+
+static uint64_t va_of(const struct shape *s)
+{
+	const struct sh_format *f = &sh_formats[s->format];
+	uint64_t va = f->levels > s->top ? R_PDPTE << f->level[f->levels].shift : 0;
+	unsigned unused = 64u - f->va_bits;
+
+	for (unsigned level = 1; level <= s->top; level++)
+		va |= (uint64_t)s->index[level] << f->level[level].shift;
+	return f->canonical ? (uint64_t)((int64_t)(va << unused) >> unused) : va;
+}
 
 struct combo {
 	const struct shape *shape;
@@ -114,7 +90,7 @@ static uint64_t bits_of(unsigned three)
 static struct combo combo_of(const struct shape *s, unsigned leaf, unsigned low,
 			     unsigned absent, unsigned n)
 {
-	unsigned mask = (1u << s->rights) - 1;
+	unsigned rights = rights_of(s), mask = (1u << rights) - 1;
 	struct combo c = {.shape = s, .leaf = leaf};
 
 	for (unsigned level = s->top; level >= leaf; level--) {
@@ -124,7 +100,7 @@ static struct combo combo_of(const struct shape *s, unsigned leaf, unsigned low,
 
 		c.entry[level] = to | PTE_P;
 		if (level >= low)
-			c.entry[level] |= bits_of(n >> (s->rights * (level - low)) & mask);
+			c.entry[level] |= bits_of(n >> (rights * (level - low)) & mask);
 		if (level == leaf && leaf > 1)
 			c.entry[level] |= PTE_PS;
 		if (level == absent)
@@ -149,14 +125,15 @@ static struct sh_regs regs_of(const struct shape *s, unsigned mode, unsigned *ac
 
 static uint64_t entry_at(const struct shape *s, unsigned level)
 {
-	return ((uint64_t)table_of[level] << 12) + s->index[level] * s->bytes;
+	return ((uint64_t)table_of[level] << 12) +
+	       s->index[level] * sh_formats[s->format].entry_bytes;
 }
 
 static uint64_t get(struct fake *f, const struct shape *s, unsigned level)
 {
 	uint64_t v = 0;
 
-	gmem_read(f->gm, GPA(entry_at(s, level)), &v, s->bytes);
+	gmem_read(f->gm, GPA(entry_at(s, level)), &v, sh_formats[s->format].entry_bytes);
 	return v;
 }
 
@@ -168,8 +145,8 @@ static void restore(struct fake *f, const struct combo *c)
 	for (unsigned level = s->top; level >= c->leaf; level--)
 		if (get(f, s, level) != c->entry[level])
 			sh_write(f->mmu, f->vcpu[0].v, GPA(entry_at(s, level)),
-				 &c->entry[level], s->bytes);
-	fx_invlpg(f, 0, s->va);
+				 &c->entry[level], sh_formats[s->format].entry_bytes);
+	fx_invlpg(f, 0, va_of(s));
 }
 
 static bool entries_are(struct fake *f, const struct combo *c, const struct mm_result *m)
@@ -189,7 +166,7 @@ static bool entries_are(struct fake *f, const struct combo *c, const struct mm_r
 static bool one(struct fake *f, const struct combo *c, unsigned mode, unsigned flags)
 {
 	struct mm_cpu cpu = fx_cpu(f, 0);
-	struct mm_access a = fx_access_of(c->shape->va, flags);
+	struct mm_access a = fx_access_of(va_of(c->shape), flags);
 	struct mm_result m;
 	struct fake_result r;
 	uint64_t v = 0;
@@ -199,7 +176,7 @@ static bool one(struct fake *f, const struct combo *c, unsigned mode, unsigned f
 	if (flags & SH_WRITE &&
 	    m.kind == MM_OK) /* don't write over the tables: store what is there */
 		gmem_load64(f->gm, GPA(m.pa), &v);
-	r = fake_access(f, 0, c->shape->va, flags, &v, 8);
+	r = fake_access(f, 0, va_of(c->shape), flags, &v, 8);
 	if (!r.tlb_hit && fx_agrees(f, &m, &r) && entries_are(f, c, &m))
 		return true;
 	fprintf(stderr,
@@ -219,7 +196,7 @@ static unsigned all_accesses(struct fake *f, const struct combo *c, unsigned str
 {
 	unsigned ac;
 
-	for (unsigned mode = 0; mode < MODES * c->shape->pse; mode += stride) {
+	for (unsigned mode = 0; mode < modes_of(c->shape); mode += stride) {
 		struct sh_regs r = regs_of(c->shape, mode, &ac);
 
 		fake_set_regs(f, 0, &r, true);
@@ -254,7 +231,7 @@ static void all_rights(const struct shape *s)
 		/* low - 1 is the absent level; at low == leaf nothing is absent. */
 		for (unsigned low = leaf; low <= s->top + 1; low++)
 			for (unsigned n = 0;
-			     n < 1u << s->rights * (s->top + 1 - low) && wrong < 5; n++) {
+			     n < 1u << rights_of(s) * (s->top + 1 - low) && wrong < 5; n++) {
 				struct combo c =
 					combo_of(s, leaf, low, low > leaf ? low - 1 : 0, n);
 
@@ -267,27 +244,31 @@ static void all_rights(const struct shape *s)
 	fx_end(&f);
 }
 
+static void all_of(enum sh_format_id format)
+{
+	for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (shapes[i].format == format)
+			all_rights(&shapes[i]);
+}
+
 static void test_32(void)
 {
-	all_rights(&shapes[0]);
-	all_rights(&shapes[4]);
+	all_of(SH_FMT_32);
 }
 
 static void test_pae(void)
 {
-	all_rights(&shapes[1]);
-	all_rights(&shapes[5]);
+	all_of(SH_FMT_PAE);
 }
 
 static void test_4(void)
 {
-	all_rights(&shapes[2]);
-	all_rights(&shapes[6]);
+	all_of(SH_FMT_4LVL);
 }
 
 static void test_5(void)
 {
-	all_rights(&shapes[3]);
+	all_of(SH_FMT_5LVL);
 }
 
 /* One bit that is perhaps reserved at a time, at each level and leaf size. */
@@ -299,7 +280,8 @@ static void reserved_bits(const struct shape *s)
 	start(&f, s);
 	for (unsigned leaf = 1; leaf <= s->max_leaf; leaf++)
 		for (unsigned level = leaf; level <= s->top; level++)
-			for (unsigned bit = 7; bit < 8 * s->bytes && wrong < 5; bit++) {
+			for (unsigned bit = 7;
+			     bit < 8u * sh_formats[s->format].entry_bytes && wrong < 5; bit++) {
 				struct combo c = combo_of(s, leaf, 1, 0, 033333);
 
 				if (level > 1 && level > leaf && bit == 7 && level < 4)

@@ -184,12 +184,13 @@ static void test_pse(void)
 	struct fake f;
 
 	modes_start(&f, 4);
-	modes_put32(&f, M_PD32, 1, PTE_PS | T_RWU | M_PT32 << 12);
+	modes_put32(&f, M_PD32, 1,
+		    PTE_PS | T_RWU | G_PML4 << 12); /* of a large page, the PAT bit */
+	modes_put32(&f, G_PML4, 2, (uint32_t)fx_pte(G_DATA + 1, T_RWU));
 	modes_set(&f, 0, SH_FMT_32);
 	for (unsigned i = 0; i < 4; i++) {
-		/* 17 << 12 has a PSE-36 bit. */
-		CU_ASSERT_EQUAL(fx_try(&f, 0, 4 * MiB + 0x1000, 0).gpa,
-				i % 2 ? (G_DATA + 1) << 12 : (8ull << 32) + 0x1000);
+		CU_ASSERT_EQUAL(fx_try(&f, 0, 4 * MiB + 0x2000, 0).gpa,
+				i % 2 ? (G_DATA + 1) << 12 : 0x2000);
 		r = *sh_vcpu_regs(f.vcpu[0].v);
 		r.cr4 ^= 1 << 4;
 		fake_set_regs(&f, 0, &r, true);
@@ -265,10 +266,11 @@ static void test_low_4g(void)
 
 			modes_start(&f, levels);
 			modes_set(&f, 0, format);
-			for (unsigned i = 0; i < 64; i++)
-				fx_try(&f, 0, 1ull << i | 0x1000, 0);
 			CU_ASSERT_EQUAL(fx_try(&f, 0, 0x700001000, 0).gpa,
 					format ? (G_DATA + 1) << 12 : 0x1000);
+			CU_ASSERT_EQUAL(fx_try(&f, 0, 0x1000, 0).faults, 0);
+			for (unsigned i = 0; i < 64; i++)
+				fx_try(&f, 0, 1ull << i | 0x1000, 0);
 			CU_ASSERT_EQUAL(sh_root(f.vcpu[0].v, SH_VIEW_KERNEL, &root), 0);
 			for (unsigned i = 32; i < 12 + 9 * levels; i++) {
 				struct sh_path p;
@@ -279,6 +281,23 @@ static void test_low_4g(void)
 			}
 			fx_end(&f);
 		}
+}
+
+/* An entry in the half it does not belong to is a finding of the auditor. */
+static void plant_in_wrong_half(struct fake *f)
+{
+	struct sh_page *one = sh_page_of_gfn(f->mmu, GFN(G_PML4), NULL);
+	struct sh_page *two = sh_page_of_gfn(f->mmu, GFN(G_PML4), one);
+	_Atomic uint64_t *low, *high;
+
+	low = &sh_page_table(f->mmu, one->role.quadrant ? two : one)[300];
+	high = &sh_page_table(f->mmu, one->role.quadrant ? one : two)[300];
+	CU_ASSERT_EQUAL(sh_audit(f->mmu, NULL, 0), 0);
+	CU_ASSERT(atomic_load(high) && !atomic_load(low));
+	atomic_store(low, atomic_load(high));
+	/* Counts differ too: of the page's entries, and of upper entries and parents. */
+	CU_ASSERT_EQUAL(sh_audit(f->mmu, NULL, 0), 3);
+	atomic_store(low, 0);
 }
 
 /* 5-level hardware translates what lies between the halves of a 4-level guest: nothing may be there. */
@@ -294,8 +313,9 @@ static void test_halves(void)
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 300ull << 39 | 0x1000, 0).kind, FAKE_NOT_CANON);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 0xffff000000001000ull, 0).kind, FAKE_NOT_CANON);
 	CU_ASSERT_EQUAL(fx_try(&f, 0, 0x00ff000000001000ull, 0).kind, FAKE_NOT_CANON);
-	/* One write, seen in both. */
 	CU_ASSERT_EQUAL(pages_of(&f, G_PML4), 2);
+	plant_in_wrong_half(&f);
+	/* One write, seen in both. */
 	fx_put(&f, G_PML4, 300, 0);
 	fx_put(&f, G_PML4, 0, 0);
 	sh_flush_all(f.vcpu[0].v);

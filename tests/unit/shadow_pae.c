@@ -168,6 +168,28 @@ static void test_left_behind(void)
 	fx_end(&f);
 }
 
+/* A vCPU that goes takes its PDPTEs along; the next of its number starts without. */
+static void test_gone(void)
+{
+	struct sh_regs r;
+	struct fake f;
+
+	modes_start(&f, 4);
+	modes_set(&f, 1, SH_FMT_PAE);
+	CU_ASSERT_EQUAL(fx_try(&f, 1, 0x1000, 0).kind, FAKE_OK);
+	r = *sh_vcpu_regs(f.vcpu[1].v);
+	sh_vcpu_destroy(f.vcpu[1].v);
+	CU_ASSERT_EQUAL(sh_page_of_vcpu(f.mmu, 1, NULL)->present, 0);
+	fx_audit(&f);
+	CU_ASSERT_EQUAL_FATAL(sh_vcpu_create(f.mmu, 1, &f.vcpu[1].v), 0);
+	r.pdpte[0] = 0;
+	fake_set_regs(&f, 1, &r, true);
+	fx_audit(&f);
+	CU_ASSERT_EQUAL(fx_try(&f, 1, 0x1000, 0).kind, FAKE_PF);
+	CU_ASSERT_EQUAL(fx_try(&f, 1, 0x1000, 0).tlb_hit, false);
+	fx_end(&f);
+}
+
 /* What the auditor says of these pages. */
 static void test_audit(void)
 {
@@ -202,6 +224,7 @@ const struct tap_case suite_pae[] = {
 	{"each vCPU has its own PDPTEs", test_private},
 	{"a directory under all PDPTEs that maps itself", test_self_map},
 	{"directories left behind by PDPTEs", test_left_behind},
+	{"a vCPU's PDPTEs go with it", test_gone},
 	{"what the auditor says of PDPTEs", test_audit},
 	{0},
 };

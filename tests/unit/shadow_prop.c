@@ -20,27 +20,33 @@
 #define PAE  (1u << SH_FMT_PAE)
 #define LVL4 (1u << SH_FMT_4LVL)
 #define LVL5 (1u << SH_FMT_5LVL)
+#define ANY4 (NONE | B32 | PAE | LVL4)
 
-/* Paging formats of configurations 16 and up; below that it is 4-level paging all the time. */
+/* Paging formats and the hardware's levels of configurations 16 and up; below that it is 4-level
+ * paging all the time. */
 static const struct {
 	unsigned formats, levels;
 } worlds[] = {
+	/* many tables, the hardware reads ours */
 	{B32, 4},
 	{PAE, 4},
 	{LVL5, 5},
 	{NONE | B32, 4},
+	/* few tables */
 	{B32 | PAE, 4},
 	{NONE | PAE, 5},
 	{LVL4 | LVL5, 5},
 	{B32 | PAE | LVL4, 4},
+	/* KVM shadows our tables */
 	{NONE | LVL4, 4},
 	{B32, 5},
 	{PAE | LVL4 | LVL5, 5},
 	{PAE | LVL4, 4},
-	{NONE | B32 | PAE | LVL4, 4},
-	{NONE | B32 | PAE | LVL4 | LVL5, 5},
+	/* that, and few */
+	{ANY4, 4},
+	{ANY4 | LVL5, 5},
 	{LVL4, 5},
-	{NONE | B32 | PAE | LVL4 | LVL5, 5},
+	{ANY4 | LVL5, 5},
 };
 
 /* Configuration c: techniques all on, all off or mixed; few or many tables; KVM's tables or ours;

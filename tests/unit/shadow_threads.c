@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Stress with real threads: four vCPUs fault, store into tables natively or by emulation, switch
- * address spaces and invalidate, while a device writes tables too and a monitor looks on. At the
- * end: audit, leaks, and every address of every vCPU held against the reference. Meant for
- * -fsanitize=thread as well. Argument: milliseconds, default 2000.
+ * address spaces (and paging formats) and invalidate, while a device writes tables too and a monitor
+ * looks on. At the end: audit, leaks, and every address of every vCPU held against the reference.
+ * Meant for -fsanitize=thread as well. Argument: milliseconds, default 2000.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #define TABLES	8u
 
 static struct fake f;
+static bool mixed; /* every vCPU goes from one paging format to another */
 static _Atomic bool stop;
 static _Atomic uint64_t done, bad;
 
@@ -33,13 +34,38 @@ static uint64_t entry(uint64_t *x)
 	       (r & 0x700000 ? 0 : PTE_PS) * (r >> 32 & 1);
 }
 
-static uint64_t address(uint64_t *x)
+/* Two bits of n for each level: entries 0 and 1 of tables of 8-byte entries, 0 and 2 of others. */
+static uint64_t address_of(unsigned i, uint64_t n)
 {
-	uint64_t va = 0;
+	const struct sh_format *fmt = &sh_formats[sh_vcpu_mode(f.vcpu[i].v)->format];
+	uint64_t va = fmt->levels ? 0 : n % TABLES << 12;
 
-	for (unsigned i = 0; i < 4; i++)
-		va = va << 9 | (rnd(x) & 1);
-	return va << 12 | (rnd(x) & 1) << 3;
+	for (unsigned level = 1; level <= fmt->levels; level++, n >>= 2)
+		va |= (fmt->level[level].perms ? (n & 1) * (8 / fmt->entry_bytes) : n & 3)
+		      << fmt->level[level].shift;
+	return va;
+}
+
+static uint64_t address(unsigned i, uint64_t *x)
+{
+	return address_of(i, rnd(x)) | (rnd(x) & 1) << 3;
+}
+
+static struct sh_regs registers(uint64_t *x)
+{
+	static const uint64_t cr4[] = {0, 1 << 4, 1 << 5, 1 << 5, 1 << 5 | 1 << 12};
+	unsigned format = mixed ? rnd(x) % SH_FORMATS : SH_FMT_4LVL;
+	struct sh_regs r = fx_regs(rnd(x) % TABLES);
+
+	r.cr0 ^= rnd(x) & 1 ? R_WP : 0;
+	if (format == SH_FMT_NONE)
+		r.cr0 &= 0x7fffffff;
+	if (format < SH_FMT_4LVL)
+		r.efer = R_NXE;
+	r.cr4 = cr4[format];
+	for (unsigned i = 0; i < 4 && format == SH_FMT_PAE; i++)
+		r.pdpte[i] = fx_pte(rnd(x) % TABLES, PTE_P);
+	return r;
 }
 
 static void vcpu_step(unsigned i, uint64_t *x)
@@ -49,7 +75,7 @@ static void vcpu_step(unsigned i, uint64_t *x)
 
 	if (r < 85) {
 		unsigned flags = (r & 1 ? SH_WRITE : 0) | (r & 2 ? SH_USER : 0);
-		struct fake_result got = fake_access(&f, i, address(x), flags, &v, 8);
+		struct fake_result got = fake_access(&f, i, address(i, x), flags, &v, 8);
 
 		if ((got.kind == FAKE_HOST || got.kind == FAKE_STUCK) &&
 		    atomic_fetch_add(&bad, 1) < 3)
@@ -58,10 +84,9 @@ static void vcpu_step(unsigned i, uint64_t *x)
 	} else if (r < 92) {
 		sh_write(f.mmu, f.vcpu[i].v, GPA(rnd(x) % TABLES << 12 | (r & 1) << 3), &v, 8);
 	} else if (r < 97) {
-		fx_invlpg(&f, i, address(x));
+		fx_invlpg(&f, i, address(i, x));
 	} else {
-		regs = fx_regs(rnd(x) % TABLES);
-		regs.cr0 ^= r & 1 ? R_WP : 0;
+		regs = registers(x);
 		fake_set_regs(&f, i, &regs, true);
 	}
 }
@@ -127,6 +152,7 @@ static void start(uint32_t limit)
 	cfg.threads = true;
 	cfg.tagged = true;
 	cfg.limit = limit;
+	cfg.levels = mixed ? 5 : 4;
 	if (fake_create(&cfg, &f))
 		exit(1);
 	for (unsigned i = 0; i < TABLES * 2; i++)
@@ -145,9 +171,8 @@ static unsigned finish(void)
 		printf("audit: %s", buf);
 	for (unsigned i = 0; i < THREADS; i++) {
 		sh_flush_all(f.vcpu[i].v);
-		for (uint64_t n = 0; n < 16; n++) {
-			uint64_t va = (n >> 3 & 1) << 39 | (n >> 2 & 1) << 30 |
-				      (n >> 1 & 1) << 21 | (n & 1) << 12;
+		for (uint64_t n = 0; n < 1024; n++) {
+			uint64_t va = address_of(i, n);
 			struct mm_cpu cpu = fx_cpu(&f, i);
 			struct mm_access a = fx_access_of(va, 0);
 			struct mm_result m = mm_translate(&cpu, &a);
@@ -168,11 +193,12 @@ static unsigned finish(void)
 	return wrong + leaks;
 }
 
-static unsigned run(unsigned ms, uint32_t limit)
+static unsigned run(unsigned number, unsigned ms, uint32_t limit, bool formats)
 {
 	pthread_t t[THREADS + 2];
 	unsigned wrong;
 
+	mixed = formats;
 	start(limit);
 	atomic_store(&stop, false);
 	atomic_store(&done, 0);
@@ -186,9 +212,9 @@ static unsigned run(unsigned ms, uint32_t limit)
 	for (unsigned i = 0; i < THREADS + 2; i++)
 		pthread_join(t[i], NULL);
 	wrong = finish();
-	printf("%s %u - threads against each other, limit %u\n# %lu steps, %u wrong\n",
-	       wrong ? "not ok" : "ok", limit ? 2 : 1, limit, (unsigned long)atomic_load(&done),
-	       wrong);
+	printf("%s %u - threads against each other, %s, limit %u\n# %lu steps, %u wrong\n",
+	       wrong ? "not ok" : "ok", number, mixed ? "every paging format" : "4-level",
+	       limit, (unsigned long)atomic_load(&done), wrong);
 	return wrong;
 }
 
@@ -197,8 +223,9 @@ int main(int argc, char **argv)
 	unsigned ms = argc > 1 ? (unsigned)atoi(argv[1]) : 2000, wrong;
 
 	urcu_memb_register_thread();
-	printf("1..2\n");
-	wrong = run(ms / 2, 0) + run(ms / 2, 40);
+	printf("1..4\n");
+	wrong = run(1, ms / 4, 0, false) + run(2, ms / 4, 40, false);
+	wrong += run(3, ms / 4, 0, true) + run(4, ms / 4, 40, true);
 	urcu_memb_unregister_thread();
 	return wrong != 0;
 }
