@@ -74,8 +74,8 @@ static bool same(struct fake *f, enum sh_walk_result wr, const struct sh_walk *w
 		if ((e & m->mark[i].bits) != m->mark[i].bits)
 			return false;
 	}
-	return wr == SH_WALK_OK && w->gpa.v == m->pa && 1ull << w->page_shift == m->page_bytes &&
-	       w->pat_index == m->pat_index;
+	return wr == SH_WALK_OK && w->gpa.v == m->pa &&
+	       1ull << w->page_shift == m->page_bytes && w->pat_index == m->pat_index;
 }
 
 static unsigned random_walks(struct fake *f, enum sh_format_id format, unsigned n)
