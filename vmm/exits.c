@@ -42,16 +42,11 @@ static void host_failed(struct vcpu *v, const struct cpu_fault *f, const char *d
 				  : "out of memory for shadow tables");
 }
 
-static void deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start)
+void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start)
 {
 	struct cpu_fault f = {0};
 	enum cpu_result r;
 
-	if (livelocked(v, e)) {
-		machine_crash(v, GVA(e->cr2), "endless faults: vector %u at rip %#llx",
-			      e->vector, (unsigned long long)v->cpu.s.rip);
-		return;
-	}
 	do
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
 	while (r == CPU_RETRY);
@@ -60,19 +55,23 @@ static void deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_sta
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
 			      e->vector, e->error);
 	else if (r == CPU_HOST)
-		host_failed(v, &f, "delivering an exception");
+		host_failed(v, &f, "delivering an event");
 }
 
-static bool has_error_code(unsigned vector)
+static void deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start)
 {
-	return vector < 32 && (0x60227d00u >> vector & 1);
+	if (livelocked(v, e))
+		machine_crash(v, GVA(e->cr2), "endless faults: vector %u at rip %#llx",
+			      e->vector, (unsigned long long)v->cpu.s.rip);
+	else
+		vcpu_deliver(v, e, insn_start);
 }
 
 static void inject(struct vcpu *v, unsigned vector, uint32_t error, uint64_t cr2)
 {
 	struct cpu_event e = {.kind = EVENT_EXCEPTION,
 			      .vector = (uint8_t)vector,
-			      .has_error = has_error_code(vector),
+			      .has_error = cpu_vector_has_error(vector),
 			      .error = error,
 			      .cr2 = cr2};
 

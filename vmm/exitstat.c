@@ -4,6 +4,7 @@
  */
 #include <time.h>
 
+#include "vmm/clock.h"
 #include "vmm/exitstat.h"
 
 #define STEP_NS 50u
@@ -25,14 +26,6 @@ const char *const exit_class_names[XC_CLASSES] = {
 	[XC_INTERPRETED] = "interpreted",
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static unsigned bucket(uint64_t ns)
 {
 	unsigned b = LINEAR;
@@ -53,7 +46,7 @@ static uint64_t upper_edge(unsigned b)
 
 void exit_stats_left(struct exit_stats *s)
 {
-	s->left_at = now_ns();
+	s->left_at = clock_ns();
 	s->kind = XC_KICK;
 }
 
@@ -63,7 +56,7 @@ void exit_stats_enter(struct exit_stats *s)
 
 	if (!s->left_at)
 		return;
-	ns = now_ns() - s->left_at;
+	ns = clock_ns() - s->left_at;
 	s->left_at = 0;
 	s->count[s->kind]++;
 	s->total_ns[s->kind] += ns;

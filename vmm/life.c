@@ -12,27 +12,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/clock.h"
 #include "vmm/machine.h"
-
-static uint64_t monotonic(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 uint64_t machine_now(struct machine *m)
 {
 	uint64_t stopped = atomic_load_explicit(&m->stopped_at, memory_order_relaxed);
 
 	return stopped ? stopped
-		       : monotonic() - atomic_load_explicit(&m->epoch, memory_order_relaxed);
+		       : clock_ns() - atomic_load_explicit(&m->epoch, memory_order_relaxed);
 }
 
 int machine_start(struct machine *m, char *msg, size_t n)
 {
-	atomic_store(&m->epoch, monotonic() - 1);
+	atomic_store(&m->epoch, clock_ns() - 1);
 	if (m->cfg.start_paused) {
 		m->pausers = 1;
 		m->user_paused = true;
@@ -116,7 +109,7 @@ void machine_resume(struct machine *m)
 {
 	pthread_mutex_lock(&m->lock);
 	if (--m->pausers == 0) {
-		atomic_store(&m->epoch, monotonic() - atomic_load(&m->stopped_at));
+		atomic_store(&m->epoch, clock_ns() - atomic_load(&m->stopped_at));
 		atomic_store(&m->stopped_at, 0);
 		for (unsigned i = 0; i < m->cfg.cpus; i++)
 			m->host.deadline(m, i, atomic_load(&m->vcpu[i].deadline));

@@ -122,6 +122,9 @@ void vcpu_sync_regs(struct vcpu *v);
 
 /* exits.c: acts on what the engine reported. */
 void vcpu_handle_exit(struct vcpu *v, const struct engine_exit *x);
+/* Delivers an event through the guest's IDT; ends the machine if that can't be done. */
+struct cpu_event;
+void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start);
 /* Interprets one instruction, with delivery; true if the vCPU can go on. */
 bool vcpu_interpret(struct vcpu *v);
 

@@ -91,11 +91,9 @@ static void take_init(struct vcpu *v)
 static void take_nmi(struct vcpu *v)
 {
 	struct cpu_event e = {.kind = EVENT_NMI, .vector = VEC_NMI};
-	struct cpu_fault f;
 
 	v->cpu.s.activity = CPU_RUNNING;
-	if (cpu_deliver(&v->cpu, &e, v->cpu.s.rip, &f) == CPU_BROKEN)
-		machine_crash(v, GVA(v->cpu.s.rip), "%s on an NMI", f.why);
+	vcpu_deliver(v, &e, v->cpu.s.rip);
 }
 
 static void take_requests(struct vcpu *v)
@@ -104,7 +102,7 @@ static void take_requests(struct vcpu *v)
 
 	if (req & REQ_PAUSE)
 		rest(v);
-	req = atomic_fetch_and(&v->requests, REQ_FLUSH | REQ_FOREIGN | REQ_QUIT | REQ_PAUSE);
+	req = atomic_fetch_and(&v->requests, REQ_FLUSH | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
 	if (req & REQ_INIT)
@@ -127,8 +125,6 @@ static bool interruptible(const struct cpu_state *s)
 static void take_interrupt(struct vcpu *v)
 {
 	struct cpu_event e = {.kind = EVENT_EXTERNAL};
-	struct cpu_fault f = {0};
-	enum cpu_result r;
 	int vector;
 
 	if (deadline_passed(v))
@@ -140,21 +136,14 @@ static void take_interrupt(struct vcpu *v)
 		return;
 	v->cpu.s.activity = CPU_RUNNING;
 	e.vector = (uint8_t)vector;
-	do
-		r = cpu_deliver(&v->cpu, &e, v->cpu.s.rip, &f);
-	while (r == CPU_RETRY);
-	if (r == CPU_BROKEN)
-		machine_crash(v, GVA(v->cpu.s.rip), "%s on interrupt %d", f.why, vector);
-	else if (r == CPU_HOST)
-		machine_end(v->m, VERDICT_HOST, "vCPU %u: no memory to deliver an interrupt",
-			    v->index);
+	vcpu_deliver(v, &e, v->cpu.s.rip);
 }
 
 /* ---- sleep ---- */
 
 static bool something_to_do(struct vcpu *v)
 {
-	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_FOREIGN) || deadline_passed(v) ||
+	return atomic_load(&v->requests) & ~REQ_FLUSH || deadline_passed(v) ||
 	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
 

@@ -115,6 +115,12 @@ enum cpu_vector {
 };
 /* clang-format on */
 
+/* Exceptions that push an error code (SDM vol. 3, table 6-1, and #CP, #VC, #SX). */
+static inline bool cpu_vector_has_error(unsigned vector)
+{
+	return vector < 32 && (0x60227d00u >> vector & 1);
+}
+
 /* #PF error code bits (SDM vol. 3, section 4.7). */
 #define PFERR_P	   (1u << 0)
 #define PFERR_W	   (1u << 1)

@@ -352,12 +352,6 @@ static void take_bases(const struct kvm_vcpu *kv, struct kvm_entry *e)
 	e->gs_base = kv->run->s.regs.sregs.gs.base;
 }
 
-/* Vectors that push an error code (SDM vol. 3, table 6-1). */
-bool kvm_has_error_code(unsigned vector)
-{
-	return vector < 32 && (0x60227d00u >> vector & 1);
-}
-
 static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e,
 				    struct engine_exit *x)
 {
@@ -368,7 +362,7 @@ static enum kvm_left take_exception(struct kvm_vcpu *kv, struct kvm_entry *e,
 								      (SH_PAGE_SIZE - 1)));
 
 	x->error = 0;
-	if (kvm_has_error_code(vector))
+	if (cpu_vector_has_error(vector))
 		x->error = (uint32_t)*f++;
 	if (!(f[1] & 3)) { /* the gate itself: a bug of ours */
 		x->err = EFAULT;

@@ -111,7 +111,6 @@ void kvm_kick_install(void);
 /* Registers of the two worlds. */
 void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g);
 void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r);
-bool kvm_has_error_code(unsigned vector);
 bool kvm_exception_pending(const struct kvm_run *run);
 
 /* backend.c */

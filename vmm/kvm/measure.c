@@ -278,7 +278,7 @@ static void take_frame(struct measure *m, struct rig_run *r)
 
 	r->how = RIG_EXCEPTION;
 	r->vector = run->io.port;
-	r->error = kvm_has_error_code(r->vector) ? (uint32_t)*f++ : 0;
+	r->error = cpu_vector_has_error(r->vector) ? (uint32_t)*f++ : 0;
 	r->rip = f[0];
 	r->rflags = f[2];
 	r->cr2 = run->s.regs.sregs.cr2;

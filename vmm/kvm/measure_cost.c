@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "vmm/clock.h"
 #include "vmm/kvm/measure_rig.h"
 
 #define WARM	      16u
@@ -22,10 +23,7 @@
 
 double rig_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+	return (double)clock_ns();
 }
 
 static int by_size(const void *a, const void *b)

@@ -35,7 +35,7 @@ static void say_trap(const struct rig_run *r, struct measured *v)
 	v->how = INSN_TRAPS;
 	v->vector = r->vector;
 	v->error = r->error;
-	if (kvm_has_error_code(r->vector))
+	if (cpu_vector_has_error(r->vector))
 		snprintf(error, sizeof(error), "(%#x)", r->error);
 	if (at)
 		snprintf(where, sizeof(where), ", RIP at +%llu", (unsigned long long)at);

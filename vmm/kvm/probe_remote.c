@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vmm/clock.h"
 #include "vmm/kvm/probe.h"
 
 #define LOOP_OFFSET 0x100u
@@ -33,14 +34,6 @@ struct copier {
 	_Atomic bool stop;
 	_Atomic int err; /* 1 until it is set up */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static bool not_stopped(void *arg)
 {
@@ -79,9 +72,9 @@ static volatile uint64_t *result(struct probe *p)
 /* Nanoseconds until the copier shows page, SLOW_NS at most. */
 static uint64_t until_shown(struct probe *p, unsigned page)
 {
-	uint64_t start = now_ns(), ns = 0;
+	uint64_t start = clock_ns(), ns = 0;
 
-	while (*result(p) != page && (ns = now_ns() - start) < SLOW_NS)
+	while (*result(p) != page && (ns = clock_ns() - start) < SLOW_NS)
 		__builtin_ia32_pause();
 	return ns;
 }
@@ -99,11 +92,11 @@ static bool interpreted(struct probe *p)
 	uint64_t a, b, c;
 
 	touch(p, 1);
-	a = now_ns();
+	a = clock_ns();
 	touch(p, 1);
-	b = now_ns();
+	b = clock_ns();
 	touch(p, KVM_TOUCHES);
-	c = now_ns();
+	c = clock_ns();
 	return c - b > b - a &&
 	       (c - b) - (b - a) > (KVM_TOUCHES - 1) * (uint64_t)INTERPRETED_NS;
 }
