@@ -19,6 +19,13 @@
 
 struct sh_vcpu;
 
+/* Life of a shadow table, for an engine that checks what the hardware still remembers of it. */
+enum sh_table_event {
+	SH_TABLE_LIVE,	 /* taken from the pool; zeroed, about to be linked */
+	SH_TABLE_UNUSED, /* unhooked from everything, entries cleared; not yet flushed */
+	SH_TABLE_FREE,	 /* flushed and past its grace period: may become anything */
+};
+
 struct sh_backend {
 	void *ctx;
 
@@ -51,6 +58,9 @@ struct sh_backend {
 	/* cur forgets gva, or everything, before its next guest instruction. */
 	void (*invalidate)(void *ctx, struct sh_vcpu *cur, gva_t gva);
 	void (*invalidate_all)(void *ctx, struct sh_vcpu *cur);
+
+	/* Optional (NULL): called at each step of a table's life, with the MMU lock held. */
+	void (*table_event)(void *ctx, mfn_t table, enum sh_table_event e);
 };
 
 #endif

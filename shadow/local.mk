@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 lib_LTLIBRARIES += libumbra-shadow.la
 
-shadow_public = shadow/addr.h shadow/backend.h shadow/format.h shadow/gmem.h shadow/mmu.h \
+shadow_public = shadow/addr.h shadow/backend.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
 	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_report.c shadow/audit_report.h \
-	shadow/fault.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
+	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
 	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \

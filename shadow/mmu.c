@@ -183,7 +183,7 @@ const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v)
 	return &v->regs;
 }
 
-void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
+void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops)
 {
 	struct sh_mode old = v->mode;
 
@@ -195,8 +195,8 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush)
 		v->mode.nxe = old.nxe;
 	drop_roots(v);
 	load_pdptes(v, r->pdpte);
-	if (flush && !sh_mutant(SH_MUT_CR3_FLUSH_LOST))
-		sh_flush_all(v);
+	if (drops && !sh_mutant(SH_MUT_CR3_FLUSH_LOST))
+		sh_flush(v, drops);
 }
 
 /* Waits for tracked writes that are under way: what they stored may be why the guest flushes. */
@@ -216,8 +216,17 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 				      sh_linear(&sh_formats[v->mode.format], gva));
 }
 
-void sh_flush_all(struct sh_vcpu *v)
+void sh_invpcid(struct sh_vcpu *v, unsigned type, uint16_t pcid, gva_t gva)
 {
+	if (type == 0 && pcid == sh_pcid(&v->regs))
+		sh_invlpg(v, gva);
+	else
+		sh_flush(v, SH_FLUSH_ALL);
+}
+
+void sh_flush(struct sh_vcpu *v, enum sh_flush drops)
+{
+	(void)drops;
 	await_writers(v->mmu);
 	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
 	v->mmu->be.invalidate_all(v->mmu->be.ctx, v);

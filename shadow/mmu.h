@@ -18,6 +18,7 @@
 #define UMBRA_SHADOW_MMU_H
 
 #include "shadow/backend.h"
+#include "shadow/flush.h"
 #include "shadow/option.h"
 #include "shadow/stats.h"
 #include "shadow/walk.h"
@@ -47,16 +48,21 @@ unsigned sh_vcpu_index(const struct sh_vcpu *v);
 const struct sh_mode *sh_vcpu_mode(const struct sh_vcpu *v);
 const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v);
 
-/* MOV CR3, or any change of CR0, CR4, EFER or the PDPTEs,
- * PKRU or PKRS (these without a flush): r holds all the new values. Loading and
- * checking the PDPTEs is the engine's; a change of theirs in memory is not looked for. flush says
- * whether the architecture drops translations (SDM vol. 3, section 4.10.4.1). */
-void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, bool flush);
+/* MOV CR3, or any change of CR0, CR4, EFER, the PDPTEs, PKRU or PKRS: r holds all the new values
+ * (bit 63 of CR3 clear), and drops what the architecture drops at it: sh_flush_of(). Loading and
+ * checking the PDPTEs is the engine's; a change of theirs in memory is not looked for. */
+void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops);
 
 /* INVLPG. */
 void sh_invlpg(struct sh_vcpu *v, gva_t gva);
-/* INVPCID and other flushes that name more than a page. */
-void sh_flush_all(struct sh_vcpu *v);
+/* INVPCID with a valid type (0 to 3) and descriptor. */
+void sh_invpcid(struct sh_vcpu *v, unsigned type, uint16_t pcid, gva_t gva);
+/* Any other event that drops translations. */
+void sh_flush(struct sh_vcpu *v, enum sh_flush drops);
+static inline void sh_flush_all(struct sh_vcpu *v)
+{
+	sh_flush(v, SH_FLUSH_ALL);
+}
 
 /* Top-level table the hardware must run on for a view; pinned until another one is asked for with
  * the same view and the engine has said sh_root_loaded(). -EOPNOTSUPP for a guest with more levels

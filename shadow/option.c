@@ -8,9 +8,14 @@
 
 const struct sh_option_info sh_option_table[SH_OPTIONS] = {
 	[SH_OPT_PREFETCH] = {"prefetch", "fill the neighbours of a hidden fault", true},
+	[SH_OPT_PREFILL] = {"prefill", "fill a shadow entry when the guest writes its own",
+			    true},
 	[SH_OPT_INPLACE] = {"inplace", "update shadow entries on tracked writes", true},
 	[SH_OPT_FLOOD] = {"flood", "stop shadowing tables that are written and not used", true},
 	[SH_OPT_ROOTCACHE] = {"rootcache", "keep shadow trees across MOV CR3", true},
+	[SH_OPT_UNSYNC] = {"unsync", "leave written last-level tables writable until a flush",
+			   true},
+	[SH_OPT_LARGE] = {"large", "map large pages by large shadow entries", true},
 };
 
 void sh_options_default(struct sh_options *o)

@@ -10,9 +10,12 @@
 
 enum sh_option {
 	SH_OPT_PREFETCH,  /* fill neighbours of a hidden fault */
+	SH_OPT_PREFILL,	  /* fill an entry when the guest writes it */
 	SH_OPT_INPLACE,	  /* update a shadow entry from a tracked write, not only drop it */
 	SH_OPT_FLOOD,	  /* stop shadowing a table that is written and not used */
 	SH_OPT_ROOTCACHE, /* keep the trees of address spaces that no CR3 names */
+	SH_OPT_UNSYNC,	  /* let the guest write last-level tables, resync at its flushes */
+	SH_OPT_LARGE,	  /* map large pages by large shadow entries */
 	SH_OPTIONS
 };
 

@@ -65,6 +65,12 @@ void sh_pool_fini(struct sh_mmu *mmu)
 	free(mmu->pages);
 }
 
+static void tell(const struct sh_mmu *mmu, const struct sh_page *p, enum sh_table_event e)
+{
+	if (mmu->be.table_event)
+		mmu->be.table_event(mmu->be.ctx, sh_page_mfn(mmu, p), e);
+}
+
 struct sh_page *sh_pool_get(struct sh_mmu *mmu)
 {
 	struct sh_page *p = mmu->free_list.list_next;
@@ -81,6 +87,7 @@ struct sh_page *sh_pool_get(struct sh_mmu *mmu)
 	atomic_store(&p->used, 1);
 	if (!sh_mutant(SH_MUT_INHERIT_INVALID))
 		atomic_store(&p->invalid, 0);
+	tell(mmu, p, SH_TABLE_LIVE);
 	return p;
 }
 
@@ -88,6 +95,7 @@ void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p)
 {
 	p->state = SH_PAGE_DYING;
 	list_add_tail(&mmu->dying_list, p);
+	tell(mmu, p, SH_TABLE_UNUSED);
 	mmu->used--;
 	mmu->dying++;
 }
@@ -106,6 +114,7 @@ void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
 
 		list_del(p);
 		p->state = SH_PAGE_FREE;
+		tell(mmu, p, SH_TABLE_FREE);
 		list_add_tail(&mmu->free_list, p);
 		mmu->dying--;
 		mmu->free++;

@@ -20,6 +20,9 @@ enum sh_stat {
 	SH_ST_FLOODED,	    /* pages no longer shadowed because written and not used */
 	SH_ST_RECYCLED,	    /* pages taken back under the limit */
 	SH_ST_CACHE_MISS,   /* shadow pages made */
+	SH_ST_UNSYNC,	    /* tables left writable */
+	SH_ST_SYNC,	    /* tables resynced at a flush */
+	SH_ST_SYNC_ENTRY,   /* entries found changed by that */
 	SH_ST_PREFETCHED,   /* entries filled without a fault of their own */
 	SH_ST_TLB_FLUSH,    /* local: pages or everything */
 	SH_ST_REMOTE_FLUSH, /* shootdowns of all vCPUs */
@@ -34,7 +37,7 @@ enum sh_stat {
 struct sh_stats {
 	uint64_t v[SH_STATS];
 	/* Gauges. */
-	uint64_t tables_used, tables_limit, pages_4k, rmap_descs;
+	uint64_t tables_used, tables_limit, pages_4k, pages_2m, pages_1g, unsync, rmap_descs;
 };
 
 extern const char *const sh_stat_names[SH_STATS];

@@ -49,7 +49,7 @@ static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 	struct sh_expect e =
 		sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
 	bool fill = e.kind == SH_EXPECT_LEAF &&
-		    mmu->opt.on[present ? SH_OPT_INPLACE : SH_OPT_PREFETCH];
+		    mmu->opt.on[present ? SH_OPT_INPLACE : SH_OPT_PREFILL];
 
 	if (fill &&
 	    sh_leaf_set(mmu, v, p, index, e.gfn, e.access, e.dirty, false) == SH_FAULT_RESUME) {

@@ -283,6 +283,9 @@ static struct json_object *stats_json(struct machine *m)
 	put_u64(o, "tables_used", s.tables_used);
 	put_u64(o, "tables_limit", s.tables_limit);
 	put_u64(o, "pages_4k", s.pages_4k);
+	put_u64(o, "pages_2m", s.pages_2m);
+	put_u64(o, "pages_1g", s.pages_1g);
+	put_u64(o, "mmu_unsync_now", s.unsync);
 	put_u64(o, "rmap_descs", s.rmap_descs);
 	put_u64(o, "window_maps", g.maps_slot);
 	put_u64(o, "window_misses", g.slot_misses);

@@ -28,8 +28,9 @@ void vcpu_sync_regs(struct vcpu *v)
 	if (!v->regs_stale)
 		return;
 	r = shadow_regs(&v->cpu.s);
-	sh_set_regs(v->sh, &r, v->regs_flush);
-	v->regs_stale = v->regs_flush = false;
+	sh_set_regs(v->sh, &r, v->regs_drops);
+	v->regs_stale = false;
+	v->regs_drops = SH_FLUSH_NONE;
 }
 
 static unsigned shadow_flags(const struct cpu_state *s, unsigned flags)
@@ -259,7 +260,8 @@ static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64
 				 struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
-	bool keep = reg == 3 && s->cr4 & CR4_PCIDE && val >> 63;
+	static const enum sh_flush_reg regs[] = {SH_REG_CR0, 0, 0, SH_REG_CR3, SH_REG_CR4};
+	struct sh_regs before = shadow_regs(s);
 
 	(void)f;
 	if (reg == 8) {
@@ -267,7 +269,8 @@ static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64
 		return CPU_OK;
 	}
 	v->regs_stale = true;
-	v->regs_flush |= !keep;
+	v->regs_drops |=
+		sh_flush_of(&before, reg == CPU_OP_EFER ? SH_REG_EFER : regs[reg], val);
 	return CPU_OK;
 }
 
@@ -285,14 +288,9 @@ static enum cpu_result op_invpcid(void *arg, struct cpu_state *s, unsigned type,
 {
 	struct vcpu *v = arg;
 
-	/* PCIDs are not told apart yet, so each type drops everything: more than asked, never
-	 * less. */
 	(void)s;
-	(void)type;
-	(void)pcid;
-	(void)va;
 	(void)f;
-	sh_flush_all(v->sh);
+	sh_invpcid(v->sh, type, (uint16_t)pcid, va);
 	return CPU_OK;
 }
 

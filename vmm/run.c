@@ -22,7 +22,8 @@
 
 #define END_SIGNAL (SIGRTMIN + 1)
 
-const char *const umbra_mmu_names[] = {"prefetch", "inplace", "flood", "rootcache", NULL};
+const char *const umbra_mmu_names[] = {"prefetch",  "prefill", "inplace", "flood",
+				       "rootcache", "unsync",  "large",	  NULL};
 _Static_assert(sizeof(umbra_mmu_names) / sizeof(char *) == SH_OPTIONS + 1,
 	       "one name per technique");
 

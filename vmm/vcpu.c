@@ -85,7 +85,8 @@ static void take_init(struct vcpu *v)
 {
 	cpu_init_signal(&v->cpu.s);
 	apic_init_cpu(v->m->apic, v->index);
-	v->regs_stale = v->regs_flush = true;
+	v->regs_stale = true;
+	v->regs_drops = SH_FLUSH_ALL;
 }
 
 static void take_nmi(struct vcpu *v)
@@ -109,7 +110,8 @@ static void take_requests(struct vcpu *v)
 		take_init(v);
 	if (req & REQ_SIPI && v->cpu.s.activity == CPU_WAIT_SIPI) {
 		cpu_start_sipi(&v->cpu.s, atomic_load(&v->sipi_vector));
-		v->regs_stale = v->regs_flush = true;
+		v->regs_stale = true;
+		v->regs_drops = SH_FLUSH_ALL;
 	}
 	if (req & REQ_NMI)
 		take_nmi(v);

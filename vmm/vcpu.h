@@ -54,7 +54,8 @@ struct vcpu {
 	_Atomic bool sleeping; /* in HLT: woken by a futex on requests */
 	_Atomic uint64_t runs; /* times the guest was left */
 	_Atomic uint8_t sipi_vector;
-	bool regs_stale, regs_flush; /* the shadow MMU has yet to hear of CR or EFER changes */
+	bool regs_stale;     /* the shadow MMU has yet to hear of CR or EFER changes */
+	unsigned regs_drops; /* and these (enum sh_flush) they drop */
 
 	timer_t timer;
 	bool have_timer;

@@ -73,18 +73,23 @@ print(o)' "$@"; }
 @test "--mmu-option inplace=off" { passes --cpus 2 --mmu-option inplace=off; }
 @test "--mmu-option rootcache=off" { passes --cpus 2 --mmu-option rootcache=off; }
 
+@test "--mmu-option prefill=off" { passes --cpus 2 --mmu-option prefill=off; }
+@test "--mmu-option unsync=off" { passes --cpus 2 --mmu-option unsync=off; }
+@test "--mmu-option large=off" { passes --cpus 2 --mmu-option large=off; }
+
 @test "--mmu-option flood=off" {
 	LIMIT=120 passes --cpus 2 --mmu-option flood=off
 }
 
 @test "every technique off" {
 	LIMIT=120 passes --cpus 2 --mmu-option prefetch=off --mmu-option inplace=off \
-		--mmu-option flood=off --mmu-option rootcache=off
+		--mmu-option flood=off --mmu-option rootcache=off --mmu-option prefill=off \
+		--mmu-option unsync=off --mmu-option large=off
 }
 
 @test "these are all techniques that there are" {
 	names=$("$UMBRA" run --help | sed "1,/^Techniques/d" | tr -d " ")
-	[ "$(sort <<<"$names")" = $'flood\ninplace\nprefetch\nrootcache' ]
+	[ "$(sort <<<"$names")" = $'flood\ninplace\nlarge\nprefetch\nprefill\nrootcache\nunsync' ]
 }
 
 @test "few shadow tables: --shadow-limit 1M" {

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The translation hardware of the software CPU: what a processor that runs guest code at CPL 3 on
+ * the shadow tables does between a linear address and memory. It walks the *shadow* tables
+ * (CR0.WP=1, EFER.NXE=1, every access a user access) and keeps what it found, in one of two ways:
+ *
+ *   plain        fast: a direct-mapped cache, dropped at the events that drop translations
+ *   adversarial  as unhelpful as the manuals allow (SDM vol. 3, section 4.10): keeps every
+ *                translation and every paging-structure entry across everything that is not a flush
+ *                event, evicts at random from its seed, fills speculatively where a processor may,
+ *                and knows of each entry when and from what it was made
+ *
+ * Entries are tagged by root, as with PCIDs that are never reused: loading another root drops
+ * nothing; tlb_invlpg() and tlb_flush() apply to all tags.
+ *
+ * Threads. A TLB belongs to its vCPU's thread; others call nothing here but tlb_table_event().
+ * Read first: shadow/backend.h.
+ */
+#ifndef UMBRA_SOFT_TLB_H
+#define UMBRA_SOFT_TLB_H
+
+#include "shadow/backend.h"
+#include "shadow/walk.h"
+
+enum tlb_kind { TLB_PLAIN, TLB_ADVERSARIAL };
+
+/* The memory shadow tables live in, shared by the TLBs of a machine. */
+struct tlb_tables {
+	const uint64_t *mem;
+	mfn_t mfn;
+	uint32_t tables;
+	unsigned levels;    /* 4 or 5 */
+	uint64_t gate_slot; /* top-level index that never translates (the gate's), or ~0 */
+	_Atomic uint32_t *generation; /* adversarial: by table, counted up at each event */
+};
+
+/* Something that must never happen, with both stories in words: when the entry was made and from
+ * what, and what was done since to the table or frame it leads to. */
+typedef void tlb_report_fn(void *ctx, const char *text);
+
+struct tlb_config {
+	enum tlb_kind kind;
+	struct tlb_tables *tables;
+	unsigned vcpu;
+	uint64_t seed;
+	unsigned evict;	    /* adversarial: one in so many lookups evicts; 0 never */
+	unsigned speculate; /* adversarial: one in so many lookups fills something else too */
+	tlb_report_fn *report;
+	void *ctx;
+};
+
+struct tlb;
+
+struct tlb_entry {
+	uint64_t page;	/* va >> 12 */
+	uint64_t tag;	/* root mfn + 1; 0: empty */
+	mfn_t frame;	/* of this 4-KByte page */
+	uint8_t rights; /* TLB_W, TLB_X; readable always */
+	void *host; /* the owner's: host address of the page if it has a lasting one, or NULL */
+	uint64_t filled; /* adversarial: its clock when made */
+};
+#define TLB_W (1u << 0)
+#define TLB_X (1u << 1)
+
+int tlb_create(const struct tlb_config *cfg, struct tlb **out);
+void tlb_destroy(struct tlb *t);
+
+/* The access (SH_WRITE, SH_FETCH or neither) at va with CR3 on root. NULL: the hardware raises #PF,
+ * and has forgotten what it had for va (section 4.10.4.1). The entry stays valid until the next call
+ * on t. */
+struct tlb_entry *tlb_lookup(struct tlb *t, mfn_t root, gva_t va, unsigned flags);
+
+/* INVLPG as the hardware does it: va in every tag, and all paging-structure entries. */
+void tlb_invlpg(struct tlb *t, gva_t va);
+/* Everything. */
+void tlb_flush(struct tlb *t);
+
+/* The shadow MMU took a table into use, unhooked it or gave it back (backend.h, table_event). Any
+ * thread. */
+void tlb_table_event(struct tlb_tables *tt, mfn_t table, enum sh_table_event e);
+
+/* What the model has seen, for statistics. */
+struct tlb_counts {
+	uint64_t lookups, hits, walks, faults, evictions, speculative, psc_hits, reports;
+};
+void tlb_counts(const struct tlb *t, struct tlb_counts *out);
+
+#endif
