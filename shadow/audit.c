@@ -4,7 +4,8 @@
  *
  *   - every shadow entry is what its page's key and the guest entry (or PDPTE) allow, or less
  *   - leaf entries and reverse map are a bijection; upper entries and parent sets likewise
- *   - no writable entry for a tracked frame; a frame is tracked exactly if a live page has it
+ *   - no writable entry for a tracked frame; a frame is tracked exactly if a live page has it,
+ *     unless it is unsync: then its entries are what they may be since the last flush
  *   - a key names one page; counts of entries agree; free and dying tables are all zeroes
  *
  * Locks: takes mmu->lock; the caller has brought all vCPUs to rest. Read first: spte.h, locks.h.
@@ -14,6 +15,7 @@
 
 #include "shadow/audit_report.h"
 #include "shadow/spte.h"
+#include "shadow/unsync.h"
 
 struct audit {
 	struct sh_mmu *mmu;
@@ -24,17 +26,22 @@ struct audit {
 static void check_leaf(struct audit *a, struct sh_page *p, unsigned i, uint64_t spte)
 {
 	struct sh_mmu *mmu = a->mmu;
-	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
+	uint64_t gpte = sh_page_gpte(mmu, p, i), most;
 	gfn_t gfn = gmem_gfn(mmu->gm, sh_spte_mfn(spte));
-	uint64_t most;
+	bool lags = false;
+	struct sh_expect e;
 
 	a->leaves++;
+	sh_unsync_was(mmu, p, i, &lags, &gpte);
+	e = sh_expect(mmu, p->gfn, p->role, i, gpte);
 	if (gfn.v >= mmu->rmap_frames) {
 		sh_report(a->rep, "leaf maps no guest frame", sh_slot(mmu, p, i), spte);
 		return;
 	}
 	if (spte & PTE_W && sh_tracked(mmu, gfn))
 		sh_report(a->rep, "writable leaf of a tracked frame", sh_slot(mmu, p, i), spte);
+	if (lags)
+		return; /* since the last flush, made from a value that may have changed again */
 	if (e.kind != SH_EXPECT_LEAF || !gfn_eq(e.gfn, gfn)) {
 		sh_report(a->rep, "leaf is not what the guest entry says", sh_slot(mmu, p, i),
 			  spte);
@@ -126,7 +133,7 @@ static void check_page(struct audit *a, struct sh_page *p)
 	if (sh_page_find(a->mmu, p->gfn, p->role) != p)
 		sh_report(a->rep, "key finds another page", sh_slot(a->mmu, p, 0), p->gfn.v);
 	if (sh_role_is_table(p->role) && p->gfn.v < a->mmu->rmap_frames &&
-	    !sh_tracked(a->mmu, p->gfn))
+	    !sh_shadowed(a->mmu, p->gfn))
 		sh_report(a->rep, "table is not tracked", sh_slot(a->mmu, p, 0), p->gfn.v);
 	sh_set_each(&p->parents, check_slot, &c);
 	check_entries(a, p);
@@ -145,7 +152,7 @@ static void check_rmap(struct audit *a)
 			continue;
 		c.want = gmem_mfn(mmu->gm, GFN(f)).v;
 		sh_set_each(&mmu->rmap[f], check_slot, &c);
-		if (sh_tracked(mmu, GFN(f)) && !sh_page_of_gfn(mmu, GFN(f), NULL))
+		if (sh_shadowed(mmu, GFN(f)) && !sh_page_of_gfn(mmu, GFN(f), NULL))
 			sh_report(a->rep, "frame is tracked for no page", SH_SLOT_NONE, f);
 	}
 }
@@ -169,6 +176,7 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 		check_page(&a, p);
 	check_rmap(&a);
+	sh_unsync_audit(mmu, &rep);
 	check_unused(&a, &mmu->free_list);
 	check_unused(&a, &mmu->dying_list);
 	if (a.leaves != a.rmap_slots || a.leaves != sh_leaves(mmu))

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "shadow/spte.h"
+#include "shadow/unsync.h"
 
 #define MAX_ATTEMPTS \
 	64 /* a guest that keeps changing entries under us gets its turn elsewhere */
@@ -30,7 +31,8 @@ struct attempt {
 	const struct sh_walk *w;
 	struct sh_page *root;
 	enum sh_fault_result result;
-	bool linked; /* an upper entry was missing and has been made */
+	bool linked;  /* an upper entry was missing and has been made */
+	bool lagging; /* other pages made from the table may be out of step with the entry */
 };
 
 /* Shadow tables are indexed alike whatever the guest's format is. */
@@ -47,13 +49,15 @@ static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
 
 	for (unsigned i = first; i < first + n; i++) {
 		struct sh_expect e;
+		uint64_t gpte;
 
 		if (atomic_load_explicit(&sh_page_table(mmu, p)[i], memory_order_relaxed))
 			continue;
+		gpte = sh_page_gpte(mmu, p, i);
 		e = sh_expect(mmu, p->gfn, p->role, i,
-			      sh_page_gpte(mmu, p, i) |
-				      (sh_mutant(SH_MUT_PREFETCH_IGNORES_A) ? PTE_A : 0));
+			      gpte | (sh_mutant(SH_MUT_PREFETCH_IGNORES_A) ? PTE_A : 0));
 		e.dirty |= sh_mutant(SH_MUT_PREFETCH_CLEAN_WRITABLE);
+		sh_unsync_note(mmu, p, i, gpte);
 		if (e.kind == SH_EXPECT_LEAF && sh_leaf_set(mmu, a->v, p, i, e.gfn, e.access,
 							    e.dirty, false) == SH_FAULT_RESUME)
 			sh_count(mmu, a->v, SH_ST_PREFETCHED, 1);
@@ -75,6 +79,7 @@ static enum step set_leaf_locked(struct attempt *a, struct sh_page *p, unsigned 
 	if (e.kind != SH_EXPECT_LEAF || (write && !e.dirty) ||
 	    !sh_access_ok(&a->v->mode, e.access, a->flags))
 		return STEP_AGAIN;
+	a->lagging |= sh_unsync_note(mmu, p, index, gpte);
 	a->result = sh_leaf_set(mmu, a->v, p, index, e.gfn, e.access, e.dirty, write);
 	if (mmu->opt.on[SH_OPT_PREFETCH] && a->result == SH_FAULT_RESUME)
 		prefetch(a, p, index);
@@ -223,6 +228,17 @@ static enum step one_attempt(struct attempt *a)
 	return s == STEP_SLOW ? descend_slow(a) : s;
 }
 
+/* A processor that took a page fault has dropped what it had for the address, whatever the privilege
+ * it was for (SDM vol. 3, section 4.10.4.1); then so must we. */
+static void forget_page(struct sh_vcpu *v, gva_t gva)
+{
+	if (!sh_unsync_any(v->mmu) || sh_mutant(SH_MUT_FAULT_FORGETS_NOTHING))
+		return;
+	pthread_mutex_lock(&v->mmu->lock);
+	sh_unsync_sync_va(v->mmu, v, gva);
+	pthread_mutex_unlock(&v->mmu->lock);
+}
+
 /* Sets *r and returns true, or returns false: the guest changed something, walk again. */
 static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 		   enum sh_fault_result *r)
@@ -237,6 +253,8 @@ static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 	a.root = v->root[view];
 	if (one_attempt(&a) != STEP_DONE)
 		return false;
+	if (a.lagging)
+		forget_page(v, w->gva);
 	/* The leaf was there, the way to it was not. */
 	*r = a.result == SH_FAULT_SPURIOUS && a.linked ? SH_FAULT_RESUME : a.result;
 	return true;
@@ -266,13 +284,16 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
 		if (gmem_refused() != refused)
 			return SH_FAULT_HOST; /* not the guest's fault: what was read isn't RAM */
-		if (wr != SH_WALK_OK)
+		if (wr != SH_WALK_OK) {
+			forget_page(v, w->gva);
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
+		}
 		if (hidden_by_gate(v->mmu, w->gva))
 			return SH_FAULT_GATE;
 		if (mfn_eq(gmem_mfn(v->mmu->gm, gpa_gfn(w->gpa)), MFN_NONE))
 			return SH_FAULT_NO_RAM;
-		if (hidden(v, flags, w, &r))
+		if (hidden(v, flags, w, &r) &&
+		    !(r == SH_FAULT_TRACKED && sh_unsync_on_fault(v->mmu, v, gpa_gfn(w->gpa))))
 			return r;
 		sh_count(v->mmu, v, SH_ST_FAULT_RETRY, 1);
 	}
@@ -295,5 +316,9 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				 struct sh_walk *w)
 {
-	return sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+	enum sh_walk_result r = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+
+	if (r == SH_WALK_FAULT)
+		forget_page(v, w->gva);
+	return r;
 }

@@ -7,6 +7,7 @@
  * Read first: page.h.
  */
 #include "shadow/spte.h"
+#include "shadow/unsync.h"
 
 int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,
 	    struct sh_page *child)
@@ -17,6 +18,8 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	/* Whatever stood here goes first, with its record: an entry is never overwritten. */
 	if (atomic_load(entry) & PTE_P && !sh_mutant(SH_MUT_LINK_OVERWRITES))
 		sh_unlink(mmu, v, parent, index);
+	/* Not present -> present needs no flush of the guest's, so what lies below must be in step. */
+	sh_unsync_sync_below(mmu, v, child);
 	err = sh_set_add(mmu, &child->parents, sh_slot(mmu, parent, index));
 	if (err)
 		return err;

@@ -4,7 +4,8 @@ lib_LTLIBRARIES += libumbra-shadow.la
 shadow_public = shadow/addr.h shadow/backend.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
 	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
 shadow_sources = $(shadow_public) \
-	shadow/audit.c shadow/audit_report.c shadow/audit_report.h \
+	shadow/audit.c shadow/audit_report.c shadow/audit_report.h shadow/context.c \
+	shadow/context.h shadow/unsync.c shadow/unsync.h \
 	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
 	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/page.h"
+#include "shadow/unsync.h"
 
 static int check_config(const struct sh_mmu_config *cfg)
 {
@@ -49,6 +49,8 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 	err = sh_pool_init(mmu);
 	if (!err)
 		err = sh_rmap_init(mmu);
+	if (!err)
+		err = sh_unsync_init(mmu);
 	if (err) {
 		sh_mmu_destroy(mmu);
 		return err;
@@ -71,12 +73,13 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 
 	if (!mmu)
 		return 0;
-	if (mmu->pages && mmu->rmap && mmu->descs) {
+	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync) {
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
-		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu));
+		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu)) + sh_unsync_count(mmu);
 	}
+	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);
 	pthread_mutex_destroy(&mmu->lock);
@@ -183,9 +186,58 @@ const struct sh_regs *sh_vcpu_regs(const struct sh_vcpu *v)
 	return &v->regs;
 }
 
+/* The current context's translations go. Passing through the lock waits for tracked writes that are
+ * under way: what they stored may be why the guest flushes. */
+static void forget_current(struct sh_vcpu *v)
+{
+	struct sh_mmu *mmu = v->mmu;
+
+	pthread_mutex_lock(&mmu->lock);
+	sh_unsync_sync_root(mmu, v);
+	pthread_mutex_unlock(&mmu->lock);
+	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
+	mmu->be.invalidate_all(mmu->be.ctx, v);
+}
+
+void sh_invlpg(struct sh_vcpu *v, gva_t gva)
+{
+	struct sh_mmu *mmu = v->mmu;
+
+	if (sh_mutant(SH_MUT_INVLPG_LOST))
+		return;
+	pthread_mutex_lock(&mmu->lock);
+	sh_unsync_sync_va(mmu, v, gva);
+	pthread_mutex_unlock(&mmu->lock);
+	sh_count(mmu, v, SH_ST_INVLPG, 1);
+	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
+	mmu->be.invalidate(mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
+}
+
+/* Global translations of any context are found by any other: what a context left behind may hold is
+ * then unknown, too. */
+void sh_flush(struct sh_vcpu *v, enum sh_flush drops)
+{
+	sh_contexts_drop(&v->contexts, drops);
+	if (drops & (SH_FLUSH_CURRENT | SH_FLUSH_GLOBAL))
+		forget_current(v);
+}
+
+void sh_invpcid(struct sh_vcpu *v, unsigned type, uint16_t pcid, gva_t gva)
+{
+	uint16_t current = sh_pcid(&v->regs);
+
+	if (type == 0 && pcid == current)
+		sh_invlpg(v, gva);
+	else if (type > 1 || pcid == current)
+		sh_flush(v, sh_flush_of_invpcid(type, pcid, current));
+	else if (!sh_mutant(SH_MUT_INVPCID_LOST))
+		sh_contexts_drop_pcid(&v->contexts, pcid);
+}
+
 void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops)
 {
 	struct sh_mode old = v->mode;
+	bool known;
 
 	if (r->cr3 != v->regs.cr3)
 		sh_count(v->mmu, v, SH_ST_CR3_LOAD, 1);
@@ -195,46 +247,14 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops
 		v->mode.nxe = old.nxe;
 	drop_roots(v);
 	load_pdptes(v, r->pdpte);
+	known = sh_contexts_enter(&v->contexts, r, &v->mode, sh_unsync_changes(v->mmu));
 	if (drops && !sh_mutant(SH_MUT_CR3_FLUSH_LOST))
 		sh_flush(v, drops);
+	else if (!known)
+		forget_current(v);
 }
 
-/* Waits for tracked writes that are under way: what they stored may be why the guest flushes. */
-static void await_writers(struct sh_mmu *mmu)
-{
-	pthread_mutex_lock(&mmu->lock);
-	pthread_mutex_unlock(&mmu->lock);
-}
-
-void sh_invlpg(struct sh_vcpu *v, gva_t gva)
-{
-	await_writers(v->mmu);
-	sh_count(v->mmu, v, SH_ST_INVLPG, 1);
-	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
-	if (!sh_mutant(SH_MUT_INVLPG_LOST))
-		v->mmu->be.invalidate(v->mmu->be.ctx, v,
-				      sh_linear(&sh_formats[v->mode.format], gva));
-}
-
-void sh_invpcid(struct sh_vcpu *v, unsigned type, uint16_t pcid, gva_t gva)
-{
-	if (type == 0 && pcid == sh_pcid(&v->regs))
-		sh_invlpg(v, gva);
-	else
-		sh_flush(v, SH_FLUSH_ALL);
-}
-
-void sh_flush(struct sh_vcpu *v, enum sh_flush drops)
-{
-	(void)drops;
-	await_writers(v->mmu);
-	sh_count(v->mmu, v, SH_ST_TLB_FLUSH, 1);
-	v->mmu->be.invalidate_all(v->mmu->be.ctx, v);
-}
-
-/* What the root's tree is made from: memory from 0, the frame CR3 names, or (PAE) this vCPU's own
- * registers. */
-static gfn_t root_gfn(const struct sh_vcpu *v)
+gfn_t sh_root_gfn(const struct sh_vcpu *v)
 {
 	const struct sh_format *f = &sh_formats[v->mode.format];
 
@@ -259,7 +279,7 @@ static int make_root(struct sh_vcpu *v, enum sh_view view)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&mmu->lock);
 	if (sh_reclaim_reserve(mmu, v, 1) == 0)
-		p = sh_page_get(mmu, v, root_gfn(v), root_role(v, view), &made);
+		p = sh_page_get(mmu, v, sh_root_gfn(v), root_role(v, view), &made);
 	if (p)
 		atomic_fetch_add(&p->pins, 1);
 	pthread_mutex_unlock(&mmu->lock);
@@ -281,7 +301,7 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 	struct sh_page *p;
 
 	sh_read_lock();
-	p = sh_page_find(v->mmu, root_gfn(v), root_role(v, view));
+	p = sh_page_find(v->mmu, sh_root_gfn(v), root_role(v, view));
 	if (p)
 		*root = sh_page_mfn(v->mmu, p);
 	sh_read_unlock();

@@ -54,6 +54,18 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_KEY_WD_WITHOUT_WP] = "key-wd-without-wp",
 	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
 	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
+	[SH_MUT_OTHERS_KEPT] = "others-kept",
+	[SH_MUT_NOFLUSH_TRUSTED] = "noflush-trusted",
+	[SH_MUT_FILL_NOT_MARKED] = "fill-not-marked",
+	[SH_MUT_SYNC_FIRST_ROLE_ONLY] = "sync-first-role-only",
+	[SH_MUT_SYNC_WRONG_ENTRY] = "sync-wrong-entry",
+	[SH_MUT_LINK_UNSYNCED] = "link-unsynced",
+	[SH_MUT_FLUSH_UNSYNCED] = "flush-unsynced",
+	[SH_MUT_END_UNSYNCED] = "end-unsynced",
+	[SH_MUT_UNSYNC_UPPER] = "unsync-upper",
+	[SH_MUT_FAULT_FORGETS_NOTHING] = "fault-forgets-nothing",
+	[SH_MUT_UPPER_OVER_UNSYNC] = "upper-over-unsync",
+	[SH_MUT_INVPCID_LOST] = "invpcid-lost",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

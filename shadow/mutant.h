@@ -55,6 +55,18 @@ enum sh_mutant {
 	SH_MUT_KEY_WD_WITHOUT_WP,  /* WD binds the supervisor with CR0.WP=0 too */
 	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
 	SH_MUT_PKRU_NOT_IN_ROLE,
+	SH_MUT_OTHERS_KEPT,	/* a flush of all PCIDs leaves what other contexts hold */
+	SH_MUT_NOFLUSH_TRUSTED, /* MOV CR3 with bit 63 never looks at what is out of step */
+	SH_MUT_FILL_NOT_MARKED, /* a fault makes an entry of an unsync table unrecorded */
+	SH_MUT_SYNC_FIRST_ROLE_ONLY,  /* a resync brings one role in step */
+	SH_MUT_SYNC_WRONG_ENTRY,      /* INVLPG brings the neighbour in step */
+	SH_MUT_LINK_UNSYNCED,	      /* a table is linked out of step */
+	SH_MUT_FLUSH_UNSYNCED,	      /* a flush leaves tables out of step */
+	SH_MUT_END_UNSYNCED,	      /* a table is tracked again out of step */
+	SH_MUT_UNSYNC_UPPER,	      /* an upper table is left writable */
+	SH_MUT_FAULT_FORGETS_NOTHING, /* a page fault leaves the page's other entries */
+	SH_MUT_UPPER_OVER_UNSYNC,     /* an upper table is made of a writable frame */
+	SH_MUT_INVPCID_LOST,	      /* INVPCID of another PCID is not passed on */
 	SH_MUTANTS
 };
 

@@ -7,7 +7,7 @@
  * Locks: mmu->lock to change; readers of the hash are in an RCU read-side section or hold it.
  * Read first: page.h. Read next: link.c, leaf.c, track.c.
  */
-#include "shadow/page.h"
+#include "shadow/unsync.h"
 
 static unsigned bucket(gfn_t gfn)
 {
@@ -66,6 +66,35 @@ static void hash_del(struct sh_mmu *mmu, struct sh_page *p)
 	atomic_store_explicit(at, atomic_load(&p->hash_next), memory_order_release);
 }
 
+/* The frame of a new page is tracked from now on, or is unsync and stays so. True: it was neither, or
+ * is no longer unsync, so that what was read of it before may be of the past. */
+static bool watch(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	struct sh_unsync *u = sh_unsync_find(mmu, p->gfn);
+
+	if (u && p->role.level == 1 && sh_unsync_fits(u, p)) {
+		sh_unsync_join(u, p);
+		return false;
+	}
+	if (u && !sh_mutant(SH_MUT_UPPER_OVER_UNSYNC)) {
+		sh_unsync_end(mmu, v, u);
+		return true;
+	}
+	if (sh_tracked(mmu, p->gfn))
+		return false;
+	sh_track(mmu, v, p->gfn);
+	return true;
+}
+
+static void unwatch(struct sh_mmu *mmu, gfn_t gfn)
+{
+	struct sh_unsync *u = sh_unsync_find(mmu, gfn);
+
+	if (u)
+		sh_unsync_drop(mmu, u);
+	sh_untrack(mmu, gfn);
+}
+
 struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 			    struct sh_role role, bool *made)
 {
@@ -84,10 +113,8 @@ struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
 	sh_lru_add(mmu, p);
 	hash_add(mmu, p);
-	if (sh_role_is_table(role) && !sh_tracked(mmu, gfn)) {
-		sh_track(mmu, v, gfn);
-		*made = true;
-	}
+	if (sh_role_is_table(role))
+		*made |= watch(mmu, v, p);
 	return p;
 }
 
@@ -126,7 +153,7 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	clear_entries(mmu, v, p);
 	if (sh_role_is_table(p->role) &&
 	    (!sh_page_of_gfn(mmu, p->gfn, NULL) || sh_mutant(SH_MUT_UNTRACK_EARLY)))
-		sh_untrack(mmu, p->gfn);
+		unwatch(mmu, p->gfn);
 	sh_lru_del(p);
 	sh_pool_dying(mmu, p);
 }

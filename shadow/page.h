@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "shadow/context.h"
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
 #include "shadow/rcu.h"
@@ -44,11 +45,13 @@ struct sh_page {
 	_Atomic uint32_t flood;	  /* tracked writes since last use */
 	_Atomic uint32_t used;	  /* second-chance mark for reclaim */
 	pthread_spinlock_t lock;
-	_Atomic uint8_t invalid; /* no new entries; page->lock to set */
-	_Atomic uint8_t state;	 /* LIVE is stored after gfn and role */
+	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
+	_Atomic uint8_t state;	  /* LIVE is stored after gfn and role */
+	struct sh_unsync *unsync; /* record of its frame, see unsync.h; page->lock */
 } __attribute__((aligned(64)));
 
 struct sh_desc; /* of rmap.c */
+struct sh_unsync_set;
 
 struct sh_stripe {
 	pthread_spinlock_t lock;
@@ -81,6 +84,8 @@ struct sh_mmu {
 	 * use them. Counts up; a shootdown covers all up to where it started. */
 	_Atomic uint64_t drops, drops_flushed;
 
+	struct sh_unsync_set *unsync;
+
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
 
@@ -97,6 +102,7 @@ struct sh_vcpu {
 	struct sh_mode mode;
 	struct sh_page *root[SH_VIEWS]; /* pinned, or NULL: to be looked up */
 	struct sh_page *loaded;		/* what the hardware's CR3 names; pinned */
+	struct sh_contexts contexts;
 };
 
 static inline void sh_add(struct sh_vcpu *v, _Atomic uint64_t *c, uint64_t n)
@@ -122,6 +128,10 @@ static inline void sh_count_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, uint64_t
 }
 /* Leaves there are: exact when no vCPU runs. */
 uint64_t sh_leaves(const struct sh_mmu *mmu);
+
+/* What the trees of v's registers are made from: memory from 0, the frame CR3 names, or (PAE) the
+ * vCPU's own registers. mmu.c */
+gfn_t sh_root_gfn(const struct sh_vcpu *v);
 
 /* ---- naming entries ---- */
 static inline uint32_t sh_page_frame(const struct sh_mmu *mmu, const struct sh_page *p)
@@ -199,6 +209,11 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
  * mmu->lock held. */
 void sh_update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index);
 
+/* Guest entries first..last of p's table were written: brings in step the shadow entries made from
+ * them that are in p's quadrant; mmu->lock held. */
+void sh_update_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned first,
+		       unsigned last);
+
 /* ---- leaf.c: leaf entries ---- */
 /* Drops the leaf at index if present; p->lock held. */
 void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index);
@@ -229,6 +244,15 @@ static inline bool sh_tracked(struct sh_mmu *mmu, gfn_t gfn)
 {
 	return gfn.v < mmu->rmap_frames &&
 	       atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_acquire) & SH_SET_TRACKED;
+}
+/* In rmap[gfn]: it is shadowed as a table, but writable (unsync.h). */
+#define SH_SET_UNSYNC (1ull << 2)
+/* Whether writes to gfn must be followed by an update of shadow entries. */
+static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
+{
+	return gfn.v < mmu->rmap_frames &&
+	       atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_acquire) &
+		       (SH_SET_TRACKED | SH_SET_UNSYNC);
 }
 /* mmu->lock held. Returns when no vCPU can write gfn without a fault. */
 void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);

@@ -8,8 +8,7 @@
  */
 #include "shadow/spte.h"
 
-/* Which entry of the guest's table the shadow entry at index is made from. */
-static unsigned guest_index(struct sh_role role, unsigned index)
+unsigned sh_guest_index(struct sh_role role, unsigned index)
 {
 	return (sh_role_first(role) + index) >> sh_role_split(role);
 }
@@ -25,7 +24,7 @@ uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigne
 		return atomic_load(&mmu->pdpte[p->gfn.v][index]);
 	return sh_gpte_read(
 		mmu->gm, f,
-		GPA(gfn_gpa(p->gfn).v + guest_index(p->role, index) * f->entry_bytes));
+		GPA(gfn_gpa(p->gfn).v + sh_guest_index(p->role, index) * f->entry_bytes));
 }
 
 static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned index)

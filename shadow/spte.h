@@ -23,6 +23,9 @@ struct sh_expect {
 struct sh_expect sh_expect(const struct sh_mmu *mmu, gfn_t gfn, struct sh_role role,
 			   unsigned index, uint64_t gpte);
 
+/* Which entry of the guest's table the shadow entry at index is made from. */
+unsigned sh_guest_index(struct sh_role role, unsigned index);
+
 /* Reads the guest entry (or register) behind index of p now; 0 where there is none. */
 uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index);
 

@@ -2,7 +2,7 @@
  *
  * Names of the counters, and their sums. Read first: stats.h.
  */
-#include "shadow/page.h"
+#include "shadow/unsync.h"
 
 const char *const sh_stat_names[SH_STATS] = {
 	[SH_ST_PF_TAKEN] = "pf_taken",
@@ -47,5 +47,6 @@ void sh_mmu_stats(struct sh_mmu *mmu, struct sh_stats *out)
 							  memory_order_relaxed);
 	out->tables_used = atomic_load_explicit(&mmu->used, memory_order_relaxed);
 	out->pages_4k = sh_leaves(mmu);
+	out->unsync = sh_unsync_count(mmu);
 	out->rmap_descs = sh_desc_live(mmu);
 }

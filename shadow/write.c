@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "shadow/spte.h"
+#include "shadow/unsync.h"
 
 /* Writes since the last use after which a table is taken for data, or for one that is being built or
  * taken apart: from then on it is written natively, and shadowed anew when it is next used. Small,
@@ -46,11 +47,12 @@ static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 			unsigned index)
 {
 	bool present = atomic_load(&sh_page_table(mmu, p)[index]) & PTE_P;
-	struct sh_expect e =
-		sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
+	uint64_t gpte = sh_page_gpte(mmu, p, index);
+	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, index, gpte);
 	bool fill = e.kind == SH_EXPECT_LEAF &&
 		    mmu->opt.on[present ? SH_OPT_INPLACE : SH_OPT_PREFILL];
 
+	sh_unsync_note(mmu, p, index, gpte);
 	if (fill &&
 	    sh_leaf_set(mmu, v, p, index, e.gfn, e.access, e.dirty, false) == SH_FAULT_RESUME) {
 		sh_count(mmu, v, SH_ST_PTE_UPDATED, 1);
@@ -63,10 +65,8 @@ static void update_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 	}
 }
 
-/* Guest entries first..last of p's table were written: those of the shadow entries made from them
- * that are in p's quadrant. */
-static void update_range(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
-			 unsigned first, unsigned last)
+void sh_update_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned first,
+		       unsigned last)
 {
 	unsigned base = sh_role_first(p->role), split = sh_role_split(p->role);
 	unsigned from = first << split, to = (last + 1) << split;
@@ -104,11 +104,16 @@ static bool orphaned(const struct sh_mmu *mmu, const struct sh_page *p)
 	return true;
 }
 
-static bool flooded(struct sh_mmu *mmu, struct sh_page *p)
+/* A last-level table is let go out of step instead, if it may. */
+static bool flooded(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 {
 	unsigned limit = p->role.level > 1 ? FLOOD_UPPER : FLOOD_LEAF;
 
-	return mmu->opt.on[SH_OPT_FLOOD] && atomic_fetch_add(&p->flood, 1) >= limit &&
+	if (atomic_fetch_add(&p->flood, 1) < limit || p->unsync)
+		return false;
+	if (p->role.level == 1 && sh_unsync_start(mmu, v, p->gfn))
+		return false;
+	return mmu->opt.on[SH_OPT_FLOOD] &&
 	       (!atomic_load(&p->pins) || sh_mutant(SH_MUT_FLOOD_IGNORES_PINS));
 }
 
@@ -124,12 +129,12 @@ static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsig
 
 		next = sh_mutant(SH_MUT_FIRST_ROLE_ONLY) ? NULL
 							 : sh_page_of_gfn(mmu, gpa_gfn(gpa), p);
-		if (orphaned(mmu, p) || flooded(mmu, p)) {
+		if (orphaned(mmu, p) || flooded(mmu, v, p)) {
 			sh_page_zap(mmu, v, p);
 			sh_count(mmu, v, SH_ST_FLOODED, 1);
 			continue;
 		}
-		update_range(mmu, v, p, off / bytes, (off + len - 1) / bytes);
+		sh_update_entries(mmu, v, p, off / bytes, (off + len - 1) / bytes);
 	}
 }
 
@@ -180,11 +185,11 @@ static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 	if ((sh_mutant(SH_MUT_CMPXCHG_UNTRACKED) && st->expect) ||
 	    (sh_mutant(SH_MUT_CROSSING_HALF_TRACKED) && st->rest))
 		return do_store(mmu, st);
-	if (sh_tracked(mmu, gfn))
+	if (sh_shadowed(mmu, gfn))
 		return tracked_store(mmu, v, st);
 	r = do_store(mmu, st);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (r == 1 && sh_tracked(mmu, gfn) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST)) {
+	if (r == 1 && sh_shadowed(mmu, gfn) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST)) {
 		pthread_mutex_lock(&mmu->lock);
 		update_pages(mmu, v, st->gpa, st->len);
 		pthread_mutex_unlock(&mmu->lock);

@@ -70,6 +70,18 @@ static const struct {
 	[SH_MUT_KEY_WD_WITHOUT_WP] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_PK_BIT_MISSING] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_PKRU_NOT_IN_ROLE] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_OTHERS_KEPT] = {suite_unsync, "INVPCID of a context that is not current"},
+	[SH_MUT_NOFLUSH_TRUSTED] = {suite_unsync, "MOV CR3 without a flush"},
+	[SH_MUT_FILL_NOT_MARKED] = {suite_unsync, "a value changed there and back"},
+	[SH_MUT_SYNC_FIRST_ROLE_ONLY] = {suite_unsync, "two roles of an unsync table"},
+	[SH_MUT_SYNC_WRONG_ENTRY] = {suite_unsync, "INVLPG brings one entry in step"},
+	[SH_MUT_LINK_UNSYNCED] = {suite_unsync, "a new way to an unsync table"},
+	[SH_MUT_FLUSH_UNSYNCED] = {suite_unsync, "MOV CR3 brings all in step"},
+	[SH_MUT_END_UNSYNCED] = {suite_unsync, "an unsync table becomes a directory"},
+	[SH_MUT_UNSYNC_UPPER] = {suite_unsync, "upper tables stay tracked"},
+	[SH_MUT_FAULT_FORGETS_NOTHING] = {suite_unsync, "a page fault forgets"},
+	[SH_MUT_UPPER_OVER_UNSYNC] = {suite_unsync, "an unsync table becomes a directory"},
+	[SH_MUT_INVPCID_LOST] = {suite_unsync, "INVPCID of a context that is not current"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

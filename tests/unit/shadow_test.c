@@ -26,6 +26,7 @@ static const struct tap_suite suites[] = {
 	{.name = "alloc", .cases = suite_alloc},
 	{.name = "audit", .cases = suite_audit},
 	{.name = "engine", .cases = suite_engine},
+	{.name = "unsync", .cases = suite_unsync},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},

@@ -104,6 +104,7 @@ static void test_becomes_table(void)
 
 	fake_defaults(&cfg);
 	cfg.tagged = true; /* so that a change of view is no flush */
+	sh_options_set(&cfg.options, "unsync", false);
 	fx_start(&f, &cfg);
 	become_table(&f);
 	CU_ASSERT(sh_is_tracked(f.mmu, GFN(G_DATA + 6)));
@@ -132,9 +133,12 @@ static void test_dropped_then_table(void)
 
 static void test_flood(void)
 {
+	struct fake_config cfg;
 	struct fake f;
 
-	fx_default(&f);
+	fake_defaults(&cfg);
+	sh_options_set(&cfg.options, "unsync", false);
+	fx_start(&f, &cfg);
 	fx_store(&f, 0, 0x7000, 0, 0);
 	fx_put(&f, G_PT, 30, fx_pte(G_PT, T_RWUD));
 	fx_try(&f, 0, 30 << 12, 0);
