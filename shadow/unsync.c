@@ -155,14 +155,16 @@ static unsigned differing(struct sh_mmu *mmu, struct sh_unsync *u, uint16_t at[W
 			  uint64_t now[WORDS])
 {
 	const _Atomic uint64_t *table = gmem_map(mmu->gm, u->gfn);
+	uint64_t marks = 0;
 	unsigned n = 0;
 
 	for (unsigned w = 0; w < WORDS; w++) {
-		uint64_t val = table ? atomic_load_explicit(&table[w], memory_order_relaxed)
-				     : ~atomic_load(&u->snap[w]);
+		uint64_t snap = atomic_load_explicit(&u->snap[w], memory_order_relaxed), val;
 
-		if (val != atomic_load_explicit(&u->snap[w], memory_order_relaxed) ||
-		    marked(u, w)) {
+		if (w % 64 == 0)
+			marks = atomic_load(&u->mark[w / 64]);
+		val = table ? atomic_load_explicit(&table[w], memory_order_relaxed) : ~snap;
+		if (val != snap || marks >> w % 64 & 1) {
 			at[n] = (uint16_t)w;
 			now[n++] = val;
 		}

@@ -39,6 +39,7 @@ void bench_fault(struct bench *b, unsigned vcpu, uint64_t page);
 
 double bench_now(void); /* ns of the wall clock */
 double bench_cpu(void); /* ns of this thread: what others run on this host is not in it */
+_Noreturn void bench_die(const char *why);
 void bench_print(const char *group, const char *what, double value, const char *unit);
 
 void bench_threads(void);

@@ -40,7 +40,7 @@ static void invalidate_all(void *c, struct sh_vcpu *cur)
 	(void)c, (void)cur;
 }
 
-static void die(const char *what)
+void bench_die(const char *what)
 {
 	fprintf(stderr, "shadow_bench: %s\n", what);
 	exit(1);
@@ -119,7 +119,7 @@ static void create_mmu(struct bench *b, const struct bench_config *cfg)
 	b->tables = mmap(NULL, b->table_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (b->tables == MAP_FAILED)
-		die("no memory for tables");
+		bench_die("no memory for tables");
 	madvise(b->tables, b->table_bytes, MADV_NOHUGEPAGE);
 	mc.backend = (struct sh_backend){.table_mem = b->tables,
 					 .table_mfn = MFN(1ull << 32),
@@ -132,7 +132,7 @@ static void create_mmu(struct bench *b, const struct bench_config *cfg)
 	sh_options_default(&mc.options);
 	mc.options.on[SH_OPT_PREFETCH] = false;
 	if (sh_mmu_create(&mc, &b->mmu))
-		die("can't make the MMU");
+		bench_die("can't make the MMU");
 }
 
 void bench_create(struct bench *b, const struct bench_config *cfg)
@@ -142,12 +142,12 @@ void bench_create(struct bench *b, const struct bench_config *cfg)
 
 	*b = (struct bench){0};
 	if (gmem_create(&gc, &b->gm))
-		die("can't make guest memory");
+		bench_die("can't make guest memory");
 	build_guest(b, cfg->pages);
 	create_mmu(b, cfg);
 	for (unsigned i = 0; i < BENCH_VCPUS; i++) {
 		if (sh_vcpu_create(b->mmu, i, &b->v[i]))
-			die("can't make a vCPU");
+			bench_die("can't make a vCPU");
 		sh_set_regs(b->v[i], &r, true);
 	}
 }
@@ -157,7 +157,7 @@ void bench_destroy(struct bench *b)
 	for (unsigned i = 0; i < BENCH_VCPUS; i++)
 		sh_vcpu_destroy(b->v[i]);
 	if (sh_mmu_destroy(b->mmu))
-		die("something was left behind");
+		bench_die("something was left behind");
 	gmem_destroy(b->gm);
 	munmap(b->tables, b->table_bytes);
 }
@@ -167,5 +167,5 @@ void bench_fault(struct bench *b, unsigned vcpu, uint64_t page)
 	struct sh_walk w;
 
 	if (sh_fault(b->v[vcpu], GVA(page << 12), SH_WRITE, &w) > SH_FAULT_SPURIOUS)
-		die("a fault was not a hidden one");
+		bench_die("a fault was not a hidden one");
 }

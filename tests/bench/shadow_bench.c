@@ -57,6 +57,19 @@ static void cr3(unsigned i)
 	sh_root_loaded(b.v[0], root);
 }
 
+/* Between two contexts that this vCPU knows, by MOV CR3 with bit 63. */
+static void cr3_noflush(unsigned i)
+{
+	struct sh_regs r = bench_regs(1 + (i & 1));
+	mfn_t root;
+
+	r.cr4 |= 1ull << 17;
+	r.cr3 |= 1 + (i & 1);
+	sh_set_regs(b.v[0], &r, SH_FLUSH_NONE);
+	sh_root(b.v[0], SH_VIEW_KERNEL, &root);
+	sh_root_loaded(b.v[0], root);
+}
+
 static void invlpg(unsigned i)
 {
 	sh_invlpg(b.v[0], GVA((uint64_t)(i % PAGES) << 12));
@@ -75,6 +88,7 @@ static const struct {
 	{"tracked_write", write_entry, 100000},
 	{"invlpg", invlpg, 200000},
 	{"cr3_switch_cached_roots", cr3, 200000},
+	{"cr3_switch_without_flush", cr3_noflush, 200000},
 };
 
 static void simple_ops(void)
@@ -111,6 +125,52 @@ static void rebuild_and_zap(void)
 	bench_print(group, "zap_full_table", zap / (ROUNDS - 1), "ns");
 }
 
+/* As the guest does natively, once it may: the first n entries of its first table, read-only or not. */
+static void rewrite(unsigned n, bool writable)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t e = (b.first_page + i) << 12 | BENCH_RWUAD;
+
+		gmem_store(b.gm, GPA((b.first_table << 12) + 8 * i), writable ? e : e & ~PTE_W,
+			   8);
+	}
+}
+
+static double flush(void)
+{
+	struct sh_regs r = bench_regs(1);
+	double t = bench_cpu();
+
+	sh_set_regs(b.v[0], &r, SH_FLUSH_CURRENT);
+	return bench_cpu() - t;
+}
+
+/* Flushes with one table out of step, of which n entries were changed. */
+static void resync(unsigned n, const char *what)
+{
+	uint64_t e = b.first_page << 12 | BENCH_RWUAD;
+	struct sh_stats before, after;
+	double t = 0;
+
+	for (unsigned i = 0; i < 512; i++)
+		bench_fault(&b, 0, i);
+	for (unsigned i = 0; i < 8; i++) /* unused meanwhile, so it is let go */
+		sh_write(b.mmu, b.v[0], GPA(b.first_table << 12), &e, 8);
+	sh_mmu_stats(b.mmu, &before);
+	for (unsigned r = 0; r < ROUNDS; r++) {
+		rewrite(n ? n : 1, r & 1);
+		t += n ? flush() : 0;
+		if (!n) {
+			flush();
+			t += flush();
+		}
+	}
+	sh_mmu_stats(b.mmu, &after);
+	if (after.v[SH_ST_SYNC] - before.v[SH_ST_SYNC] < ROUNDS)
+		bench_die("nothing was out of step");
+	bench_print(group, what, t / ROUNDS, "ns");
+}
+
 /* More tables in turn than the limit: each fault makes one, and old ones are taken back. The
  * shootdown costs nothing here. */
 static void reclaim(uint64_t lowmem)
@@ -140,6 +200,10 @@ static void one_core(uint64_t lowmem)
 	group = lowmem ? "mapped" : "windows";
 	bench_create(&b, &cfg);
 	simple_ops();
+	flush();
+	resync(0, "resync_512_entries_none_changed");
+	resync(1, "resync_512_entries_1_changed");
+	resync(512, "resync_512_entries_all_changed");
 	rebuild_and_zap();
 	bench_destroy(&b);
 	reclaim(lowmem);
