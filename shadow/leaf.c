@@ -83,7 +83,7 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 	/* Again, under the stripe: track() may have taken W away meanwhile. */
 	old = atomic_load_explicit(entry, memory_order_relaxed);
 	tracked = sh_tracked(mmu, gfn);
-	if (tracked)
+	if (tracked && !sh_mutant(SH_MUT_NEW_LEAF_WRITABLE))
 		new &= ~PTE_W;
 	r = store(mmu, v, p, index, gfn, old, new);
 	pthread_spin_unlock(&st->lock);

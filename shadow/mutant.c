@@ -54,6 +54,7 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_KEY_WD_WITHOUT_WP] = "key-wd-without-wp",
 	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
 	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
+	[SH_MUT_NEW_LEAF_WRITABLE] = "new-leaf-writable",
 	[SH_MUT_OTHERS_KEPT] = "others-kept",
 	[SH_MUT_NOFLUSH_TRUSTED] = "noflush-trusted",
 	[SH_MUT_FILL_NOT_MARKED] = "fill-not-marked",

@@ -70,6 +70,7 @@ static const struct {
 	[SH_MUT_KEY_WD_WITHOUT_WP] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_PK_BIT_MISSING] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_PKRU_NOT_IN_ROLE] = {suite_keys, "protection keys against the reference"},
+	[SH_MUT_NEW_LEAF_WRITABLE] = {suite_rules, "a new leaf of a table"},
 	[SH_MUT_OTHERS_KEPT] = {suite_unsync, "INVPCID of a context that is not current"},
 	[SH_MUT_NOFLUSH_TRUSTED] = {suite_unsync, "MOV CR3 without a flush"},
 	[SH_MUT_FILL_NOT_MARKED] = {suite_unsync, "a value changed there and back"},

@@ -27,6 +27,7 @@ static const struct tap_suite suites[] = {
 	{.name = "audit", .cases = suite_audit},
 	{.name = "engine", .cases = suite_engine},
 	{.name = "unsync", .cases = suite_unsync},
+	{.name = "rules", .cases = suite_rules},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},
