@@ -56,9 +56,9 @@ enum sh_mutant {
 	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
 	SH_MUT_PKRU_NOT_IN_ROLE,
 	SH_MUT_NEW_LEAF_WRITABLE, /* a new leaf of a tracked frame is writable */
-	SH_MUT_OTHERS_KEPT,	/* a flush of all PCIDs leaves what other contexts hold */
-	SH_MUT_NOFLUSH_TRUSTED, /* MOV CR3 with bit 63 never looks at what is out of step */
-	SH_MUT_FILL_NOT_MARKED, /* a fault makes an entry of an unsync table unrecorded */
+	SH_MUT_OTHERS_KEPT,	  /* a flush of all PCIDs leaves what other contexts hold */
+	SH_MUT_NOFLUSH_TRUSTED,	  /* MOV CR3 with bit 63 never looks at what is out of step */
+	SH_MUT_FILL_NOT_MARKED,	  /* a fault makes an entry of an unsync table unrecorded */
 	SH_MUT_SYNC_FIRST_ROLE_ONLY,  /* a resync brings one role in step */
 	SH_MUT_SYNC_WRONG_ENTRY,      /* INVLPG brings the neighbour in step */
 	SH_MUT_LINK_UNSYNCED,	      /* a table is linked out of step */

@@ -75,6 +75,24 @@ rule_model_shares_no_code_with_shadow() {
 	includes tests/model | grep -E '"shadow/' | grep -vE '"shadow/addr\.h"'
 }
 
+# Cases and bugs that docs/hazards.md names, in backquotes: "file.c: case", or a bug of mutant.c.
+rule_hazards_name_what_exists() {
+	local name file
+	grep -oE '`[^`]+`' docs/hazards.md | tr -d '`' | sort -u | while read -r name; do
+		case $name in
+		*.c:\ *)
+			file=$(find tests -name "${name%%: *}")
+			[[ -n $file ]] && grep -qF "\"${name#*: }\"" "$file" ||
+				echo "docs/hazards.md: no test \"$name\""
+			;;
+		*-*)
+			grep -qF "\"$name\"" shadow/mutant.c guest/scenarios/table.c ||
+				[[ $name == *' '* ]] || echo "docs/hazards.md: no bug \"$name\""
+			;;
+		esac
+	done
+}
+
 rule_spdx() {
 	local f
 	while read -r f; do

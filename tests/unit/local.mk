@@ -13,7 +13,7 @@ tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = libtest-tap.la libumbra-front.la
 
 VMM_UNIT_TESTS = tests/unit/cpu_test tests/unit/interp_test tests/unit/dev_test \
-	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test
+	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test
 tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
 tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_interp_test_SOURCES = tests/unit/interp_differential.c tests/unit/interp_fault.c \
@@ -36,6 +36,8 @@ tests_unit_control_test_SOURCES = tests/unit/control_event.c tests/unit/control_
 tests_unit_control_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_machine_test_SOURCES = tests/unit/machine_cpuid.c tests/unit/machine_exitstat.c \
 	tests/unit/machine_gate.c tests/unit/machine_test.c tests/unit/machine_test.h
+tests_unit_engine_test_SOURCES = tests/unit/engine_flush.c
+tests_unit_engine_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_machine_test_LDADD = libtest-tap.la libvmm.la
 
 check_PROGRAMS += $(FRONT_UNIT_TESTS) $(VMM_UNIT_TESTS)
