@@ -49,6 +49,14 @@ tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_shadow_mutants_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
+# The same on the software CPU's TLBs.
+check_PROGRAMS += tests/unit/tlb_mutants
+TESTS += tests/unit/tlb_mutants
+tests_unit_tlb_mutants_SOURCES = tests/unit/soft_rig.c tests/unit/soft_rig.h \
+	tests/unit/tlb_mutants.c $(soft_tlb_sources)
+tests_unit_tlb_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_tlb_mutants_LDADD = libumbra-shadow-mutants.la $(URCU_LIBS) -lpthread
+
 endif
 
 # Ten million steps of random guest programs, with other seeds than make check: half a minute on one
