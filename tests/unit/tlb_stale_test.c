@@ -107,6 +107,27 @@ static void paging_structures(void)
 	}
 }
 
+/* A walk over the old way that finds nothing is a fault; the next walk takes the new one (SDM vol. 3,
+ * 4.10.4.1: a fault drops paging-structure entries too). */
+static void fault_forgets_structures(void)
+{
+	unsigned spurious = 0;
+
+	for (unsigned seed = 0; seed < TB_SEEDS; seed++) {
+		struct tlb_box *b = tb_adversarial(seed, 0, 0);
+
+		tb_put(b, 3, 1, tb_leaf(9, USER));
+		CU_ASSERT_EQUAL(tb_look(b, 0x1000, SH_READ), 9);
+		tb_event(b, 7, SH_TABLE_LIVE);
+		tb_put(b, 7, 2, tb_leaf(20, USER));
+		tb_put(b, 2, 0, tb_link(7));
+		spurious += tb_look(b, 0x2000, SH_READ) == NONE;
+		CU_ASSERT_EQUAL(tb_look(b, 0x2000, SH_READ), 20);
+		tb_close(b);
+	}
+	CU_ASSERT(spurious > 0 && spurious < TB_SEEDS);
+}
+
 /* Nothing of a way that ended in a fault is remembered, nor any entry that is not present. */
 static void absent_not_kept(void)
 {
@@ -154,6 +175,48 @@ static void large_pages(void)
 		tb_close(b);
 	}
 	CU_ASSERT(old > 0 && new > 0);
+}
+
+/* A large page that is remembered whole translates addresses nobody has asked for. */
+static void whole_page(void)
+{
+	unsigned whole = 0;
+
+	for (unsigned seed = 0; seed < TB_SEEDS; seed++) {
+		struct tlb_box *b = tb_adversarial(seed, 0, 0);
+		uint64_t f;
+
+		tb_put(b, 1, 1, tb_leaf(0x40000, USER | PTE_PS));
+		CU_ASSERT_EQUAL(tb_look(b, 1ull << 30, SH_READ), 0x40000);
+		tb_put(b, 1, 1, 0);
+		f = tb_look(b, (1ull << 30) + 0x23456000, SH_READ);
+		CU_ASSERT(f == NONE || f == 0x40000 + 0x23456);
+		whole += f != NONE;
+		tb_close(b);
+	}
+	CU_ASSERT(whole > 0 && whole < TB_SEEDS);
+}
+
+/* A store finds the new 4-KByte page, for the large one was read-only; loads may use either. */
+static void two_sizes(void)
+{
+	unsigned both = 0;
+
+	for (unsigned seed = 0; seed < TB_SEEDS; seed++) {
+		struct tlb_box *b = tb_adversarial(seed, 0, 0);
+		unsigned seen = 0;
+
+		tb_put(b, 2, 0, tb_leaf(0x200, PTE_P | PTE_U | PTE_PS));
+		CU_ASSERT_EQUAL(tb_look(b, 0, SH_READ), 0x200);
+		tb_put(b, 3, 0, tb_leaf(0x300, USER));
+		tb_put(b, 2, 0, tb_link(3));
+		tb_look(b, 0, SH_WRITE);
+		for (unsigned i = 0; i < 20; i++)
+			seen |= tb_look(b, 0, SH_READ) == 0x200 ? 1 : 2;
+		both += seen == 3;
+		tb_close(b);
+	}
+	CU_ASSERT(both > 0 && both < TB_SEEDS);
 }
 
 static void plain_large_pages(void)
@@ -252,8 +315,11 @@ const struct tap_case tlb_stale_tests[] = {
 	{"roots are tags", tags},
 	{"a fault forgets", fault_forgets},
 	{"paging-structure entries", paging_structures},
+	{"a fault forgets paging-structure entries", fault_forgets_structures},
 	{"what is not present is not kept", absent_not_kept},
 	{"a large page, whole and in pieces", large_pages},
+	{"a large page, remembered whole", whole_page},
+	{"an old and a new size at once", two_sizes},
 	{"pieces in the plain TLB", plain_large_pages},
 	{"evictions", evicts},
 	{"speculation", speculates},
