@@ -202,33 +202,42 @@ static unsigned in_child(unsigned i, bool on)
 
 /* ---- At random ---- */
 
+/* Pages of the first 2 MiB are frames RIG_DATA and up, the first eight of which are now and then page
+ * tables too, for the addresses from FAR on. */
 static void step(struct rig *r, uint64_t x)
 {
-	unsigned vcpu = x & 1, page = x >> 8 & 31, other = x >> 16 & 31;
+	unsigned vcpu = x & 1, page = x >> 8 & 31, other = x >> 16 & 7;
+	uint64_t pte = rig_pte(RIG_DATA + other, x >> 24 & 3 ? RIG_RWU : 0);
 
-	switch (x >> 1 & 7) {
+	switch (x >> 1 & 15) {
 	case 0:
-		rig_put(r, RIG_PT, page, rig_pte(RIG_DATA + other, x & 1 << 30 ? RIG_RWU : 0));
+		rig_put(r, RIG_PT, page, pte);
 		break;
 	case 1:
-		rig_invlpg(r, vcpu, (uint64_t)page << 12);
+		rig_put(r, RIG_PD, 8 + (page & 7), pte);
 		break;
 	case 2:
-		rig_cr3(r, vcpu, x & 1 << 30 ? RIG_A : RIG_B);
+		rig_invlpg(r, vcpu, (uint64_t)page << 12);
 		break;
 	case 3:
-		rig_put(r, RIG_PD, other, rig_pte(RIG_DATA + page, x & 3 << 29 ? RIG_RWU : 0));
+		if (!(x >> 24 & 7))
+			rig_cr3(r, vcpu, x >> 27 & 1 ? RIG_A : RIG_B);
 		break;
 	case 4:
-		rig_load(r, vcpu, (uint64_t)other << 21 | (uint64_t)page << 12);
+		if (!(x >> 24 & 63))
+			rig_churn(r, vcpu, 8);
+		rig_cr3(r, vcpu, x >> 30 & 1 ? RIG_A : RIG_B);
 		break;
 	case 5:
-		if (!(x >> 30 & 15))
-			rig_churn(r, vcpu, 5);
+	case 6:
+	case 7:
+		rig_load(r, vcpu, FAR + ((uint64_t)other << 21 | (uint64_t)page << 12));
+		break;
+	case 8:
+		rig_store(r, vcpu, FAR + ((uint64_t)other << 21 | (uint64_t)page << 12), pte);
 		break;
 	default:
-		rig_store(r, vcpu, (uint64_t)page << 12 | (x >> 20 & 0xff8),
-			  rig_pte(RIG_DATA + other, x >> 40 & 7 ? RIG_RWU : 0));
+		rig_store(r, vcpu, (uint64_t)page << 12 | (x >> 32 & 31) << 3, pte);
 	}
 }
 
