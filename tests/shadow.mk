@@ -49,6 +49,16 @@ tests_unit_shadow_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_shadow_mutants_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_mutants_LDADD = libumbra-shadow-mutants.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
+# The same on the software CPU's TLBs.
+check_PROGRAMS += tests/unit/tlb_mutants
+TESTS += tests/unit/tlb_mutants
+tests_unit_tlb_mutants_SOURCES = tests/unit/soft_rig.c tests/unit/soft_rig.h \
+	tests/unit/tlb_mutants.c vmm/soft/tlb.c vmm/soft/tlb.h vmm/soft/tlb_adversarial.c \
+	vmm/soft/tlb_cache.c vmm/soft/tlb_cache.h vmm/soft/tlb_internal.h vmm/soft/tlb_plain.c \
+	vmm/soft/tlb_story.c vmm/soft/tlb_story.h vmm/soft/tlb_walk.c
+tests_unit_tlb_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_tlb_mutants_LDADD = libumbra-shadow-mutants.la $(URCU_LIBS) -lpthread
+
 endif
 
 # Ten million steps of random guest programs, with other seeds than make check: half a minute on one
