@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "shadow/audit_report.h"
+#include "shadow/dmap_internal.h"
 #include "shadow/spte.h"
 #include "shadow/unsync.h"
 
@@ -177,6 +178,7 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 		check_page(&a, p);
 	check_rmap(&a);
 	sh_unsync_audit(mmu, &rep);
+	sh_dmap_audit(mmu, &rep);
 	check_unused(&a, &mmu->free_list);
 	check_unused(&a, &mmu->dying_list);
 	if (a.leaves != a.rmap_slots || a.leaves != sh_leaves(mmu))

@@ -38,6 +38,9 @@ struct sh_backend {
 	/* Levels of the tables the hardware walks, 4 or 5; 0 means 4. */
 	unsigned levels;
 
+	/* An entry of level 3 may map 1 GiB itself (CPUID 80000001H, EDX bit 26). */
+	bool gb_pages;
+
 	/* Entry 256 of every top-level table: the gate. 0 for none. */
 	uint64_t gate_entry;
 
@@ -58,6 +61,10 @@ struct sh_backend {
 	/* cur forgets gva, or everything, before its next guest instruction. */
 	void (*invalidate)(void *ctx, struct sh_vcpu *cur, gva_t gva);
 	void (*invalidate_all)(void *ctx, struct sh_vcpu *cur);
+
+	/* Optional (NULL): no cache holds a line of these bytes by the memory type they were mapped
+	 * with. There is nothing of the kind for all of memory. */
+	void (*cache_flush)(void *ctx, mpa_t mpa, uint64_t bytes);
 
 	/* Optional (NULL): called at each step of a table's life, with the MMU lock held. */
 	void (*table_event)(void *ctx, mfn_t table, enum sh_table_event e);

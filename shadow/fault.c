@@ -251,6 +251,10 @@ static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 	if (sh_root(v, view, &root))
 		return true;
 	a.root = v->root[view];
+	if (sh_dmap_is_root(v->mmu, a.root)) {
+		*r = sh_dmap_fault(v, gpa_gfn(w->gpa), flags);
+		return true;
+	}
 	if (one_attempt(&a) != STEP_DONE)
 		return false;
 	if (a.lagging)
@@ -305,10 +309,13 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 	enum sh_fault_result r = SH_FAULT_HOST;
 
 	sh_count(v->mmu, v, SH_ST_PF_TAKEN, 1);
-	if (sh_desc_reserve(v->mmu, 1 + PREFETCH_DIRECT + SH_MAX_LEVEL) == 0)
+	w->error = ENOMEM;
+	if (sh_desc_reserve(v->mmu, 1 + PREFETCH_DIRECT + SH_MAX_LEVEL) == 0) {
 		r = fault(v, gva, flags, w);
-	if (r == SH_FAULT_HOST)
-		w->error = ENOMEM;
+		if (r == SH_FAULT_HOST)
+			w->error =
+				sh_dmap_withholds(v, gpa_gfn(w->gpa), flags) ? EACCES : ENOMEM;
+	}
 	sh_count(v->mmu, v, outcome[r], 1);
 	return r;
 }

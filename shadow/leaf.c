@@ -69,7 +69,7 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 	mfn_t mfn = gmem_mfn(mmu->gm, gfn);
 	struct sh_stripe *st = sh_stripe(mmu, gfn);
 	enum sh_fault_result r;
-	uint64_t old, new;
+	uint64_t old, new, held;
 	bool tracked;
 
 	old = atomic_load_explicit(entry, memory_order_relaxed);
@@ -83,9 +83,12 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 	/* Again, under the stripe: track() may have taken W away meanwhile. */
 	old = atomic_load_explicit(entry, memory_order_relaxed);
 	tracked = sh_tracked(mmu, gfn);
-	if (tracked && !sh_mutant(SH_MUT_NEW_LEAF_WRITABLE))
+	held = atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_relaxed);
+	if ((tracked && !sh_mutant(SH_MUT_NEW_LEAF_WRITABLE)) || held & SH_SET_NO_WRITE)
 		new &= ~PTE_W;
-	r = store(mmu, v, p, index, gfn, old, new);
+	r = held & SH_SET_NO_ACCESS ? SH_FAULT_HOST : store(mmu, v, p, index, gfn, old, new);
+	if (write && held & SH_SET_NO_WRITE)
+		r = SH_FAULT_HOST;
 	pthread_spin_unlock(&st->lock);
 	if (write && tracked && r != SH_FAULT_HOST)
 		return SH_FAULT_TRACKED;

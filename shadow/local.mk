@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 lib_LTLIBRARIES += libumbra-shadow.la
 
-shadow_public = shadow/addr.h shadow/backend.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
+shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
 	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_report.c shadow/audit_report.h shadow/context.c \
 	shadow/context.h shadow/unsync.c shadow/unsync.h \
+	shadow/dmap.c shadow/dmap_alias.c shadow/dmap_audit.c shadow/dmap_change.c \
+	shadow/dmap_collapse.c shadow/dmap_debug.c shadow/dmap_internal.h shadow/dmap_selftest.c \
+	shadow/dmap_split.c shadow/dmap_track.c shadow/dmap_walk.c \
 	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
 	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \

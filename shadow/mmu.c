@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow/dmap.h"
 #include "shadow/unsync.h"
 
 static int check_config(const struct sh_mmu_config *cfg)
@@ -44,6 +45,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 	mmu->be.levels = mmu->be.levels ? mmu->be.levels : 4;
 	mmu->model = cfg->model;
 	mmu->opt = cfg->options;
+	mmu->dmap_cfg = cfg->dmap;
 	mmu->limit = cfg->limit && cfg->limit < mmu->be.tables ? cfg->limit : mmu->be.tables;
 	pthread_mutex_init(&mmu->lock, NULL);
 	err = sh_pool_init(mmu);
@@ -79,6 +81,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 		zap_all(mmu);
 		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu)) + sh_unsync_count(mmu);
 	}
+	sh_dmap_fini(mmu);
 	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);
@@ -269,16 +272,23 @@ static struct sh_role root_role(const struct sh_vcpu *v, enum sh_view view)
 	return sh_role_root(&v->mode, view, v->mmu->be.levels);
 }
 
+/* Without paging all views are of the direct map, if there can be one. */
+static struct sh_page *linear_root(struct sh_vcpu *v)
+{
+	return v->mode.format == SH_FMT_NONE ? sh_dmap_root_page(v->mmu, v) : NULL;
+}
+
 static int make_root(struct sh_vcpu *v, enum sh_view view)
 {
 	struct sh_mmu *mmu = v->mmu;
-	struct sh_page *p = NULL;
+	struct sh_page *p;
 	bool made = false;
 
 	if (sh_formats[v->mode.format].levels > mmu->be.levels)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&mmu->lock);
-	if (sh_reclaim_reserve(mmu, v, 1) == 0)
+	p = linear_root(v);
+	if (!p && sh_reclaim_reserve(mmu, v, 1) == 0)
 		p = sh_page_get(mmu, v, sh_root_gfn(v), root_role(v, view), &made);
 	if (p)
 		atomic_fetch_add(&p->pins, 1);
@@ -300,6 +310,8 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 {
 	struct sh_page *p;
 
+	if (v->mode.format == SH_FMT_NONE && sh_dmap_root(v->mmu, root))
+		return true;
 	sh_read_lock();
 	p = sh_page_find(v->mmu, sh_root_gfn(v), root_role(v, view));
 	if (p)

@@ -26,11 +26,21 @@
 struct sh_mmu;
 struct sh_page;
 
+/* The direct map (dmap.h); all zeroes for what a guest without paging runs on. */
+struct sh_dmap_config {
+	unsigned
+		attr; /* SH_DM_* of every page to begin with; 0: all rights. Less than that, and
+			   * no guest runs on it; without W or X at first, none may ever have both */
+	unsigned largest; /* level of the largest pages: 1, 2, 3; 0: what the hardware has */
+	bool pagealloc;	  /* what is free is not mapped */
+};
+
 struct sh_mmu_config {
 	struct gmem *gm;
 	struct sh_backend backend;
 	struct sh_cpu_model model;
 	struct sh_options options;
+	struct sh_dmap_config dmap;
 	uint32_t limit; /* most shadow tables in use; 0: all the backend has */
 };
 

@@ -67,6 +67,18 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_FAULT_FORGETS_NOTHING] = "fault-forgets-nothing",
 	[SH_MUT_UPPER_OVER_UNSYNC] = "upper-over-unsync",
 	[SH_MUT_INVPCID_LOST] = "invpcid-lost",
+	[SH_MUT_DM_PAT_BIT] = "dm-pat-bit",
+	[SH_MUT_DM_TRACKED_WRITABLE] = "dm-tracked-writable",
+	[SH_MUT_DM_SAMEPROT_SPLITS] = "dm-sameprot-splits",
+	[SH_MUT_DM_FLUSH_ALWAYS] = "dm-flush-always",
+	[SH_MUT_DM_SPLIT_ALLOCATES] = "dm-split-allocates",
+	[SH_MUT_DM_CHANGE_IN_SPLIT] = "dm-change-in-split",
+	[SH_MUT_DM_SPLIT_TWICE] = "dm-split-twice",
+	[SH_MUT_DM_SPLIT_UNFLUSHED] = "dm-split-unflushed",
+	[SH_MUT_DM_COLLAPSE_IGNORES_NX] = "dm-collapse-ignores-nx",
+	[SH_MUT_DM_COLLAPSE_PINNED] = "dm-collapse-pinned",
+	[SH_MUT_DM_COLLAPSE_FREES_EARLY] = "dm-collapse-frees-early",
+	[SH_MUT_DM_ALIAS_SKIPPED] = "dm-alias-skipped",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -16,6 +16,8 @@ const struct sh_option_info sh_option_table[SH_OPTIONS] = {
 	[SH_OPT_UNSYNC] = {"unsync", "leave written last-level tables writable until a flush",
 			   true},
 	[SH_OPT_LARGE] = {"large", "map large pages by large shadow entries", true},
+	[SH_OPT_DMAP] = {"dmap", "run guests without paging on one linear map", true},
+	[SH_OPT_COLLAPSE] = {"collapse", "make large pages of the linear map again", true},
 };
 
 void sh_options_default(struct sh_options *o)

@@ -16,6 +16,8 @@ enum sh_option {
 	SH_OPT_ROOTCACHE, /* keep the trees of address spaces that no CR3 names */
 	SH_OPT_UNSYNC,	  /* let the guest write last-level tables, resync at its flushes */
 	SH_OPT_LARGE,	  /* map large pages by large shadow entries */
+	SH_OPT_DMAP,	  /* run guests without paging on one linear map */
+	SH_OPT_COLLAPSE,  /* make large pages of the direct map again */
 	SH_OPTIONS
 };
 

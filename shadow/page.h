@@ -29,7 +29,7 @@
 
 typedef uint32_t sh_slot_t;
 
-/* A set of slots: 0 empty, one slot inline, or a chain of descriptors. Bit 1 is the owner's. */
+/* A set of slots: 0 empty, one slot inline, or a chain of descriptors. Bits 1 to 4 are the owner's. */
 typedef _Atomic uint64_t sh_set_t;
 
 enum sh_page_state { SH_PAGE_FREE, SH_PAGE_LIVE, SH_PAGE_DYING };
@@ -52,6 +52,7 @@ struct sh_page {
 
 struct sh_desc; /* of rmap.c */
 struct sh_unsync_set;
+struct sh_dmap;
 
 struct sh_stripe {
 	pthread_spinlock_t lock;
@@ -85,6 +86,9 @@ struct sh_mmu {
 	_Atomic uint64_t drops, drops_flushed;
 
 	struct sh_unsync_set *unsync;
+
+	_Atomic(struct sh_dmap *) dmap; /* NULL until it is asked for; mmu->lock to set */
+	struct sh_dmap_config dmap_cfg;
 
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
@@ -164,13 +168,18 @@ static inline mpa_t sh_slot_mpa(const struct sh_mmu *mmu, sh_slot_t s)
 {
 	return MPA(mfn_mpa(mmu->be.table_mfn).v + (uint64_t)s * 8);
 }
-/* The page a present upper entry points at. */
+/* An upper entry that maps memory itself. */
+static inline bool sh_spte_is_large(uint64_t spte)
+{
+	return (spte & (PTE_P | PTE_PS)) == (PTE_P | PTE_PS);
+}
+/* The page a present upper entry points at; NULL for a large leaf. */
 static inline struct sh_page *sh_spte_child(const struct sh_mmu *mmu, uint64_t spte)
 {
 	uint64_t frame =
 		((spte & 0x000ffffffffff000ull) >> SH_PAGE_SHIFT) - mmu->be.table_mfn.v;
 
-	return frame < mmu->be.tables ? &mmu->pages[frame] : NULL;
+	return !(spte & PTE_PS) && frame < mmu->be.tables ? &mmu->pages[frame] : NULL;
 }
 
 /* ---- pool.c: mmu->lock held for all ---- */
@@ -257,6 +266,28 @@ static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
 /* mmu->lock held. Returns when no vCPU can write gfn without a fault. */
 void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
 void sh_untrack(struct sh_mmu *mmu, gfn_t gfn);
+
+/* ---- dmap*.c: the direct map, as the rest of the library sees it (dmap.h) ---- */
+/* In rmap[gfn]: what the direct map withholds from all leaves of a frame. */
+#define SH_SET_NO_WRITE	 (1ull << 3)
+#define SH_SET_NO_ACCESS (1ull << 4)
+void sh_dmap_fini(struct sh_mmu *mmu);
+/* The root for a guest without paging, made if need be; NULL: it has none. mmu->lock held. */
+struct sh_page *sh_dmap_root_page(struct sh_mmu *mmu, struct sh_vcpu *v);
+bool sh_dmap_is_root(struct sh_mmu *mmu, const struct sh_page *p);
+/* A fault on that root, at a frame of RAM. */
+enum sh_fault_result sh_dmap_fault(struct sh_vcpu *v, gfn_t gfn, unsigned flags);
+/* Whether the direct map is why an access of v's to gfn can't be had. */
+bool sh_dmap_withholds(struct sh_vcpu *v, gfn_t gfn, unsigned flags);
+/* For track.c: gfn is a tracked frame from now on (what was narrowed is not flushed yet), or no more.
+ * mmu->lock held. */
+void sh_dmap_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
+void sh_dmap_untrack(struct sh_mmu *mmu, gfn_t gfn);
+/* For pool.c: a table was taken, or is given back; true: the direct map keeps it. */
+void sh_dmap_table_used(struct sh_mmu *mmu, const struct sh_page *p);
+bool sh_dmap_table_freed(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
+/* That was all of them: one flush for what was unmapped. */
+void sh_dmap_tables_freed(struct sh_mmu *mmu, struct sh_vcpu *v);
 
 /* ---- reclaim.c: mmu->lock held ---- */
 /* Makes n pages available, taking old ones back if it must. 0 or -ENOMEM. */

@@ -71,14 +71,9 @@ static void tell(const struct sh_mmu *mmu, const struct sh_page *p, enum sh_tabl
 		mmu->be.table_event(mmu->be.ctx, sh_page_mfn(mmu, p), e);
 }
 
-struct sh_page *sh_pool_get(struct sh_mmu *mmu)
+/* p is on no list. */
+static void take(struct sh_mmu *mmu, struct sh_page *p)
 {
-	struct sh_page *p = mmu->free_list.list_next;
-
-	if (p == &mmu->free_list || mmu->used + mmu->dying >= mmu->limit)
-		return NULL;
-	list_del(p);
-	mmu->free--;
 	mmu->used++;
 	atomic_store(&p->parents, 0);
 	atomic_store(&p->pins, 0);
@@ -89,6 +84,18 @@ struct sh_page *sh_pool_get(struct sh_mmu *mmu)
 	if (!sh_mutant(SH_MUT_INHERIT_INVALID))
 		atomic_store(&p->invalid, 0);
 	tell(mmu, p, SH_TABLE_LIVE);
+}
+
+struct sh_page *sh_pool_get(struct sh_mmu *mmu)
+{
+	struct sh_page *p = mmu->free_list.list_next;
+
+	if (p == &mmu->free_list || mmu->used + mmu->dying >= mmu->limit)
+		return NULL;
+	list_del(p);
+	mmu->free--;
+	take(mmu, p);
+	sh_dmap_table_used(mmu, p);
 	return p;
 }
 
@@ -115,9 +122,14 @@ void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
 
 		list_del(p);
 		p->state = SH_PAGE_FREE;
-		tell(mmu, p, SH_TABLE_FREE);
-		list_add_tail(&mmu->free_list, p);
 		mmu->dying--;
+		tell(mmu, p, SH_TABLE_FREE);
+		if (sh_dmap_table_freed(mmu, v, p)) {
+			take(mmu, p);
+			continue;
+		}
+		list_add_tail(&mmu->free_list, p);
 		mmu->free++;
 	}
+	sh_dmap_tables_freed(mmu, v);
 }

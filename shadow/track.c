@@ -43,6 +43,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	atomic_fetch_or(&mmu->rmap[gfn.v], SH_SET_TRACKED);
 	sh_set_each(&mmu->rmap[gfn.v], take_write, &pr);
 	pthread_spin_unlock(&st->lock);
+	sh_dmap_track(mmu, v, gfn);
 	if (sh_mutant(SH_MUT_NO_FLUSH_ON_TRACK))
 		return;
 	if (pr.narrowed)
@@ -60,4 +61,5 @@ void sh_untrack(struct sh_mmu *mmu, gfn_t gfn)
 	pthread_spin_lock(&st->lock);
 	atomic_fetch_and(&mmu->rmap[gfn.v], ~SH_SET_TRACKED);
 	pthread_spin_unlock(&st->lock);
+	sh_dmap_untrack(mmu, gfn);
 }
