@@ -3,16 +3,18 @@
  * Runs a random program on the fake engine and holds every outcome against the reference.
  *
  * Rules. What the hardware finds by walking the shadow tables must be what the guest's tables say
- * at that moment (checked as it walks), or, where a touch is still to come, have been so since this
- * vCPU's last flush. A TLB hit must be younger than the vCPU's last flush of that address. A fault
- * must be the reference's fault, to the bit. No native store reaches a tracked frame (checked by
- * the hardware). All of memory is compared with a mirror now and then: nothing else was changed.
+ * at that moment (checked as it walks). With the technique "unsync" on, through a cached directory
+ * entry, or where a touch is still to come, it may also be what a processor that keeps all it may
+ * could have cached (tests/model/stale.h); so may a TLB hit. A fault must be the reference's fault by
+ * the tables as they are, to the bit. No native store reaches a tracked frame (checked by the
+ * hardware). Memory is compared with what it should be now and then: nothing else was changed.
  * Read first: shadow_program.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/model/stale.h"
 #include "tests/unit/shadow_program.h"
 
 #define TABLES	 12u /* frames 0..11 are what entries like to name as tables */
@@ -21,17 +23,32 @@
 #define VCPUS	 2u
 
 #define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
+#define PCIDS 4u
+
+#define R_PGE	(1ull << 7)
+#define R_PCIDE (1ull << 17)
+#define NOFLUSH (1ull << 63) /* of the operand of MOV CR3 */
+
+const char *const program_bug_names[PROGRAM_BUGS] = {
+	[PROGRAM_BUG_NONE] = "none",
+	[PROGRAM_BUG_INVLPG] = "invlpg-lost",
+	[PROGRAM_BUG_CR3] = "cr3-lost",
+	[PROGRAM_BUG_CR4] = "cr4-lost",
+	[PROGRAM_BUG_INVPCID_PAGE] = "invpcid-page-lost",
+	[PROGRAM_BUG_INVPCID_ONE] = "invpcid-one-lost",
+	[PROGRAM_BUG_INVPCID_ALL] = "invpcid-all-lost",
+	[PROGRAM_BUG_INVPCID_OTHERS] = "invpcid-non-global-lost",
+};
 
 struct run {
 	struct fake f;
 	unsigned formats;
+	enum program_bug bug;
 	struct verdict *v;
-	uint8_t *mirror; /* FRAMES pages */
+	struct stale *s; /* knows what memory should hold, too */
 	uint64_t rng;
-	uint64_t all_flushed[VCPUS];
-	struct {
-		uint64_t page, when;
-	} flushed[VCPUS][1024];
+	/* The access under way, and what the tables said before it. */
+	const struct mm_result *now;
 };
 
 static const unsigned slots[VA_SLOTS] = {0, 1, 2, 3, 5, 511};
@@ -65,6 +82,7 @@ static uint64_t random_wide(struct run *r)
 	e |= (chance(r, 88) ? PTE_W : 0) | (chance(r, 85) ? PTE_U : 0);
 	e |= (chance(r, 70) ? PTE_A : 0) | (chance(r, 40) ? PTE_D : 0);
 	e |= chance(r, 4) ? PTE_NX : 0;
+	e |= chance(r, 30) ? PTE_G : 0;
 	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
 		e |= rnd(r) % 4 << 59;
 	if (chance(r, 6)) {
@@ -129,57 +147,45 @@ static uint64_t random_va(struct run *r, unsigned vcpu)
 	return (uint64_t)((int64_t)(va << unused) >> unused);
 }
 
-static uint64_t page_of(struct run *r, unsigned vcpu, uint64_t va)
-{
-	return sh_linear(format_of(r, vcpu), GVA(va)).v >> 12;
-}
-
 static unsigned random_offset(struct run *r, unsigned size)
 {
 	unsigned off = slots[rnd(r) % (chance(r, 70) ? 2 : VA_SLOTS)] * 8;
 
 	if (size < 8)
 		off += rnd(r) % (8 / size) * size;
-	if (chance(r, 2))
+	if (chance(r, 5))
 		off += 1 + rnd(r) % 7;
 	return off + size > 4096 ? 4096 - size : off;
 }
 
-static void mirror_write(struct run *r, uint64_t gpa, uint64_t val, unsigned size)
-{
-	if (gpa + size <= FRAMES * 4096)
-		memcpy(r->mirror + gpa, &val, size);
-}
-
-static void mirror_marks(struct run *r, const struct mm_result *m)
+/* Bits of A and D that the tables' walker has set, or must have: is to have. */
+static void tell_marks(struct run *r, const struct mm_result *m, bool must)
 {
 	for (unsigned i = 0; i < m->marks; i++) {
-		uint32_t e;
+		uint32_t e, real = 0;
 
-		if (m->mark[i].pa + 4 > FRAMES * 4096)
-			continue;
-		memcpy(&e, r->mirror + m->mark[i].pa, 4);
-		mirror_write(r, m->mark[i].pa, e | m->mark[i].bits, 4);
+		stale_read(r->s, m->mark[i].pa, &e, 4);
+		gmem_read(r->f.gm, GPA(m->mark[i].pa), &real, 4);
+		e |= (uint32_t)m->mark[i].bits;
+		if (must || real == e)
+			stale_write(r->s, m->mark[i].pa, &e, 4);
 	}
 }
 
-static void note_flush(struct run *r, unsigned vcpu, uint64_t page)
+static bool is_now(const struct mm_result *m, uint64_t gpa)
 {
-	unsigned i = page % 1021;
-
-	/* A slot lost to another page only makes the rule weaker. */
-	r->flushed[vcpu][i].page = page;
-	r->flushed[vcpu][i].when = fake_now(&r->f);
+	return m->kind == MM_OK && !m->marks && m->pa == gpa;
 }
 
-static uint64_t last_flush(struct run *r, unsigned vcpu, uint64_t page)
+/* Whether the hardware may translate so by something it, or the shadow, remembers. */
+static bool may_be_stale(struct run *r, unsigned vcpu, const struct mm_access *a, uint64_t gpa)
 {
-	uint64_t all = r->all_flushed[vcpu];
-
-	if (r->flushed[vcpu][page % 1021].page == page &&
-	    r->flushed[vcpu][page % 1021].when > all)
-		return r->flushed[vcpu][page % 1021].when;
-	return all;
+	if (r->now)
+		tell_marks(r, r->now, false);
+	if (!stale_permits(r->s, vcpu, a, gpa))
+		return false;
+	r->v->stale++;
+	return true;
 }
 
 static void on_fill(void *ctx, const struct fake_path *p)
@@ -189,14 +195,44 @@ static void on_fill(void *ctx, const struct fake_path *p)
 	struct mm_access a = fx_access_of(p->gva.v, p->flags);
 	struct mm_result m = mm_translate(&cpu, &a);
 
-	if (p->uncertain)
+	if (is_now(&m, p->gpa))
 		return;
-	if (m.kind != MM_OK || m.marks || m.pa != p->gpa)
+	if ((p->uncertain || r->f.cfg.options.on[SH_OPT_UNSYNC]) &&
+	    may_be_stale(r, p->vcpu, &a, p->gpa))
+		return;
+	FAIL(r,
+	     "the hardware may: vcpu %u va %#lx flags %#x pa %#lx%s; the guest's tables "
+	     "say %d error %#x pa %#lx with %u marks missing",
+	     p->vcpu, (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa,
+	     p->uncertain ? " (uncertain)" : "", m.kind, m.error, (unsigned long)m.pa, m.marks);
+}
+
+/* The outcome of an access that the hardware took no remembered translation for. */
+static void judge(struct run *r, unsigned vcpu, uint64_t va, unsigned flags,
+		  const struct mm_result *m, const struct fake_result *got)
+{
+	bool native = got->kind == FAKE_OK && !got->emulated;
+	bool overwritten = m->kind == MM_OK && got->kind == FAKE_OK && flags & SH_WRITE;
+
+	if (native) /* the fill hook judged it */
+		return;
+	if (!fx_agrees(&r->f, m, got) && !(overwritten && m->pa == got->gpa))
 		FAIL(r,
-		     "the hardware may: vcpu %u va %#lx flags %#x pa %#lx; the guest's tables "
-		     "say %d error %#x pa %#lx with %u marks missing",
-		     p->vcpu, (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa, m.kind,
-		     m.error, (unsigned long)m.pa, m.marks);
+		     "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
+		     "error %#x pa %#lx last %d faults %u",
+		     vcpu, (unsigned long)va, flags, m->kind, m->error, (unsigned long)m->pa,
+		     got->kind, got->error, (unsigned long)got->gpa, got->last, got->faults);
+}
+
+static void judge_hit(struct run *r, unsigned vcpu, const struct mm_access *a,
+		      const struct mm_result *m, const struct fake_result *got)
+{
+	if (!is_now(m, got->gpa) && !may_be_stale(r, vcpu, a, got->gpa))
+		FAIL(r,
+		     "a translation outlived its flush: vcpu %u va %#lx pa %#lx write %d fetch "
+		     "%d user %d; reference %d error %#x pa %#lx",
+		     vcpu, (unsigned long)a->va, (unsigned long)got->gpa, a->write, a->fetch,
+		     a->user, m->kind, m->error, (unsigned long)m->pa);
 }
 
 static void step_access(struct run *r)
@@ -217,35 +253,32 @@ static void step_access(struct run *r)
 	val = random_bytes(r, va & 7);
 	a = fx_access_of(va, flags);
 	m = mm_translate(&cpu, &a);
+	r->now = &m;
 	got = fake_access(&r->f, vcpu, va, flags, &val, size);
 	r->v->accesses++;
 	r->v->hits += got.tlb_hit;
 	r->v->emulated += got.emulated;
 	r->v->faults_true += got.kind == FAKE_PF;
-	if (got.tlb_hit) {
-		if (got.filled < last_flush(r, vcpu, page_of(r, vcpu, va)))
-			FAIL(r, "a translation outlived its flush: vcpu %u va %#lx", vcpu,
-			     (unsigned long)va);
-	} else if (got.kind == FAKE_OK && !got.emulated && r->f.cfg.pde_cache) {
-		/* Perhaps through a cached directory entry: the fill hook judged it. */
-		if (got.faults && got.gpa == m.pa)
-			mirror_marks(r, &m);
-	} else if (!fx_agrees(&r->f, &m, &got) && !(r->f.cfg.gated && got.kind == FAKE_OK) &&
-		   !(m.kind == MM_OK && got.kind == FAKE_OK && flags & SH_WRITE)) {
-		FAIL(r,
-		     "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
-		     "error %#x pa %#lx last %d faults %u",
-		     vcpu, (unsigned long)va, flags, m.kind, m.error, (unsigned long)m.pa,
-		     got.kind, got.error, (unsigned long)got.gpa, got.last, got.faults);
-	} else if (m.kind == MM_OK && got.kind == FAKE_OK) {
-		if (m.pa != got.gpa && !r->f.cfg.gated)
-			FAIL(r, "vcpu %u va %#lx: reference pa %#lx, shadow pa %#lx", vcpu,
-			     (unsigned long)va, (unsigned long)m.pa, (unsigned long)got.gpa);
-		if (got.faults) /* else the fill hook knows that none was missing */
-			mirror_marks(r, &m);
-	}
+	if (got.tlb_hit)
+		judge_hit(r, vcpu, &a, &m, &got);
+	else
+		judge(r, vcpu, va, flags, &m, &got);
+	r->now = NULL;
+	/* The library walked the tables; else all marks were there, or the memory of them was. */
+	if (m.kind == MM_OK && got.kind == FAKE_OK && got.faults)
+		tell_marks(r, &m, true);
 	if (got.kind == FAKE_OK && flags & SH_WRITE)
-		mirror_write(r, got.gpa, val, size);
+		stale_write(r->s, got.gpa, &val, size);
+	if (got.kind == FAKE_PF)
+		stale_fault(r->s, vcpu, va);
+}
+
+static void write_table(struct run *r, struct sh_vcpu *v, uint64_t gpa, const void *val,
+			unsigned size)
+{
+	if (sh_write(r->f.mmu, v, GPA(gpa), val, size))
+		FAIL(r, "sh_write failed");
+	stale_write(r->s, gpa, val, size);
 }
 
 /* An emulated or foreign write straight to a table. */
@@ -257,11 +290,21 @@ static void step_write(struct run *r)
 	uint64_t val[2] = {random_bytes(r, gpa & 7), random_entry(r)};
 	struct sh_vcpu *v = chance(r, 30) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;
 
-	if (sh_write(r->f.mmu, v, GPA(gpa), val, size))
-		FAIL(r, "sh_write failed");
-	if (gpa + size <= FRAMES * 4096)
-		memcpy(r->mirror + gpa, val, size);
+	write_table(r, v, gpa, val, size);
 	r->v->writes++;
+}
+
+/* An entry in two halves, as a 32-bit kernel writes those of PAE, with something in between. */
+static void step_halves(struct run *r)
+{
+	uint64_t gpa = (rnd(r) % TABLES << 12) + slots[rnd(r) % VA_SLOTS] * 8;
+	uint64_t val = random_entry(r), first = rnd(r) % 2 * 4;
+	struct sh_vcpu *v = r->f.vcpu[rnd(r) % VCPUS].v;
+
+	write_table(r, v, gpa + first, (uint8_t *)&val + first, 4);
+	step_access(r);
+	write_table(r, v, gpa + 4 - first, (uint8_t *)&val + 4 - first, 4);
+	r->v->writes += 2;
 }
 
 static void step_cmpxchg(struct run *r)
@@ -269,10 +312,15 @@ static void step_cmpxchg(struct run *r)
 	uint64_t gpa = (rnd(r) % TABLES << 12) + slots[rnd(r) % VA_SLOTS] * 8;
 	uint64_t expect, val = random_entry(r);
 
-	memcpy(&expect, r->mirror + gpa, 8);
+	stale_read(r->s, gpa, &expect, 8);
 	if (sh_cmpxchg(r->f.mmu, r->f.vcpu[0].v, GPA(gpa), &expect, val, 8) != 1)
 		FAIL(r, "sh_cmpxchg of what is there failed");
-	mirror_write(r, gpa, val, 8);
+	stale_write(r->s, gpa, &val, 8);
+}
+
+static bool canonical(struct run *r, unsigned vcpu, uint64_t va)
+{
+	return sh_canonical(format_of(r, vcpu), GVA(va));
 }
 
 static void step_invlpg(struct run *r)
@@ -280,8 +328,25 @@ static void step_invlpg(struct run *r)
 	unsigned vcpu = rnd(r) % VCPUS;
 	uint64_t va = random_va(r, vcpu);
 
-	fx_invlpg(&r->f, vcpu, va);
-	note_flush(r, vcpu, page_of(r, vcpu, va));
+	if (r->bug != PROGRAM_BUG_INVLPG)
+		fx_invlpg(&r->f, vcpu, va);
+	if (canonical(r, vcpu, va)) /* else it does nothing */
+		stale_invlpg(r->s, vcpu, va);
+}
+
+static void step_invpcid(struct run *r)
+{
+	unsigned vcpu = rnd(r) % VCPUS, type = rnd(r) % 8;
+	struct sh_vcpu *v = r->f.vcpu[vcpu].v;
+	uint64_t va = random_va(r, vcpu);
+	uint16_t pcid = sh_vcpu_regs(v)->cr4 & R_PCIDE ? rnd(r) % PCIDS : 0;
+
+	type = type > 3 ? 0 : type;
+	if (type == 0 && !canonical(r, vcpu, va))
+		return; /* #GP */
+	if (r->bug != PROGRAM_BUG_INVPCID_PAGE + type)
+		sh_invpcid(v, type, pcid, GVA(va));
+	stale_invpcid(r->s, vcpu, type, pcid, va);
 }
 
 /* A PDPT in memory, which nobody is to look at before the next MOV CR3. */
@@ -294,26 +359,51 @@ static void step_pdpt(struct run *r)
 		if (chance(r, 2))
 			pdpte[i] |= 1ull << rnd(r) % 64;
 	}
-	sh_write(r->f.mmu, r->f.vcpu[0].v, GPA(gpa), pdpte, sizeof(pdpte));
-	memcpy(r->mirror + gpa, pdpte, sizeof(pdpte));
+	write_table(r, r->f.vcpu[0].v, gpa, pdpte, sizeof(pdpte));
 }
 
-/* What the registers' new values do besides: PAE loads and checks the PDPTEs. False: #GP. */
-static bool load_regs(struct run *r, unsigned vcpu, struct sh_regs *regs, bool flush)
+/* PAE loads and checks the PDPTEs. False: #GP. */
+static bool load_pdptes(struct run *r, unsigned vcpu, struct sh_regs *regs)
 {
-	struct sh_mode mode = sh_mode_of(regs, &r->f.cfg.model);
 	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
 
-	if (mode.format == SH_FMT_PAE && flush) {
-		cpu.cr3 = regs->cr3;
-		if (!mm_load_pdptes(&cpu))
-			return false;
-		memcpy(regs->pdpte, cpu.pdpte, sizeof(regs->pdpte));
-	}
-	fake_set_regs(&r->f, vcpu, regs, flush);
-	if (flush)
-		r->all_flushed[vcpu] = fake_now(&r->f);
+	if (sh_mode_of(regs, &r->f.cfg.model).format != SH_FMT_PAE)
+		return true;
+	cpu.cr3 = regs->cr3;
+	if (!mm_load_pdptes(&cpu))
+		return false;
+	memcpy(regs->pdpte, cpu.pdpte, sizeof(regs->pdpte));
 	return true;
+}
+
+/* One register of CR0, CR4, EFER and the key rights has a new value. No change made here loads
+ * PDPTEs but that of PSE, PGE and SMEP (SDM vol. 3, section 4.4.1), and the values are the same. */
+static void load_regs(struct run *r, unsigned vcpu, enum sh_flush_reg reg,
+		      const struct sh_regs *regs)
+{
+	const struct sh_regs *old = sh_vcpu_regs(r->f.vcpu[vcpu].v);
+	uint64_t val = reg == SH_REG_CR0   ? regs->cr0
+		       : reg == SH_REG_CR4 ? regs->cr4
+					   : regs->efer;
+	enum sh_flush drops = sh_flush_of(old, reg, val);
+	struct mm_cpu cpu;
+
+	if (r->bug == PROGRAM_BUG_CR4)
+		drops = SH_FLUSH_NONE;
+	sh_set_regs(r->f.vcpu[vcpu].v, regs, drops);
+	cpu = fx_cpu(&r->f, vcpu);
+	stale_regs(r->s, vcpu, &cpu);
+}
+
+/* To registers that no single instruction leads to; all is dropped on the way. */
+static void jump(struct run *r, unsigned vcpu, const struct sh_regs *regs)
+{
+	struct mm_cpu cpu;
+
+	sh_set_regs(r->f.vcpu[vcpu].v, regs, SH_FLUSH_ALL);
+	cpu = fx_cpu(&r->f, vcpu);
+	stale_regs(r->s, vcpu, &cpu);
+	stale_flush_all(r->s, vcpu);
 }
 
 static uint64_t random_cr3(struct run *r, enum sh_format_id format)
@@ -334,6 +424,8 @@ static void set_format(struct sh_regs *regs, enum sh_format_id format)
 	regs->cr0 = (regs->cr0 & ~(1ull << 31)) | (uint64_t)(format != SH_FMT_NONE) << 31;
 	regs->cr4 = (regs->cr4 & ~(1ull << 5 | 1ull << 12)) | bits[format].cr4;
 	regs->efer = (regs->efer & ~0x500ull) | bits[format].efer;
+	if (format < SH_FMT_4LVL)
+		regs->cr4 &= ~R_PCIDE;
 }
 
 /* To another of the program's formats, on the same memory. */
@@ -346,7 +438,10 @@ static void step_format(struct run *r)
 		return;
 	set_format(&regs, format);
 	regs.cr3 = random_cr3(r, format);
-	r->v->switches += load_regs(r, vcpu, &regs, true);
+	if (!load_pdptes(r, vcpu, &regs))
+		return;
+	jump(r, vcpu, &regs);
+	r->v->switches++;
 }
 
 static void step_cr3(struct run *r)
@@ -354,20 +449,44 @@ static void step_cr3(struct run *r)
 	unsigned vcpu = rnd(r) % VCPUS;
 	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
 
+	struct mm_cpu cpu;
+	enum sh_flush drops;
+	bool keep = false;
+
 	regs.cr3 = random_cr3(r, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
-	load_regs(r, vcpu, &regs, true);
+	if (regs.cr4 & R_PCIDE) {
+		regs.cr3 |= rnd(r) % PCIDS;
+		keep = chance(r, 60);
+	}
+	if (!load_pdptes(r, vcpu, &regs))
+		return;
+	drops = sh_flush_of(sh_vcpu_regs(r->f.vcpu[vcpu].v), SH_REG_CR3,
+			    regs.cr3 | (keep ? NOFLUSH : 0));
+	if (r->bug == PROGRAM_BUG_CR3)
+		drops = SH_FLUSH_NONE;
+	sh_set_regs(r->f.vcpu[vcpu].v, &regs, drops);
+	cpu = fx_cpu(&r->f, vcpu);
+	stale_mov_cr3(r->s, vcpu, &cpu, keep);
+}
+
+/* PCIDE is set in long mode only, with PCID 0 (SDM vol. 3, section 4.10.1). */
+static uint64_t pcide_toggle(const struct sh_regs *regs, enum sh_format_id format)
+{
+	if (regs->cr4 & R_PCIDE)
+		return R_PCIDE;
+	return format >= SH_FMT_4LVL && !(regs->cr3 & 0xfff) ? R_PCIDE : 0;
 }
 
 static void step_mode(struct run *r)
 {
 	unsigned vcpu = rnd(r) % VCPUS;
 	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
-	bool flush = true;
+	enum sh_flush_reg reg = SH_REG_CR4;
 
-	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 8 : 7)) {
+	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 10 : 9)) {
 	case 0:
 		regs.cr0 ^= R_WP;
-		flush = false; /* not one of SDM vol. 3, 4.10.4.1 */
+		reg = SH_REG_CR0;
 		break;
 	case 1:
 		regs.cr4 ^= R_SMEP;
@@ -377,33 +496,38 @@ static void step_mode(struct run *r)
 		break;
 	case 3:
 		regs.efer ^= R_NXE;
+		reg = SH_REG_EFER;
 		break;
 	case 4:
 		regs.cr4 ^= chance(r, 50) ? 1ull << 22 : 1ull << 24; /* PKE, PKS */
 		break;
 	case 5: /* WRPKRU flushes nothing */
 		regs.pkru = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
-		flush = false;
 		break;
 	case 6:
 		regs.pkrs = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
-		flush = false;
+		break;
+	case 7:
+		regs.cr4 ^= R_PGE;
+		break;
+	case 8:
+		regs.cr4 ^= pcide_toggle(&regs, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
 		break;
 	default:
 		regs.cr4 ^= 1 << 4; /* PSE */
 		break;
 	}
-	/* No change of these loads PDPTEs but that of PSE and SMEP (SDM vol. 3, section 4.4.1). */
-	fake_set_regs(&r->f, vcpu, &regs, flush);
-	if (flush)
-		r->all_flushed[vcpu] = fake_now(&r->f);
+	load_regs(r, vcpu, reg, &regs);
 }
 
 static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
-} kinds[] = {{80, step_access}, {8, step_write}, {1, step_cmpxchg}, {5, step_invlpg},
-	     {2, step_cr3},	{2, step_mode},	 {1, step_pdpt},    {1, step_format}};
+} kinds[] = {
+	{77, step_access}, {7, step_write},  {1, step_halves}, {1, step_cmpxchg},
+	{5, step_invlpg},  {3, step_cr3},    {2, step_mode},   {2, step_invpcid},
+	{1, step_pdpt},	   {1, step_format},
+};
 
 static void one_step(struct run *r)
 {
@@ -421,18 +545,21 @@ static void one_step(struct run *r)
 static void check(struct run *r)
 {
 	char buf[300] = "";
-	uint8_t page[4096];
+	uint8_t page[4096], want[4096];
 
 	if (sh_audit(r->f.mmu, buf, sizeof(buf)))
 		FAIL(r, "audit: %s", buf);
 	for (unsigned i = 0; i < FRAMES && !r->v->failed; i++) {
 		gmem_read(r->f.gm, GPA((uint64_t)i << 12), page, sizeof(page));
+		stale_read(r->s, (uint64_t)i << 12, want, sizeof(want));
+		if (!memcmp(page, want, sizeof(page)))
+			continue;
 		for (unsigned e = 0; e < 4096; e += 8)
-			if (memcmp(page + e, r->mirror + i * 4096 + e, 8)) {
+			if (memcmp(page + e, want + e, 8)) {
 				uint64_t a, b;
 
 				memcpy(&a, page + e, 8);
-				memcpy(&b, r->mirror + i * 4096 + e, 8);
+				memcpy(&b, want + e, 8);
 				FAIL(r, "memory at %#x is %#lx, expected %#lx", i * 4096 + e,
 				     (unsigned long)a, (unsigned long)b);
 			}
@@ -445,7 +572,10 @@ static bool start(struct run *r, const struct program *p)
 
 	if (fake_create(&p->cfg, &r->f))
 		return false;
-	r->mirror = calloc(FRAMES, 4096);
+	r->s = stale_create(VCPUS, p->cfg.size);
+	if (!r->s)
+		return false;
+	r->bug = p->bug;
 	r->rng = p->seed;
 	r->formats = p->formats;
 	for (unsigned t = 0; t < TABLES; t++)
@@ -453,14 +583,14 @@ static bool start(struct run *r, const struct program *p)
 			uint64_t e = random_entry(r), gpa = (t << 12) + 8 * slots[s];
 
 			gmem_store(r->f.gm, GPA(gpa), e, 8);
-			mirror_write(r, gpa, e, 8);
+			stale_write(r->s, gpa, &e, 8);
 		}
 	set_format(&regs, (unsigned)__builtin_ctz(r->formats));
 	for (unsigned i = 0; i < VCPUS; i++)
-		fake_set_regs(&r->f, i, &regs, true);
+		jump(r, i, &regs);
 	r->f.on_fill = on_fill;
 	r->f.ctx = r;
-	return r->mirror;
+	return true;
 }
 
 void program_run(const struct program *p, struct verdict *v)
@@ -489,6 +619,6 @@ void program_run(const struct program *p, struct verdict *v)
 	}
 	if (fake_destroy(&r->f))
 		FAIL(r, "leaks at the end");
-	free(r->mirror);
+	stale_destroy(r->s);
 	free(r);
 }
