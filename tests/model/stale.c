@@ -60,6 +60,7 @@ struct vcpu {
 
 struct stale {
 	uint64_t now, bytes;
+	bool whole;	  /* INVLPG drops whole large pages */
 	uint32_t *newest; /* of each 8-byte word */
 	struct version *version;
 	uint32_t versions, version_room, unused; /* unused: list of free ones */
@@ -107,6 +108,11 @@ void stale_destroy(struct stale *s)
 	free(s->version);
 	free(s->newest);
 	free(s);
+}
+
+void stale_whole_pages(struct stale *s, bool whole)
+{
+	s->whole = whole;
 }
 
 static uint64_t oldest_base(const struct stale *s)
@@ -462,7 +468,8 @@ static bool usable(const struct search *q, const struct mm_cpu *cpu, const struc
 
 	if (!own && !global)
 		return false;
-	since = last_drop(q->v, pcid_of(&q->root->cpu), global, a->va, m->page_bytes);
+	since = last_drop(q->v, pcid_of(&q->root->cpu), global, a->va,
+			  q->s->whole ? m->page_bytes : 4096);
 	return first_time(q, q->reads - 1, later(q->first, since), q->end) != FOREVER;
 }
 

@@ -32,6 +32,10 @@ struct stale;
 /* Memory from 0 to bytes, zero at first; beyond it everything reads as ones. NULL: out of memory. */
 struct stale *stale_create(unsigned vcpus, uint64_t bytes);
 void stale_destroy(struct stale *s);
+/* Whether an event that drops the translation of one address drops all of those by the same large
+ * page: so what INVLPG says (4.10.4.1, note 1), where the tables still map it so. Off at first: a
+ * processor may hold a large page in pieces (4.10.2.3) and only the piece named is sure to go. */
+void stale_whole_pages(struct stale *s, bool whole);
 
 /* Memory changed: A and D bits set by a processor included. What lies beyond memory is left out. */
 void stale_write(struct stale *s, uint64_t pa, const void *from, size_t n);

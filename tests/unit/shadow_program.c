@@ -575,6 +575,7 @@ static bool start(struct run *r, const struct program *p)
 	r->s = stale_create(VCPUS, p->cfg.size);
 	if (!r->s)
 		return false;
+	stale_whole_pages(r->s, p->whole_pages);
 	r->bug = p->bug;
 	r->rng = p->seed;
 	r->formats = p->formats;
