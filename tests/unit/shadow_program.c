@@ -22,8 +22,9 @@
 #define VA_SLOTS 6u
 #define VCPUS	 2u
 
-#define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
-#define PCIDS 4u
+#define PDPTS  TABLES /* the frame PDPTs of PAE are taken from */
+#define PCIDS  4u
+#define RECENT 4u
 
 #define R_PGE	(1ull << 7)
 #define R_PCIDE (1ull << 17)
@@ -49,6 +50,8 @@ struct run {
 	uint64_t rng;
 	/* The access under way, and what the tables said before it. */
 	const struct mm_result *now;
+	bool exact_pcids;
+	uint64_t recent[VCPUS][RECENT]; /* pages accessed */
 };
 
 static const unsigned slots[VA_SLOTS] = {0, 1, 2, 3, 5, 511};
@@ -239,7 +242,8 @@ static void step_access(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 4, 2, 1, 8};
 	unsigned vcpu = rnd(r) % VCPUS, size = sizes[rnd(r) % 8], flags;
-	uint64_t va = random_va(r, vcpu), val;
+	uint64_t *recent = &r->recent[vcpu][rnd(r) % RECENT], val;
+	uint64_t va = chance(r, 40) ? *recent : random_va(r, vcpu);
 	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
 	struct mm_access a;
 	struct mm_result m;
@@ -249,6 +253,7 @@ static void step_access(struct run *r)
 		 : chance(r, 20) ? SH_FETCH
 				 : 0) |
 		(chance(r, 40) ? SH_USER : 0) | (chance(r, 60) ? SH_AC : 0);
+	*recent = va;
 	va |= random_offset(r, size);
 	val = random_bytes(r, va & 7);
 	a = fx_access_of(va, flags);
@@ -453,8 +458,10 @@ static void step_cr3(struct run *r)
 	enum sh_flush drops;
 	bool keep = false;
 
-	regs.cr3 = random_cr3(r, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
+	if (chance(r, 60)) /* else the same once more, as to flush */
+		regs.cr3 = random_cr3(r, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
 	if (regs.cr4 & R_PCIDE) {
+		regs.cr3 &= ~0xfffull;
 		regs.cr3 |= rnd(r) % PCIDS;
 		keep = chance(r, 60);
 	}
@@ -462,6 +469,8 @@ static void step_cr3(struct run *r)
 		return;
 	drops = sh_flush_of(sh_vcpu_regs(r->f.vcpu[vcpu].v), SH_REG_CR3,
 			    regs.cr3 | (keep ? NOFLUSH : 0));
+	if (!r->exact_pcids && sh_pcid(&regs) != sh_pcid(sh_vcpu_regs(r->f.vcpu[vcpu].v)))
+		drops = SH_FLUSH_ALL;
 	if (r->bug == PROGRAM_BUG_CR3)
 		drops = SH_FLUSH_NONE;
 	sh_set_regs(r->f.vcpu[vcpu].v, &regs, drops);
@@ -576,6 +585,7 @@ static bool start(struct run *r, const struct program *p)
 	if (!r->s)
 		return false;
 	stale_whole_pages(r->s, p->whole_pages);
+	r->exact_pcids = p->exact_pcids;
 	r->bug = p->bug;
 	r->rng = p->seed;
 	r->formats = p->formats;

@@ -34,6 +34,7 @@ struct program {
 	const uint32_t *step; /* numbers of the steps to do */
 	size_t steps;
 	enum program_bug bug;
+	bool exact_pcids; /* the library is to tell PCIDs apart itself */
 	bool whole_pages; /* INVLPG of one address is that of its whole large page */
 };
 
