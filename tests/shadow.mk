@@ -2,9 +2,13 @@
 # Tests of the shadow MMU.
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
-	tests/unit/shadow_mutants
+	tests/unit/shadow_mutants tests/unit/model_stale
 TESTS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
-	tests/unit/shadow_mutants
+	tests/unit/shadow_mutants tests/unit/model_stale
+
+tests_unit_model_stale_SOURCES = tests/model/mmu_model.c tests/model/mmu_model.h \
+	tests/model/stale.c tests/model/stale.h tests/unit/model_stale.c
+tests_unit_model_stale_LDADD = libtest-tap.la $(CUNIT_LIBS)
 
 shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 	tests/unit/fake_engine.c tests/unit/fake_engine.h \

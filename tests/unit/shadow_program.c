@@ -328,10 +328,16 @@ static bool canonical(struct run *r, unsigned vcpu, uint64_t va)
 	return sh_canonical(format_of(r, vcpu), GVA(va));
 }
 
+/* Perhaps of a page accessed before. */
+static uint64_t some_va(struct run *r, unsigned vcpu)
+{
+	return chance(r, 50) ? r->recent[vcpu][rnd(r) % RECENT] : random_va(r, vcpu);
+}
+
 static void step_invlpg(struct run *r)
 {
 	unsigned vcpu = rnd(r) % VCPUS;
-	uint64_t va = random_va(r, vcpu);
+	uint64_t va = some_va(r, vcpu);
 
 	if (r->bug != PROGRAM_BUG_INVLPG)
 		fx_invlpg(&r->f, vcpu, va);
@@ -341,12 +347,12 @@ static void step_invlpg(struct run *r)
 
 static void step_invpcid(struct run *r)
 {
-	unsigned vcpu = rnd(r) % VCPUS, type = rnd(r) % 8;
+	static const uint8_t types[] = {0, 0, 0, 0, 1, 1, 2, 3};
+	unsigned vcpu = rnd(r) % VCPUS, type = types[rnd(r) % 8];
 	struct sh_vcpu *v = r->f.vcpu[vcpu].v;
-	uint64_t va = random_va(r, vcpu);
+	uint64_t va = some_va(r, vcpu);
 	uint16_t pcid = sh_vcpu_regs(v)->cr4 & R_PCIDE ? rnd(r) % PCIDS : 0;
 
-	type = type > 3 ? 0 : type;
 	if (type == 0 && !canonical(r, vcpu, va))
 		return; /* #GP */
 	if (r->bug != PROGRAM_BUG_INVPCID_PAGE + type)
@@ -533,8 +539,8 @@ static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
 } kinds[] = {
-	{77, step_access}, {7, step_write},  {1, step_halves}, {1, step_cmpxchg},
-	{5, step_invlpg},  {3, step_cr3},    {2, step_mode},   {2, step_invpcid},
+	{75, step_access}, {7, step_write},  {1, step_halves}, {1, step_cmpxchg},
+	{5, step_invlpg},  {3, step_cr3},    {3, step_mode},   {3, step_invpcid},
 	{1, step_pdpt},	   {1, step_format},
 };
 

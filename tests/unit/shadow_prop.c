@@ -19,7 +19,7 @@
 #include "tests/unit/shadow_program.h"
 
 #define CONFIGS	  32u
-#define BUG_STEPS 20000u /* at most so many until a bug is found */
+#define BUG_STEPS 50000u /* at most so many until a bug is found */
 
 #define NONE (1u << SH_FMT_NONE)
 #define B32  (1u << SH_FMT_32)
@@ -171,11 +171,11 @@ static bool run_config(unsigned c, const struct arguments *a, size_t steps)
 /* Steps of the program, over configurations one after the other, until a bug is found; 0: it isn't. */
 static size_t steps_to_find(enum program_bug bug, uint64_t seed, char *why, size_t n)
 {
-	static const unsigned configs[] = {0, 4, 22, 1};
+	static const unsigned configs[] = {0, 4, 22, 1, 5, 16, 17, 2};
 	uint32_t *step = malloc(BUG_STEPS * sizeof(*step));
 	size_t found = 0, done = 0;
 
-	for (unsigned i = 0; i < 4 && !found; i++) {
+	for (unsigned i = 0; i < 8 && !found; i++) {
 		struct program p = program_of(configs[i], seed, step, BUG_STEPS);
 		struct verdict v;
 
