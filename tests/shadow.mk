@@ -35,7 +35,8 @@ tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_test_LDADD = libtest-tap.la libumbra-shadow-hooked.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
 tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/model/stale.c tests/model/stale.h \
-	tests/unit/shadow_program.c tests/unit/shadow_program.h tests/unit/shadow_prop.c
+	tests/unit/shadow_draw.c tests/unit/shadow_program.c tests/unit/shadow_program.h \
+	tests/unit/shadow_regs.c tests/unit/shadow_run.h tests/unit/shadow_prop.c
 tests_unit_shadow_prop_LDADD = $(shadow_test_libs)
 
 tests_unit_shadow_threads_SOURCES = $(shadow_test_base) tests/unit/shadow_threads.c

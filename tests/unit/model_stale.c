@@ -156,6 +156,12 @@ static void test_fault(void)
 	put(PT, 2, 0);
 	stale_fault(s, 0, 0x1234);
 	CU_ASSERT(!may(0x1000, PAGE(1)) && may(0x2000, PAGE(2)));
+	/* The old directory entry may still serve the second address, no longer the first. */
+	put(PD, 0, PT_B | ALL);
+	stale_fault(s, 0, 0x1000);
+	put(PT, 1, PAGE(6) | ALL);
+	put(PT, 2, PAGE(7) | ALL);
+	CU_ASSERT(!may(0x1000, PAGE(6)) && may(0x2000, PAGE(7)));
 }
 
 /* 4.10.4.1, MOV to CR3 with PCIDE=1: the new PCID's; none with bit 63. 4.10.1: only the current
