@@ -2,9 +2,13 @@
 # Tests of the shadow MMU.
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
-	tests/unit/shadow_mutants
+	tests/unit/shadow_mutants tests/unit/model_stale
 TESTS += tests/unit/shadow_test tests/unit/shadow_prop tests/unit/shadow_threads \
-	tests/unit/shadow_mutants
+	tests/unit/shadow_mutants tests/unit/model_stale
+
+tests_unit_model_stale_SOURCES = tests/model/mmu_model.c tests/model/mmu_model.h \
+	tests/model/stale.c tests/model/stale.h tests/unit/model_stale.c
+tests_unit_model_stale_LDADD = libtest-tap.la $(CUNIT_LIBS)
 
 shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 	tests/unit/fake_engine.c tests/unit/fake_engine.h \
@@ -30,8 +34,9 @@ tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests
 tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)
 tests_unit_shadow_test_LDADD = libtest-tap.la libumbra-shadow-hooked.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
-tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/unit/shadow_program.c \
-	tests/unit/shadow_program.h tests/unit/shadow_prop.c
+tests_unit_shadow_prop_SOURCES = $(shadow_test_base) tests/model/stale.c tests/model/stale.h \
+	tests/unit/shadow_draw.c tests/unit/shadow_program.c tests/unit/shadow_program.h \
+	tests/unit/shadow_regs.c tests/unit/shadow_run.h tests/unit/shadow_prop.c
 tests_unit_shadow_prop_LDADD = $(shadow_test_libs)
 
 tests_unit_shadow_threads_SOURCES = $(shadow_test_base) tests/unit/shadow_threads.c

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Suite: protection keys of user and supervisor pages, against the reference: every rights pair of
- * a key x key x U x W x WP x PKE x PKS x SMAP x access, for small and large pages; the registers
- * change without a flush. Read first: shadow_fixture.h.
+ * a key x key x U x W x WP x PKE x PKS x SMAP x access, implicit ones included, for small and large
+ * pages; the registers change without a flush. Read first: shadow_fixture.h.
  */
 #include <stdio.h>
 
@@ -30,6 +30,26 @@ static void accesses(struct fake *f, uint64_t va, unsigned *ran)
 	for (unsigned k = 0; k < 12; k++, (*ran)++)
 		fx_try(f, 0, va,
 		       kinds[k % 3] | (k / 3 & 1 ? SH_USER : 0) | (k / 6 ? SH_AC : 0));
+}
+
+/* Implicit supervisor accesses, to a descriptor table say: software makes them, so it is the walk
+ * that is held against the reference. */
+static void implicit(struct fake *f, uint64_t va, unsigned *ran)
+{
+	for (unsigned k = 0; k < 8; k++, (*ran)++) {
+		unsigned flags = SH_IMPLICIT | (k & 1 ? SH_WRITE : 0) | (k & 2 ? SH_USER : 0) |
+				 (k & 4 ? SH_AC : 0);
+		struct mm_cpu cpu = fx_cpu(f, 0);
+		struct mm_access a = fx_access_of(va, flags);
+		struct mm_result m = mm_translate(&cpu, &a);
+		struct sh_walk w;
+		enum sh_walk_result r = sh_translate(f->vcpu[0].v, GVA(va), flags, &w);
+
+		if (m.kind == MM_OK)
+			CU_ASSERT(r == SH_WALK_OK && w.gpa.v == m.pa);
+		if (m.kind == MM_PF)
+			CU_ASSERT(r == SH_WALK_FAULT && w.error == m.error);
+	}
 }
 
 static void all(bool five)
@@ -62,6 +82,7 @@ static void all(bool five)
 			fake_set_regs(&f, 0, &r, n % 16 == 0 || n % 16 >= 4);
 			fx_invlpg(&f, 0, va);
 			accesses(&f, va, &ran);
+			implicit(&f, va, &ran);
 		}
 	}
 	printf("# %s: %u combinations of keys\n", five ? "5-level" : "4-level", ran);

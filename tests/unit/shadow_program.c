@@ -3,183 +3,58 @@
  * Runs a random program on the fake engine and holds every outcome against the reference.
  *
  * Rules. What the hardware finds by walking the shadow tables must be what the guest's tables say
- * at that moment (checked as it walks), or, where a touch is still to come, have been so since this
- * vCPU's last flush. A TLB hit must be younger than the vCPU's last flush of that address. A fault
- * must be the reference's fault, to the bit. No native store reaches a tracked frame (checked by
- * the hardware). All of memory is compared with a mirror now and then: nothing else was changed.
+ * at that moment (checked as it walks). With the technique "unsync" on, through a cached directory
+ * entry, or where a touch is still to come, it may also be what a processor that keeps all it may
+ * could have cached (tests/model/stale.h); so may a TLB hit. A fault must be the reference's fault by
+ * the tables as they are, to the bit. No native store reaches a tracked frame (checked by the
+ * hardware). Memory is compared with what it should be now and then: nothing else was changed.
  * Read first: shadow_program.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/shadow_program.h"
+#include "tests/unit/shadow_run.h"
 
-#define TABLES	 12u /* frames 0..11 are what entries like to name as tables */
-#define FRAMES	 32u /* frames the program plays with */
-#define VA_SLOTS 6u
-#define VCPUS	 2u
-
-#define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
-
-struct run {
-	struct fake f;
-	unsigned formats;
-	struct verdict *v;
-	uint8_t *mirror; /* FRAMES pages */
-	uint64_t rng;
-	uint64_t all_flushed[VCPUS];
-	struct {
-		uint64_t page, when;
-	} flushed[VCPUS][1024];
+const char *const program_bug_names[PROGRAM_BUGS] = {
+	[PROGRAM_BUG_NONE] = "none",
+	[PROGRAM_BUG_INVLPG] = "invlpg-lost",
+	[PROGRAM_BUG_CR3] = "cr3-lost",
+	[PROGRAM_BUG_CR4] = "cr4-lost",
+	[PROGRAM_BUG_INVPCID_PAGE] = "invpcid-page-lost",
+	[PROGRAM_BUG_INVPCID_ONE] = "invpcid-one-lost",
+	[PROGRAM_BUG_INVPCID_ALL] = "invpcid-all-lost",
+	[PROGRAM_BUG_INVPCID_OTHERS] = "invpcid-non-global-lost",
 };
 
-static const unsigned slots[VA_SLOTS] = {0, 1, 2, 3, 5, 511};
-
-static uint64_t rnd(struct run *r)
-{
-	uint64_t z = (r->rng += 0x9e3779b97f4a7c15ull);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
-static bool chance(struct run *r, unsigned percent)
-{
-	return rnd(r) % 100 < percent;
-}
-
-#define FAIL(r, ...)                                                             \
-	do {                                                                     \
-		if (!(r)->v->failed)                                             \
-			snprintf((r)->v->why, sizeof((r)->v->why), __VA_ARGS__); \
-		(r)->v->failed = true;                                           \
-	} while (0)
-
-static uint64_t random_wide(struct run *r)
-{
-	uint64_t e = chance(r, 95) ? PTE_P : 0;
-	uint64_t frame = rnd(r) % (chance(r, 93) ? TABLES : FRAMES);
-
-	e |= (chance(r, 88) ? PTE_W : 0) | (chance(r, 85) ? PTE_U : 0);
-	e |= (chance(r, 70) ? PTE_A : 0) | (chance(r, 40) ? PTE_D : 0);
-	e |= chance(r, 4) ? PTE_NX : 0;
-	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
-		e |= rnd(r) % 4 << 59;
-	if (chance(r, 6)) {
-		e |= PTE_PS;
-		frame = chance(r, 80) ? 0 : 512;
-	}
-	if (chance(r, 1))
-		e |= 1ull << (40 + rnd(r) % 12);
-	if (chance(r, 1))
-		frame = 0x80000;
-	return frame << 12 | e;
-}
-
-/* Two of 4 bytes: with bits 12 to 31 for the frame, and no NX. */
-static uint64_t random_pair(struct run *r)
-{
-	return (random_wide(r) & 0xffffffff) | random_wide(r) << 32;
-}
-
-static uint64_t random_entry(struct run *r)
-{
-	bool narrow = r->formats & 1u << SH_FMT_32 &&
-		      (r->formats == 1u << SH_FMT_32 || chance(r, 50));
-
-	return narrow ? random_pair(r) : random_wide(r);
-}
-
-static const struct sh_format *format_of(struct run *r, unsigned vcpu)
-{
-	return &sh_formats[sh_vcpu_mode(r->f.vcpu[vcpu].v)->format];
-}
-
-/* Those bytes of a random entry that belong at this offset. */
-static uint64_t random_bytes(struct run *r, unsigned offset)
-{
-	return random_entry(r) >> (8 * (offset & 7));
-}
-
-/* An address whose tables' entries are where random entries are written. */
-static uint64_t random_va(struct run *r, unsigned vcpu)
-{
-	const struct sh_format *f = format_of(r, vcpu);
-	unsigned unused = 64u - f->va_bits;
-	uint64_t va = 0;
-
-	if (!f->levels)
-		return rnd(r) % (chance(r, 90) ? FRAMES : 4 * FRAMES) << 12;
-	for (unsigned level = f->levels; level; level--) {
-		uint64_t index =
-			slots[rnd(r) % (chance(r, 85) ? level == 1 ? 3 : 1 : VA_SLOTS)];
-
-		if (f->entry_bytes == 4)
-			index = 2 * index + rnd(r) % 2;
-		if (!f->level[level].perms)
-			index = rnd(r) % 4;
-		va |= index << f->level[level].shift;
-	}
-	if (!f->canonical) /* what lies above is cut off */
-		return chance(r, 3) ? va | (rnd(r) & 0xffff) << 32 : va;
-	if (chance(r, 1))
-		return va;
-	return (uint64_t)((int64_t)(va << unused) >> unused);
-}
-
-static uint64_t page_of(struct run *r, unsigned vcpu, uint64_t va)
-{
-	return sh_linear(format_of(r, vcpu), GVA(va)).v >> 12;
-}
-
-static unsigned random_offset(struct run *r, unsigned size)
-{
-	unsigned off = slots[rnd(r) % (chance(r, 70) ? 2 : VA_SLOTS)] * 8;
-
-	if (size < 8)
-		off += rnd(r) % (8 / size) * size;
-	if (chance(r, 2))
-		off += 1 + rnd(r) % 7;
-	return off + size > 4096 ? 4096 - size : off;
-}
-
-static void mirror_write(struct run *r, uint64_t gpa, uint64_t val, unsigned size)
-{
-	if (gpa + size <= FRAMES * 4096)
-		memcpy(r->mirror + gpa, &val, size);
-}
-
-static void mirror_marks(struct run *r, const struct mm_result *m)
+/* Bits of A and D that the tables' walker has set, or must have: is to have. */
+static void tell_marks(struct run *r, const struct mm_result *m, bool must)
 {
 	for (unsigned i = 0; i < m->marks; i++) {
-		uint32_t e;
+		uint32_t e, real = 0;
 
-		if (m->mark[i].pa + 4 > FRAMES * 4096)
-			continue;
-		memcpy(&e, r->mirror + m->mark[i].pa, 4);
-		mirror_write(r, m->mark[i].pa, e | m->mark[i].bits, 4);
+		stale_read(r->s, m->mark[i].pa, &e, 4);
+		gmem_read(r->f.gm, GPA(m->mark[i].pa), &real, 4);
+		e |= (uint32_t)m->mark[i].bits;
+		if (must || real == e)
+			stale_write(r->s, m->mark[i].pa, &e, 4);
 	}
 }
 
-static void note_flush(struct run *r, unsigned vcpu, uint64_t page)
+static bool is_now(const struct mm_result *m, uint64_t gpa)
 {
-	unsigned i = page % 1021;
-
-	/* A slot lost to another page only makes the rule weaker. */
-	r->flushed[vcpu][i].page = page;
-	r->flushed[vcpu][i].when = fake_now(&r->f);
+	return m->kind == MM_OK && !m->marks && m->pa == gpa;
 }
 
-static uint64_t last_flush(struct run *r, unsigned vcpu, uint64_t page)
+/* Whether the hardware may translate so by something it, or the shadow, remembers. */
+static bool may_be_stale(struct run *r, unsigned vcpu, const struct mm_access *a, uint64_t gpa)
 {
-	uint64_t all = r->all_flushed[vcpu];
-
-	if (r->flushed[vcpu][page % 1021].page == page &&
-	    r->flushed[vcpu][page % 1021].when > all)
-		return r->flushed[vcpu][page % 1021].when;
-	return all;
+	if (r->now)
+		tell_marks(r, r->now, false);
+	if (!stale_permits(r->s, vcpu, a, gpa))
+		return false;
+	r->v->stale++;
+	return true;
 }
 
 static void on_fill(void *ctx, const struct fake_path *p)
@@ -189,21 +64,52 @@ static void on_fill(void *ctx, const struct fake_path *p)
 	struct mm_access a = fx_access_of(p->gva.v, p->flags);
 	struct mm_result m = mm_translate(&cpu, &a);
 
-	if (p->uncertain)
+	if (is_now(&m, p->gpa))
 		return;
-	if (m.kind != MM_OK || m.marks || m.pa != p->gpa)
+	if ((p->uncertain || r->f.cfg.options.on[SH_OPT_UNSYNC]) &&
+	    may_be_stale(r, p->vcpu, &a, p->gpa))
+		return;
+	FAIL(r,
+	     "the hardware may: vcpu %u va %#lx flags %#x pa %#lx%s; the guest's tables "
+	     "say %d error %#x pa %#lx with %u marks missing",
+	     p->vcpu, (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa,
+	     p->uncertain ? " (uncertain)" : "", m.kind, m.error, (unsigned long)m.pa, m.marks);
+}
+
+/* The outcome of an access that the hardware took no remembered translation for. */
+static void judge(struct run *r, unsigned vcpu, uint64_t va, unsigned flags,
+		  const struct mm_result *m, const struct fake_result *got)
+{
+	bool native = got->kind == FAKE_OK && !got->emulated;
+	bool overwritten = m->kind == MM_OK && got->kind == FAKE_OK && flags & SH_WRITE;
+
+	if (native) /* the fill hook judged it */
+		return;
+	if (!fx_agrees(&r->f, m, got) && !(overwritten && m->pa == got->gpa))
 		FAIL(r,
-		     "the hardware may: vcpu %u va %#lx flags %#x pa %#lx; the guest's tables "
-		     "say %d error %#x pa %#lx with %u marks missing",
-		     p->vcpu, (unsigned long)p->gva.v, p->flags, (unsigned long)p->gpa, m.kind,
-		     m.error, (unsigned long)m.pa, m.marks);
+		     "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
+		     "error %#x pa %#lx last %d faults %u",
+		     vcpu, (unsigned long)va, flags, m->kind, m->error, (unsigned long)m->pa,
+		     got->kind, got->error, (unsigned long)got->gpa, got->last, got->faults);
+}
+
+static void judge_hit(struct run *r, unsigned vcpu, const struct mm_access *a,
+		      const struct mm_result *m, const struct fake_result *got)
+{
+	if (!is_now(m, got->gpa) && !may_be_stale(r, vcpu, a, got->gpa))
+		FAIL(r,
+		     "a translation outlived its flush: vcpu %u va %#lx pa %#lx write %d fetch "
+		     "%d user %d; reference %d error %#x pa %#lx",
+		     vcpu, (unsigned long)a->va, (unsigned long)got->gpa, a->write, a->fetch,
+		     a->user, m->kind, m->error, (unsigned long)m->pa);
 }
 
 static void step_access(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 4, 2, 1, 8};
 	unsigned vcpu = rnd(r) % VCPUS, size = sizes[rnd(r) % 8], flags;
-	uint64_t va = random_va(r, vcpu), val;
+	uint64_t *recent = &r->recent[vcpu][rnd(r) % RECENT], val;
+	uint64_t va = chance(r, 40) ? *recent : random_va(r, vcpu);
 	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
 	struct mm_access a;
 	struct mm_result m;
@@ -213,39 +119,37 @@ static void step_access(struct run *r)
 		 : chance(r, 20) ? SH_FETCH
 				 : 0) |
 		(chance(r, 40) ? SH_USER : 0) | (chance(r, 60) ? SH_AC : 0);
+	*recent = va;
 	va |= random_offset(r, size);
 	val = random_bytes(r, va & 7);
 	a = fx_access_of(va, flags);
 	m = mm_translate(&cpu, &a);
+	r->now = &m;
 	got = fake_access(&r->f, vcpu, va, flags, &val, size);
 	r->v->accesses++;
 	r->v->hits += got.tlb_hit;
 	r->v->emulated += got.emulated;
 	r->v->faults_true += got.kind == FAKE_PF;
-	if (got.tlb_hit) {
-		if (got.filled < last_flush(r, vcpu, page_of(r, vcpu, va)))
-			FAIL(r, "a translation outlived its flush: vcpu %u va %#lx", vcpu,
-			     (unsigned long)va);
-	} else if (got.kind == FAKE_OK && !got.emulated && r->f.cfg.pde_cache) {
-		/* Perhaps through a cached directory entry: the fill hook judged it. */
-		if (got.faults && got.gpa == m.pa)
-			mirror_marks(r, &m);
-	} else if (!fx_agrees(&r->f, &m, &got) && !(r->f.cfg.gated && got.kind == FAKE_OK) &&
-		   !(m.kind == MM_OK && got.kind == FAKE_OK && flags & SH_WRITE)) {
-		FAIL(r,
-		     "vcpu %u va %#lx flags %#x: reference %d error %#x pa %#lx, shadow %d "
-		     "error %#x pa %#lx last %d faults %u",
-		     vcpu, (unsigned long)va, flags, m.kind, m.error, (unsigned long)m.pa,
-		     got.kind, got.error, (unsigned long)got.gpa, got.last, got.faults);
-	} else if (m.kind == MM_OK && got.kind == FAKE_OK) {
-		if (m.pa != got.gpa && !r->f.cfg.gated)
-			FAIL(r, "vcpu %u va %#lx: reference pa %#lx, shadow pa %#lx", vcpu,
-			     (unsigned long)va, (unsigned long)m.pa, (unsigned long)got.gpa);
-		if (got.faults) /* else the fill hook knows that none was missing */
-			mirror_marks(r, &m);
-	}
+	if (got.tlb_hit)
+		judge_hit(r, vcpu, &a, &m, &got);
+	else
+		judge(r, vcpu, va, flags, &m, &got);
+	r->now = NULL;
+	/* The library walked the tables; else all marks were there, or the memory of them was. */
+	if (m.kind == MM_OK && got.kind == FAKE_OK && got.faults)
+		tell_marks(r, &m, true);
 	if (got.kind == FAKE_OK && flags & SH_WRITE)
-		mirror_write(r, got.gpa, val, size);
+		stale_write(r->s, got.gpa, &val, size);
+	if (got.kind == FAKE_PF)
+		stale_fault(r->s, vcpu, va);
+}
+
+static void write_table(struct run *r, struct sh_vcpu *v, uint64_t gpa, const void *val,
+			unsigned size)
+{
+	if (sh_write(r->f.mmu, v, GPA(gpa), val, size))
+		FAIL(r, "sh_write failed");
+	stale_write(r->s, gpa, val, size);
 }
 
 /* An emulated or foreign write straight to a table. */
@@ -257,11 +161,21 @@ static void step_write(struct run *r)
 	uint64_t val[2] = {random_bytes(r, gpa & 7), random_entry(r)};
 	struct sh_vcpu *v = chance(r, 30) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;
 
-	if (sh_write(r->f.mmu, v, GPA(gpa), val, size))
-		FAIL(r, "sh_write failed");
-	if (gpa + size <= FRAMES * 4096)
-		memcpy(r->mirror + gpa, val, size);
+	write_table(r, v, gpa, val, size);
 	r->v->writes++;
+}
+
+/* An entry in two halves, as a 32-bit kernel writes those of PAE, with something in between. */
+static void step_halves(struct run *r)
+{
+	uint64_t gpa = (rnd(r) % TABLES << 12) + slots[rnd(r) % VA_SLOTS] * 8;
+	uint64_t val = random_entry(r), first = rnd(r) % 2 * 4;
+	struct sh_vcpu *v = r->f.vcpu[rnd(r) % VCPUS].v;
+
+	write_table(r, v, gpa + first, (uint8_t *)&val + first, 4);
+	step_access(r);
+	write_table(r, v, gpa + 4 - first, (uint8_t *)&val + 4 - first, 4);
+	r->v->writes += 2;
 }
 
 static void step_cmpxchg(struct run *r)
@@ -269,19 +183,36 @@ static void step_cmpxchg(struct run *r)
 	uint64_t gpa = (rnd(r) % TABLES << 12) + slots[rnd(r) % VA_SLOTS] * 8;
 	uint64_t expect, val = random_entry(r);
 
-	memcpy(&expect, r->mirror + gpa, 8);
+	stale_read(r->s, gpa, &expect, 8);
 	if (sh_cmpxchg(r->f.mmu, r->f.vcpu[0].v, GPA(gpa), &expect, val, 8) != 1)
 		FAIL(r, "sh_cmpxchg of what is there failed");
-	mirror_write(r, gpa, val, 8);
+	stale_write(r->s, gpa, &val, 8);
 }
 
 static void step_invlpg(struct run *r)
 {
 	unsigned vcpu = rnd(r) % VCPUS;
-	uint64_t va = random_va(r, vcpu);
+	uint64_t va = some_va(r, vcpu);
 
-	fx_invlpg(&r->f, vcpu, va);
-	note_flush(r, vcpu, page_of(r, vcpu, va));
+	if (r->bug != PROGRAM_BUG_INVLPG)
+		fx_invlpg(&r->f, vcpu, va);
+	if (canonical(r, vcpu, va)) /* else it does nothing */
+		stale_invlpg(r->s, vcpu, va);
+}
+
+static void step_invpcid(struct run *r)
+{
+	static const uint8_t types[] = {0, 0, 0, 0, 1, 1, 2, 3};
+	unsigned vcpu = rnd(r) % VCPUS, type = types[rnd(r) % 8];
+	struct sh_vcpu *v = r->f.vcpu[vcpu].v;
+	uint64_t va = some_va(r, vcpu);
+	uint16_t pcid = sh_vcpu_regs(v)->cr4 & R_PCIDE ? rnd(r) % PCIDS : 0;
+
+	if (type == 0 && !canonical(r, vcpu, va))
+		return; /* #GP */
+	if (r->bug != PROGRAM_BUG_INVPCID_PAGE + type)
+		sh_invpcid(v, type, pcid, GVA(va));
+	stale_invpcid(r->s, vcpu, type, pcid, va);
 }
 
 /* A PDPT in memory, which nobody is to look at before the next MOV CR3. */
@@ -294,116 +225,17 @@ static void step_pdpt(struct run *r)
 		if (chance(r, 2))
 			pdpte[i] |= 1ull << rnd(r) % 64;
 	}
-	sh_write(r->f.mmu, r->f.vcpu[0].v, GPA(gpa), pdpte, sizeof(pdpte));
-	memcpy(r->mirror + gpa, pdpte, sizeof(pdpte));
-}
-
-/* What the registers' new values do besides: PAE loads and checks the PDPTEs. False: #GP. */
-static bool load_regs(struct run *r, unsigned vcpu, struct sh_regs *regs, bool flush)
-{
-	struct sh_mode mode = sh_mode_of(regs, &r->f.cfg.model);
-	struct mm_cpu cpu = fx_cpu(&r->f, vcpu);
-
-	if (mode.format == SH_FMT_PAE && flush) {
-		cpu.cr3 = regs->cr3;
-		if (!mm_load_pdptes(&cpu))
-			return false;
-		memcpy(regs->pdpte, cpu.pdpte, sizeof(regs->pdpte));
-	}
-	fake_set_regs(&r->f, vcpu, regs, flush);
-	if (flush)
-		r->all_flushed[vcpu] = fake_now(&r->f);
-	return true;
-}
-
-static uint64_t random_cr3(struct run *r, enum sh_format_id format)
-{
-	if (format == SH_FMT_PAE)
-		return (PDPTS << 12) + rnd(r) % 4 * 32;
-	return rnd(r) % (chance(r, 70) ? 3 : TABLES) << 12;
-}
-
-static void set_format(struct sh_regs *regs, enum sh_format_id format)
-{
-	static const struct {
-		uint64_t cr4, efer;
-	} bits[] = {[SH_FMT_PAE] = {1 << 5, 0},
-		    [SH_FMT_4LVL] = {1 << 5, 0x500},
-		    [SH_FMT_5LVL] = {1 << 5 | 1 << 12, 0x500}};
-
-	regs->cr0 = (regs->cr0 & ~(1ull << 31)) | (uint64_t)(format != SH_FMT_NONE) << 31;
-	regs->cr4 = (regs->cr4 & ~(1ull << 5 | 1ull << 12)) | bits[format].cr4;
-	regs->efer = (regs->efer & ~0x500ull) | bits[format].efer;
-}
-
-/* To another of the program's formats, on the same memory. */
-static void step_format(struct run *r)
-{
-	unsigned vcpu = rnd(r) % VCPUS, format = rnd(r) % SH_FORMATS;
-	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
-
-	if (!(r->formats & 1u << format))
-		return;
-	set_format(&regs, format);
-	regs.cr3 = random_cr3(r, format);
-	r->v->switches += load_regs(r, vcpu, &regs, true);
-}
-
-static void step_cr3(struct run *r)
-{
-	unsigned vcpu = rnd(r) % VCPUS;
-	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
-
-	regs.cr3 = random_cr3(r, sh_vcpu_mode(r->f.vcpu[vcpu].v)->format);
-	load_regs(r, vcpu, &regs, true);
-}
-
-static void step_mode(struct run *r)
-{
-	unsigned vcpu = rnd(r) % VCPUS;
-	struct sh_regs regs = *sh_vcpu_regs(r->f.vcpu[vcpu].v);
-	bool flush = true;
-
-	switch (rnd(r) % (r->formats & 1u << SH_FMT_32 ? 8 : 7)) {
-	case 0:
-		regs.cr0 ^= R_WP;
-		flush = false; /* not one of SDM vol. 3, 4.10.4.1 */
-		break;
-	case 1:
-		regs.cr4 ^= R_SMEP;
-		break;
-	case 2:
-		regs.cr4 ^= R_SMAP;
-		break;
-	case 3:
-		regs.efer ^= R_NXE;
-		break;
-	case 4:
-		regs.cr4 ^= chance(r, 50) ? 1ull << 22 : 1ull << 24; /* PKE, PKS */
-		break;
-	case 5: /* WRPKRU flushes nothing */
-		regs.pkru = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
-		flush = false;
-		break;
-	case 6:
-		regs.pkrs = (uint32_t)(rnd(r) & rnd(r) & rnd(r));
-		flush = false;
-		break;
-	default:
-		regs.cr4 ^= 1 << 4; /* PSE */
-		break;
-	}
-	/* No change of these loads PDPTEs but that of PSE and SMEP (SDM vol. 3, section 4.4.1). */
-	fake_set_regs(&r->f, vcpu, &regs, flush);
-	if (flush)
-		r->all_flushed[vcpu] = fake_now(&r->f);
+	write_table(r, r->f.vcpu[0].v, gpa, pdpte, sizeof(pdpte));
 }
 
 static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
-} kinds[] = {{80, step_access}, {8, step_write}, {1, step_cmpxchg}, {5, step_invlpg},
-	     {2, step_cr3},	{2, step_mode},	 {1, step_pdpt},    {1, step_format}};
+} kinds[] = {
+	{75, step_access}, {7, step_write},  {1, step_halves}, {1, step_cmpxchg},
+	{5, step_invlpg},  {3, step_cr3},    {3, step_mode},   {3, step_invpcid},
+	{1, step_pdpt},	   {1, step_format},
+};
 
 static void one_step(struct run *r)
 {
@@ -421,18 +253,21 @@ static void one_step(struct run *r)
 static void check(struct run *r)
 {
 	char buf[300] = "";
-	uint8_t page[4096];
+	uint8_t page[4096], want[4096];
 
 	if (sh_audit(r->f.mmu, buf, sizeof(buf)))
 		FAIL(r, "audit: %s", buf);
 	for (unsigned i = 0; i < FRAMES && !r->v->failed; i++) {
 		gmem_read(r->f.gm, GPA((uint64_t)i << 12), page, sizeof(page));
+		stale_read(r->s, (uint64_t)i << 12, want, sizeof(want));
+		if (!memcmp(page, want, sizeof(page)))
+			continue;
 		for (unsigned e = 0; e < 4096; e += 8)
-			if (memcmp(page + e, r->mirror + i * 4096 + e, 8)) {
+			if (memcmp(page + e, want + e, 8)) {
 				uint64_t a, b;
 
 				memcpy(&a, page + e, 8);
-				memcpy(&b, r->mirror + i * 4096 + e, 8);
+				memcpy(&b, want + e, 8);
 				FAIL(r, "memory at %#x is %#lx, expected %#lx", i * 4096 + e,
 				     (unsigned long)a, (unsigned long)b);
 			}
@@ -445,7 +280,12 @@ static bool start(struct run *r, const struct program *p)
 
 	if (fake_create(&p->cfg, &r->f))
 		return false;
-	r->mirror = calloc(FRAMES, 4096);
+	r->s = stale_create(VCPUS, p->cfg.size);
+	if (!r->s)
+		return false;
+	stale_whole_pages(r->s, p->whole_pages);
+	r->exact_pcids = p->exact_pcids;
+	r->bug = p->bug;
 	r->rng = p->seed;
 	r->formats = p->formats;
 	for (unsigned t = 0; t < TABLES; t++)
@@ -453,14 +293,14 @@ static bool start(struct run *r, const struct program *p)
 			uint64_t e = random_entry(r), gpa = (t << 12) + 8 * slots[s];
 
 			gmem_store(r->f.gm, GPA(gpa), e, 8);
-			mirror_write(r, gpa, e, 8);
+			stale_write(r->s, gpa, &e, 8);
 		}
 	set_format(&regs, (unsigned)__builtin_ctz(r->formats));
 	for (unsigned i = 0; i < VCPUS; i++)
-		fake_set_regs(&r->f, i, &regs, true);
+		jump(r, i, &regs);
 	r->f.on_fill = on_fill;
 	r->f.ctx = r;
-	return r->mirror;
+	return true;
 }
 
 void program_run(const struct program *p, struct verdict *v)
@@ -489,6 +329,6 @@ void program_run(const struct program *p, struct verdict *v)
 	}
 	if (fake_destroy(&r->f))
 		FAIL(r, "leaks at the end");
-	free(r->mirror);
+	stale_destroy(r->s);
 	free(r);
 }

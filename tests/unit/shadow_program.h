@@ -11,6 +11,21 @@
 
 #include "tests/unit/shadow_fixture.h"
 
+/* Bugs the program itself can have: an event the oracle hears of and the library doesn't. They show
+ * what the rules catch. */
+enum program_bug {
+	PROGRAM_BUG_NONE,
+	PROGRAM_BUG_INVLPG,
+	PROGRAM_BUG_CR3,
+	PROGRAM_BUG_CR4,	  /* of CR0 and EFER too */
+	PROGRAM_BUG_INVPCID_PAGE, /* types 0 to 3, in order */
+	PROGRAM_BUG_INVPCID_ONE,
+	PROGRAM_BUG_INVPCID_ALL,
+	PROGRAM_BUG_INVPCID_OTHERS,
+	PROGRAM_BUGS
+};
+extern const char *const program_bug_names[PROGRAM_BUGS];
+
 struct program {
 	uint64_t seed;
 	struct fake_config cfg;
@@ -18,6 +33,9 @@ struct program {
 	unsigned audit_every;
 	const uint32_t *step; /* numbers of the steps to do */
 	size_t steps;
+	enum program_bug bug;
+	bool exact_pcids; /* the library is to tell PCIDs apart itself */
+	bool whole_pages; /* INVLPG of one address is that of its whole large page */
 };
 
 struct verdict {
@@ -26,6 +44,7 @@ struct verdict {
 	char why[400];
 	/* What the run exercised. */
 	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes, switches;
+	uint64_t stale; /* translations that only what is remembered permits */
 };
 
 void program_run(const struct program *p, struct verdict *v);
