@@ -102,7 +102,7 @@ static enum step apply(struct work *w, struct dm_at *at, uint64_t f, uint64_t *n
 		dm_count_at(dm, DM_SAMEPROT, at->level, 1);
 		return STEP_DONE;
 	}
-	if (dm->wx && want & SH_DM_W && want & SH_DM_X)
+	if (dm->wx && want & SH_DM_W && want & SH_DM_X && !sh_mutant(SH_MUT_DM_WX_ALLOWED))
 		return STEP_DENIED;
 	if (at->level > 1 && (*n < span || want & SH_DM_PIN))
 		return STEP_SPLIT;
@@ -241,7 +241,7 @@ int dm_change(struct sh_dmap *dm, struct sh_vcpu *v, uint64_t first, uint64_t fr
 	struct work w = {.dm = dm, .v = v, .req = req, .locked = locked};
 	int err = run(&w, first, frames, &req->done);
 
-	if (!locked)
+	if (!locked && !(err && sh_mutant(SH_MUT_DM_ERROR_UNFLUSHED)))
 		settle(&w);
 	return err;
 }
@@ -280,6 +280,8 @@ static int each(struct sh_dmap *dm, struct sh_vcpu *v,
 	for (i = 0; i < n; i++)
 		if (!dm_region(dm, frame(list, i)))
 			return -EFAULT;
+	if (n > 1 && sh_mutant(SH_MUT_DM_DONE_OFF))
+		n--;
 	for (i = 0; i < n && !err; i += !err)
 		err = run(&w, frame(list, i), 1, &one);
 	settle(&w);

@@ -55,7 +55,7 @@ void sh_dmap_table_used(struct sh_mmu *mmu, const struct sh_page *p)
 static bool keep(const struct sh_dmap *dm, const struct sh_page *p)
 {
 	return dm_walk(dm, sh_page_mfn(dm->mmu, p).v).level - 1 > dm->reserved &&
-	       !sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES);
+	       !sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES) && !sh_mutant(SH_MUT_DM_FREE_TAKES);
 }
 
 bool sh_dmap_table_freed(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
@@ -84,7 +84,9 @@ static int frames(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first, uint64_t n
 {
 	struct sh_dmap_req req = {.set = set, .clear = clear, .alias = true};
 
-	return debugged(mmu) ? sh_dmap_change(mmu, v, first, n, &req) : 0;
+	if (!debugged(mmu) || sh_mutant(SH_MUT_DM_FREE_STAYS_MAPPED))
+		return 0;
+	return sh_dmap_change(mmu, v, first, n, &req);
 }
 
 int sh_dmap_frames_freed(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first, uint64_t n)

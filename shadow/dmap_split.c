@@ -29,11 +29,11 @@ static void adopt(struct sh_dmap *dm, struct sh_page *p, unsigned level, uint64_
 
 struct sh_page *dm_table_get(struct sh_dmap *dm, unsigned level, uint64_t f)
 {
-	struct sh_page *p = dm->reserved && !sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES)
-				    ? dm->reserve[--dm->reserved]
-				    : NULL;
+	struct sh_page *p = NULL;
 
-	if (sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES))
+	if (dm->reserved && !sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES))
+		p = dm->reserve[--dm->reserved];
+	else if (sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES) || sh_mutant(SH_MUT_DM_FREE_TAKES))
 		p = sh_pool_get(dm->mmu);
 	if (p)
 		adopt(dm, p, level, f);
@@ -112,7 +112,7 @@ static void count_split(struct sh_dmap *dm, const struct dm_at *big)
 	if (!(big->entry & PTE_P))
 		return;
 	dm_count_at(dm, DM_PAGES, big->level, -1ull);
-	dm_count_at(dm, DM_PAGES, big->level - 1, SH_ENTRIES);
+	dm_count_at(dm, DM_PAGES, big->level - 1, SH_ENTRIES - sh_mutant(SH_MUT_DM_COUNT_LOST));
 }
 
 /* Puts t where the leaf at big was. */
@@ -127,6 +127,10 @@ static void hang(struct sh_dmap *dm, struct sh_vcpu *v, struct sh_page *t, struc
 	atomic_store_explicit(dm_entry(dm, big), sh_spte_table(sh_page_mfn(mmu, t)),
 			      memory_order_release);
 	count_split(dm, big);
+	if (sh_mutant(SH_MUT_DM_FLUSH_LOCKED)) {
+		sh_dropped(mmu);
+		sh_flush_drops(mmu, v);
+	}
 	pthread_spin_unlock(&big->p->lock);
 	if (!(big->entry & PTE_P))
 		return;
@@ -143,8 +147,9 @@ int dm_split(struct sh_dmap *dm, struct sh_vcpu *v, uint64_t f, unsigned level,
 
 	if (!t)
 		return big.level == level ? -ENOMEM : 0;
-	if (big.level != level && !sh_mutant(SH_MUT_DM_SPLIT_TWICE)) {
-		put_back(dm, t);
+	if (big.level != level) {
+		if (!sh_mutant(SH_MUT_DM_LOSER_LEAKS))
+			put_back(dm, t);
 		dm_count(dm, DM_SPLITS_LOST, 1);
 		return 0;
 	}

@@ -43,6 +43,8 @@ uint64_t dm_make(unsigned level, mfn_t mfn, unsigned attr, bool writable)
 		e |= PTE_NX;
 	if (attr & SH_DM_W && writable)
 		e |= PTE_W;
+	if (!(attr & SH_DM_P) && sh_mutant(SH_MUT_DM_HOLE_FORGETS))
+		e &= ~(mfn.v << SH_PAGE_SHIFT);
 	return e | (level > 1 ? PTE_PS : 0);
 }
 

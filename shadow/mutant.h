@@ -59,22 +59,30 @@ enum sh_mutant {
 	SH_MUT_OTHERS_KEPT,	  /* a flush of all PCIDs leaves what other contexts hold */
 	SH_MUT_NOFLUSH_TRUSTED,	  /* MOV CR3 with bit 63 never looks at what is out of step */
 	SH_MUT_FILL_NOT_MARKED,	  /* a fault makes an entry of an unsync table unrecorded */
-	SH_MUT_SYNC_FIRST_ROLE_ONLY,	/* a resync brings one role in step */
-	SH_MUT_SYNC_WRONG_ENTRY,	/* INVLPG brings the neighbour in step */
-	SH_MUT_LINK_UNSYNCED,		/* a table is linked out of step */
-	SH_MUT_FLUSH_UNSYNCED,		/* a flush leaves tables out of step */
-	SH_MUT_END_UNSYNCED,		/* a table is tracked again out of step */
-	SH_MUT_UNSYNC_UPPER,		/* an upper table is left writable */
-	SH_MUT_FAULT_FORGETS_NOTHING,	/* a page fault leaves the page's other entries */
-	SH_MUT_UPPER_OVER_UNSYNC,	/* an upper table is made of a writable frame */
-	SH_MUT_INVPCID_LOST,		/* INVPCID of another PCID is not passed on */
-	SH_MUT_DM_PAT_BIT,		/* PAT stays at bit 7 in large entries */
-	SH_MUT_DM_TRACKED_WRITABLE,	/* a tracked frame keeps W in the direct map */
-	SH_MUT_DM_SAMEPROT_SPLITS,	/* a request that changes nothing splits */
-	SH_MUT_DM_FLUSH_ALWAYS,		/* caches are flushed whatever changed */
-	SH_MUT_DM_SPLIT_ALLOCATES,	/* a split takes its table from the pool */
-	SH_MUT_DM_CHANGE_IN_SPLIT,	/* the split makes the change */
-	SH_MUT_DM_SPLIT_TWICE,		/* whoever comes second splits once more */
+	SH_MUT_SYNC_FIRST_ROLE_ONLY,  /* a resync brings one role in step */
+	SH_MUT_SYNC_WRONG_ENTRY,      /* INVLPG brings the neighbour in step */
+	SH_MUT_LINK_UNSYNCED,	      /* a table is linked out of step */
+	SH_MUT_FLUSH_UNSYNCED,	      /* a flush leaves tables out of step */
+	SH_MUT_END_UNSYNCED,	      /* a table is tracked again out of step */
+	SH_MUT_UNSYNC_UPPER,	      /* an upper table is left writable */
+	SH_MUT_FAULT_FORGETS_NOTHING, /* a page fault leaves the page's other entries */
+	SH_MUT_UPPER_OVER_UNSYNC,     /* an upper table is made of a writable frame */
+	SH_MUT_INVPCID_LOST,	      /* INVPCID of another PCID is not passed on */
+	SH_MUT_DM_PAT_BIT,	      /* PAT stays at bit 7 in large entries */
+	SH_MUT_DM_TRACKED_WRITABLE,   /* a tracked frame keeps W in the direct map */
+	SH_MUT_DM_SAMEPROT_SPLITS,    /* a request that changes nothing splits */
+	SH_MUT_DM_FLUSH_ALWAYS,	      /* caches are flushed whatever changed */
+	SH_MUT_DM_SPLIT_ALLOCATES,    /* a split takes its table from the pool */
+	SH_MUT_DM_CHANGE_IN_SPLIT,    /* the split makes the change */
+	SH_MUT_DM_LOSER_LEAKS,	      /* whoever comes second keeps its table */
+	SH_MUT_DM_FLUSH_LOCKED, /* the flush of a split is made under the table's spin lock */
+	SH_MUT_DM_FREE_TAKES,	/* with the reserve empty, giving a table back takes one */
+	SH_MUT_DM_ERROR_UNFLUSHED,	/* a request that fails half way flushes nothing */
+	SH_MUT_DM_HOLE_FORGETS,		/* a page that is not present loses its frame */
+	SH_MUT_DM_COUNT_LOST,		/* a split counts 511 */
+	SH_MUT_DM_WX_ALLOWED,		/* nobody looks at W and X */
+	SH_MUT_DM_FREE_STAYS_MAPPED,	/* DEBUG_PAGEALLOC does nothing to guest frames */
+	SH_MUT_DM_DONE_OFF,		/* a list is one short */
 	SH_MUT_DM_SPLIT_UNFLUSHED,	/* the change follows the split without a flush */
 	SH_MUT_DM_COLLAPSE_IGNORES_NX,	/* pages that differ in NX become one */
 	SH_MUT_DM_COLLAPSE_PINNED,	/* pinned pages become one */

@@ -84,6 +84,16 @@ static void invalidate_all(void *ctx, struct sh_vcpu *cur)
 	pthread_mutex_unlock(&vc->guest_lock);
 }
 
+static void cache_flush(void *ctx, mpa_t mpa, uint64_t bytes)
+{
+	struct fake *f = ctx;
+
+	if (mfn_eq(MFN(gmem_gfn(f->gm, mpa_mfn(mpa)).v), MFN(UINT64_MAX)) || bytes % 4096)
+		fake_violation(f, "a cache flush of what is no RAM");
+	atomic_fetch_add(&f->cache_bytes, bytes);
+	atomic_fetch_add(&f->cache_flushes, 1);
+}
+
 void fake_defaults(struct fake_config *cfg)
 {
 	*cfg = (struct fake_config){.size = 4 << 20,
@@ -110,7 +120,8 @@ static struct sh_backend backend_of(struct fake *f)
 				   .touch_table = touch_table,
 				   .shootdown = shootdown,
 				   .invalidate = invalidate,
-				   .invalidate_all = invalidate_all};
+				   .invalidate_all = invalidate_all,
+				   .cache_flush = cache_flush};
 }
 
 static int create_memory(struct fake *f)
@@ -156,6 +167,7 @@ int fake_create(const struct fake_config *cfg, struct fake *f)
 				    .backend = backend_of(f),
 				    .model = cfg->model,
 				    .options = cfg->options,
+				    .dmap = cfg->dmap,
 				    .limit = cfg->limit};
 	if (sh_mmu_create(&mc, &f->mmu))
 		return -1;

@@ -34,6 +34,7 @@ struct fake_config {
 	unsigned levels; /* of the tables the hardware walks: 4 or 5 */
 	bool gb_pages;	 /* and an entry of level 3 may map 1 GiB */
 	struct sh_options options;
+	struct sh_dmap_config dmap;
 	struct sh_cpu_model model;
 	bool gated;	/* KVM shadows our tables */
 	bool tagged;	/* TLB entries survive a change of root */
@@ -89,6 +90,7 @@ struct fake {
 	void (*on_fill)(void *ctx, const struct fake_path *p);
 	void (*on_shootdown)(void *ctx);
 	void *ctx;
+	_Atomic uint64_t cache_bytes, cache_flushes; /* ranged ones; there are no others */
 	_Atomic unsigned shootdowns, touches, invalidations, faults, native, emulated;
 	/* Things that must never happen, with the first one described. */
 	_Atomic unsigned violations;

@@ -63,12 +63,15 @@ void fx_invlpg(struct fake *f, unsigned vcpu, uint64_t va);
 void fx_hook_window(unsigned nth, void (*fn)(void *ctx), void *ctx);
 void fx_hook_spin(unsigned nth, void (*fn)(void *ctx), void *ctx);
 bool fx_hooks_ran(void);
+/* Spin locks this thread holds: none when anything may wait or allocate. */
+unsigned fx_spins_held(void);
 
 /* One suite per file. */
 extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
 	suite_walk[], suite_fault[], suite_large[], suite_rights[], suite_write[],
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[],
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
-	suite_rules[];
+	suite_rules[], suite_dmap[], suite_dmap_model[], suite_dmap_pressure[],
+	suite_dmap_guest[];
 
 #endif

@@ -16,6 +16,12 @@ struct hook {
 };
 
 static __thread struct hook window, spin;
+static __thread unsigned spins; /* spin locks this thread holds */
+
+unsigned fx_spins_held(void)
+{
+	return spins;
+}
 
 void fx_hook_window(unsigned nth, void (*fn)(void *ctx), void *ctx)
 {
@@ -58,5 +64,16 @@ int pthread_spin_lock(pthread_spinlock_t *lock)
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "pthread_spin_lock");
 	run(&spin);
+	spins++;
+	return real(lock);
+}
+
+int pthread_spin_unlock(pthread_spinlock_t *lock)
+{
+	static int (*real)(pthread_spinlock_t *);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "pthread_spin_unlock");
+	spins--;
 	return real(lock);
 }

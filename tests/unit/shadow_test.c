@@ -31,6 +31,10 @@ static const struct tap_suite suites[] = {
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},
+	{.name = "dmap", .cases = suite_dmap},
+	{.name = "dmap-model", .cases = suite_dmap_model},
+	{.name = "dmap-pressure", .cases = suite_dmap_pressure},
+	{.name = "dmap-guest", .cases = suite_dmap_guest},
 	{.name = "exhaustive", .cases = suite_exhaustive},
 	{.name = NULL},
 };
