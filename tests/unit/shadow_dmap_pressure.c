@@ -19,7 +19,7 @@ struct walker {
 	struct fake *f;
 	const uint64_t *table;
 	_Atomic bool parked, leave, left;
-	unsigned zeroes;
+	_Atomic unsigned zeroes;
 };
 
 /* A reader of another kind: no vCPU, holds nothing but its read-side section. */
