@@ -2,9 +2,10 @@
  *
  * Upper entries: a shadow page under a parent.
  *
- * Invariant: an upper entry points at p exactly if its slot is in p->parents.
+ * Invariant: an upper entry points at p exactly if its slot is in p->parents. Large leaves stand among
+ * them and come and go by the same door; what is special about them is in large.c.
  * Locks: mmu->lock held throughout; the parent's page lock around the entry itself.
- * Read first: page.h.
+ * Read first: page.h. Read next: large.c.
  */
 #include "shadow/spte.h"
 
@@ -41,7 +42,11 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
 	if (!(old & PTE_P))
 		return;
 	atomic_fetch_sub(&parent->present, 1);
-	sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
+	if (sh_spte_is_large(old))
+		sh_large_unlinked(mmu, parent, index, old);
+	else
+		sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
-	sh_dropped(mmu);
+	if (!(sh_spte_is_large(old) && sh_mutant(SH_MUT_SPLIT_NOT_COUNTED)))
+		sh_dropped(mmu);
 }

@@ -76,6 +76,8 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
 		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu));
+		for (unsigned i = 0; i < SH_LARGE_LEVELS; i++)
+			left += (unsigned)atomic_load(&mmu->large_pages[i]);
 	}
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);

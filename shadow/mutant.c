@@ -54,6 +54,18 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_KEY_WD_WITHOUT_WP] = "key-wd-without-wp",
 	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
 	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
+	[SH_MUT_LARGE_OVER_TRACKED] = "large-over-tracked",
+	[SH_MUT_TRACK_NO_SPLIT] = "track-no-split",
+	[SH_MUT_SPLIT_NOT_COUNTED] = "split-not-counted",
+	[SH_MUT_LARGE_STALE_RMAP] = "large-stale-rmap",
+	[SH_MUT_LARGE_OVER_TABLE] = "large-over-table",
+	[SH_MUT_LARGE_ALL_RIGHTS] = "large-all-rights",
+	[SH_MUT_LARGE_KEY_IGNORED] = "large-key-ignored",
+	[SH_MUT_LARGE_D_NOT_REQUIRED] = "large-d-not-required",
+	[SH_MUT_LARGE_WRITE_LOST] = "large-write-lost",
+	[SH_MUT_LARGE_PAST_RAM] = "large-past-ram",
+	[SH_MUT_LARGE_1G] = "large-1g",
+	[SH_MUT_REGION_COUNT_LOST] = "region-count-lost",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -19,6 +19,7 @@
 #define FRAMES	 32u /* frames the program plays with */
 #define VA_SLOTS 6u
 #define VCPUS	 2u
+#define UPPER	 512u /* frames from 2 MiB on: large pages, and now and then a table in one */
 
 #define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
 
@@ -67,9 +68,11 @@ static uint64_t random_wide(struct run *r)
 	e |= chance(r, 4) ? PTE_NX : 0;
 	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
 		e |= rnd(r) % 4 << 59;
-	if (chance(r, 6)) {
+	if (chance(r, 3))
+		frame = UPPER + rnd(r) % 3;
+	if (chance(r, 10)) {
 		e |= PTE_PS;
-		frame = chance(r, 80) ? 0 : 512;
+		frame = chance(r, 50) ? 0 : UPPER;
 	}
 	if (chance(r, 1))
 		e |= 1ull << (40 + rnd(r) % 12);
@@ -253,7 +256,8 @@ static void step_write(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 8, 4, 2, 1, 16, 3};
 	unsigned size = sizes[rnd(r) % 10];
-	uint64_t gpa = (rnd(r) % TABLES << 12) + random_offset(r, size > 8 ? 16 : size);
+	uint64_t table = chance(r, 85) ? rnd(r) % TABLES : UPPER + rnd(r) % 3;
+	uint64_t gpa = (table << 12) + random_offset(r, size > 8 ? 16 : size);
 	uint64_t val[2] = {random_bytes(r, gpa & 7), random_entry(r)};
 	struct sh_vcpu *v = chance(r, 30) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;
 
@@ -421,10 +425,13 @@ static void one_step(struct run *r)
 static void check(struct run *r)
 {
 	char buf[300] = "";
+	struct sh_stats st;
 	uint8_t page[4096];
 
 	if (sh_audit(r->f.mmu, buf, sizeof(buf)))
 		FAIL(r, "audit: %s", buf);
+	sh_mmu_stats(r->f.mmu, &st);
+	r->v->large_seen += st.pages_2m + st.pages_1g;
 	for (unsigned i = 0; i < FRAMES && !r->v->failed; i++) {
 		gmem_read(r->f.gm, GPA((uint64_t)i << 12), page, sizeof(page));
 		for (unsigned e = 0; e < 4096; e += 8)
@@ -486,6 +493,8 @@ void program_run(const struct program *p, struct verdict *v)
 
 		sh_mmu_stats(r->f.mmu, &st);
 		v->tracked_writes = st.v[SH_ST_PTE_WRITE];
+		v->large = st.v[SH_ST_LARGE];
+		v->splits = st.v[SH_ST_LARGE_SPLIT];
 	}
 	if (fake_destroy(&r->f))
 		FAIL(r, "leaks at the end");

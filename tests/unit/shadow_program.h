@@ -26,6 +26,8 @@ struct verdict {
 	char why[400];
 	/* What the run exercised. */
 	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes, switches;
+	uint64_t large, splits; /* large leaves made, and dropped for a table inside */
+	uint64_t large_seen;	/* found there by the audits, all audits together */
 };
 
 void program_run(const struct program *p, struct verdict *v);

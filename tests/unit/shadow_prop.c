@@ -114,7 +114,8 @@ static void report(struct program *p, unsigned c, uint32_t *step, size_t n, stru
 	printf("\n");
 }
 
-static bool run_config(unsigned c, uint64_t seed, size_t steps)
+static bool run_config(unsigned c, uint64_t seed, size_t steps, uint64_t *large,
+		       uint64_t *splits)
 {
 	struct program p = {.seed = seed + c * 1000003ull,
 			    .cfg = config_of(c, seed),
@@ -133,20 +134,34 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps)
 	else
 		printf("# config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu emulated, %lu "
 		       "true "
-		       "faults, %lu tracked writes, %lu mode switches\n",
+		       "faults, %lu tracked writes, %lu mode switches, %lu large leaves, %lu "
+		       "split\n",
 		       c, steps, (unsigned long)v.accesses, (unsigned long)v.hits,
 		       (unsigned long)v.emulated, (unsigned long)v.faults_true,
-		       (unsigned long)v.tracked_writes, (unsigned long)v.switches);
+		       (unsigned long)v.tracked_writes, (unsigned long)v.switches,
+		       (unsigned long)v.large, (unsigned long)v.splits);
+	*large += v.large;
+	*splits += v.splits;
 	printf("%s %u - random programs, configuration %u\n", v.failed ? "not ok" : "ok", c + 1,
 	       c);
 	free(step);
 	return !v.failed;
 }
 
+/* That the programs are such that there is something to get wrong. */
+static bool used_large_leaves(uint64_t large, uint64_t splits)
+{
+	bool ok = large > 1000 && splits > 100;
+
+	printf("%s %u - large leaves in random programs\n# %lu made, %lu split\n",
+	       ok ? "ok" : "not ok", CONFIGS + 1, (unsigned long)large, (unsigned long)splits);
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	size_t steps = 1000000;
-	uint64_t seed = 1;
+	uint64_t seed = 1, large = 0, splits = 0;
 	int only = -1, failed = 0;
 
 	for (int i = 1; i + 1 < argc; i += 2) {
@@ -158,10 +173,13 @@ int main(int argc, char **argv)
 			only = atoi(argv[i + 1]);
 	}
 	urcu_memb_register_thread();
-	printf("1..%u\n", only < 0 ? CONFIGS : 1);
+	printf("1..%u\n", only < 0 ? CONFIGS + 1 : 1);
 	for (unsigned c = 0; c < CONFIGS; c++)
 		if (only < 0 || c == (unsigned)only)
-			failed += !run_config(c, seed, only < 0 ? steps / CONFIGS : steps);
+			failed += !run_config(c, seed, only < 0 ? steps / CONFIGS : steps,
+					      &large, &splits);
+	if (only < 0)
+		failed += !used_large_leaves(large, splits);
 	urcu_memb_unregister_thread();
 	return failed != 0;
 }

@@ -14,6 +14,7 @@
 
 #define THREADS 4u
 #define TABLES	8u
+#define UPPER	512ull /* frames from 2 MiB on: large pages, and now and then a table in one */
 
 static struct fake f;
 static bool mixed; /* every vCPU goes from one paging format to another */
@@ -30,8 +31,11 @@ static uint64_t entry(uint64_t *x)
 {
 	uint64_t r = rnd(x);
 
-	return (r % TABLES << 12) | T_RWU | (r & 0x100000 ? PTE_D : 0) |
-	       (r & 0x700000 ? 0 : PTE_PS) * (r >> 32 & 1);
+	uint64_t e = T_RWU | (r & 0x100000 ? PTE_D : 0);
+
+	if (r >> 32 & 1 && !(r & 0x600000)) /* a large page: with the tables, or above them */
+		return e | PTE_PS | (r & 0x3000000 ? UPPER << 12 : 0);
+	return (r >> 40 & 31 ? r % TABLES : UPPER + r % 2) << 12 | e;
 }
 
 /* Two bits of n for each level: entries 0 and 1 of tables of 8-byte entries, 0 and 2 of others. */
@@ -165,6 +169,7 @@ static unsigned finish(void)
 {
 	char buf[500] = "";
 	unsigned wrong = sh_audit(f.mmu, buf, sizeof(buf)), leaks;
+	struct sh_stats st;
 	uint64_t v = 0;
 
 	if (wrong)
@@ -189,6 +194,10 @@ static unsigned finish(void)
 	wrong += f.violations + (unsigned)atomic_load(&bad);
 	if (f.violations)
 		printf("# %s\n", f.why);
+	sh_mmu_stats(f.mmu, &st);
+	printf("# %lu large leaves, %lu split\n", (unsigned long)st.v[SH_ST_LARGE],
+	       (unsigned long)st.v[SH_ST_LARGE_SPLIT]);
+	wrong += !st.v[SH_ST_LARGE] + !st.v[SH_ST_LARGE_SPLIT];
 	leaks = fake_destroy(&f);
 	return wrong + leaks;
 }
