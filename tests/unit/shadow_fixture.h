@@ -68,6 +68,6 @@ bool fx_hooks_ran(void);
 extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
 	suite_walk[], suite_fault[], suite_large[], suite_rights[], suite_write[],
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[],
-	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[];
+	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_leaf[];
 
 #endif

@@ -19,7 +19,8 @@
 #define FRAMES	 32u /* frames the program plays with */
 #define VA_SLOTS 6u
 #define VCPUS	 2u
-#define UPPER	 512u /* frames from 2 MiB on: large pages, and now and then a table in one */
+#define LARGE	 512u /* frames of a region of 2 MiB: what large pages name */
+#define REGIONS	 16u /* the memory's; the first has the tables, the next four one now and then */
 
 #define PDPTS TABLES /* the frame PDPTs of PAE are taken from */
 
@@ -58,6 +59,11 @@ static bool chance(struct run *r, unsigned percent)
 		(r)->v->failed = true;                                           \
 	} while (0)
 
+static uint64_t upper_table(struct run *r)
+{
+	return LARGE * (1 + rnd(r) % 4) + rnd(r) % 3;
+}
+
 static uint64_t random_wide(struct run *r)
 {
 	uint64_t e = chance(r, 95) ? PTE_P : 0;
@@ -68,11 +74,11 @@ static uint64_t random_wide(struct run *r)
 	e |= chance(r, 4) ? PTE_NX : 0;
 	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
 		e |= rnd(r) % 4 << 59;
-	if (chance(r, 3))
-		frame = UPPER + rnd(r) % 3;
+	if (chance(r, 1))
+		frame = upper_table(r);
 	if (chance(r, 10)) {
 		e |= PTE_PS;
-		frame = chance(r, 50) ? 0 : UPPER;
+		frame = chance(r, 30) ? 0 : rnd(r) % REGIONS * LARGE;
 	}
 	if (chance(r, 1))
 		e |= 1ull << (40 + rnd(r) % 12);
@@ -256,7 +262,7 @@ static void step_write(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 8, 4, 2, 1, 16, 3};
 	unsigned size = sizes[rnd(r) % 10];
-	uint64_t table = chance(r, 85) ? rnd(r) % TABLES : UPPER + rnd(r) % 3;
+	uint64_t table = chance(r, 85) ? rnd(r) % TABLES : upper_table(r);
 	uint64_t gpa = (table << 12) + random_offset(r, size > 8 ? 16 : size);
 	uint64_t val[2] = {random_bytes(r, gpa & 7), random_entry(r)};
 	struct sh_vcpu *v = chance(r, 30) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;

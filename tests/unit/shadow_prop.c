@@ -55,20 +55,22 @@ static const struct {
 static struct fake_config config_of(unsigned c, uint64_t seed)
 {
 	struct fake_config cfg;
+	uint64_t mix = (seed + c) * 0x9e3779b97f4a7c15ull >> 40;
 	unsigned technique = c & 3;
 
 	fake_defaults(&cfg);
 	cfg.vcpus = 2;
+	cfg.size = 32 << 20;
 	cfg.seed = seed | 1;
 	for (unsigned o = 0; o < SH_OPTIONS; o++)
-		cfg.options.on[o] = technique == 0 || (technique > 1 && (seed + c) >> o & 1);
+		cfg.options.on[o] = technique == 0 || (technique > 1 && mix >> o & 1);
 	cfg.limit = c & 4 ? SH_MIN_TABLES + 4 : 0;
 	cfg.gated = c & 8;
 	cfg.tagged = (c ^ seed) & 1;
 	cfg.pde_cache = !cfg.gated && technique == 3;
 	cfg.evict = technique == 2 ? 7 : 0;
 	cfg.levels = c < 16 ? 4 : worlds[c - 16].levels;
-	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : 4u << 20;
+	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : cfg.size;
 	return cfg;
 }
 
@@ -149,9 +151,9 @@ static bool run_config(unsigned c, uint64_t seed, size_t steps, uint64_t *large,
 }
 
 /* That the programs are such that there is something to get wrong. */
-static bool used_large_leaves(uint64_t large, uint64_t splits)
+static bool used_large_leaves(size_t steps, uint64_t large, uint64_t splits)
 {
-	bool ok = large > 1000 && splits > 100;
+	bool ok = large > steps / 1000 && splits > steps / 50000;
 
 	printf("%s %u - large leaves in random programs\n# %lu made, %lu split\n",
 	       ok ? "ok" : "not ok", CONFIGS + 1, (unsigned long)large, (unsigned long)splits);
@@ -179,7 +181,7 @@ int main(int argc, char **argv)
 			failed += !run_config(c, seed, only < 0 ? steps / CONFIGS : steps,
 					      &large, &splits);
 	if (only < 0)
-		failed += !used_large_leaves(large, splits);
+		failed += !used_large_leaves(steps, large, splits);
 	urcu_memb_unregister_thread();
 	return failed != 0;
 }

@@ -14,7 +14,8 @@
 
 #define THREADS 4u
 #define TABLES	8u
-#define UPPER	512ull /* frames from 2 MiB on: large pages, and now and then a table in one */
+#define LARGE	512ull /* frames of a region of 2 MiB: what large pages name */
+#define REGIONS 8u     /* the first has the tables, the next two one now and then */
 
 static struct fake f;
 static bool mixed; /* every vCPU goes from one paging format to another */
@@ -34,8 +35,8 @@ static uint64_t entry(uint64_t *x)
 	uint64_t e = T_RWU | (r & 0x100000 ? PTE_D : 0);
 
 	if (r >> 32 & 1 && !(r & 0x600000)) /* a large page: with the tables, or above them */
-		return e | PTE_PS | (r & 0x3000000 ? UPPER << 12 : 0);
-	return (r >> 40 & 31 ? r % TABLES : UPPER + r % 2) << 12 | e;
+		return e | PTE_PS | (r >> 41) % REGIONS * LARGE << 12;
+	return (r >> 40 & 63 ? r % TABLES : LARGE * (1 + (r >> 50) % 2) + r % 2) << 12 | e;
 }
 
 /* Two bits of n for each level: entries 0 and 1 of tables of 8-byte entries, 0 and 2 of others. */
@@ -155,6 +156,7 @@ static void start(uint32_t limit)
 	cfg.vcpus = THREADS;
 	cfg.threads = true;
 	cfg.tagged = true;
+	cfg.size = cfg.lowmem = REGIONS * LARGE << 12;
 	cfg.limit = limit;
 	cfg.levels = mixed ? 5 : 4;
 	if (fake_create(&cfg, &f))
