@@ -4,9 +4,10 @@
  * to it comes to write.c.
  *
  * Order in sh_track(): mark the frame (no new writable entry from here on) -> take W from the
- * entries that exist, drop the large leaves around it -> shootdown -> only then may the guest's entries be read for shadowing. A
- * write that was under way natively has landed by then; one by an emulated instruction stores
- * first and looks at the mark after (write.c), so one of the two sees the other.
+ * entries that exist, drop the large leaves around it -> shootdown -> only then may the guest's
+ * entries be read for shadowing. A write that was under way natively has landed by then; one by an
+ * emulated instruction stores first and looks at the mark after (write.c), so one of the two sees
+ * the other.
  * Locks: mmu->lock held; the frame's stripe inside. Read first: leaf.c. Read next: large.c.
  */
 #include "shadow/page.h"
