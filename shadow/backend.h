@@ -38,6 +38,9 @@ struct sh_backend {
 	/* Levels of the tables the hardware walks, 4 or 5; 0 means 4. */
 	unsigned levels;
 
+	/* An entry of level 3 may map 1 GiB itself (CPUID 80000001H, EDX bit 26). */
+	bool gb_pages;
+
 	/* Entry 256 of every top-level table: the gate. 0 for none. */
 	uint64_t gate_entry;
 

@@ -127,6 +127,17 @@ mfn_t gmem_mfn(const struct gmem *gm, gfn_t gfn)
 	return MFN_NONE;
 }
 
+mfn_t gmem_run(const struct gmem *gm, gfn_t gfn, uint64_t frames)
+{
+	for (unsigned i = 0; i < gm->regions; i++) {
+		uint64_t d = gfn.v - gm->region[i].gfn.v, n = gm->region[i].frames;
+
+		if (d < n)
+			return frames <= n - d ? MFN(gm->region[i].mfn.v + d) : MFN_NONE;
+	}
+	return MFN_NONE;
+}
+
 gfn_t gmem_gfn(const struct gmem *gm, mfn_t mfn)
 {
 	for (unsigned i = 0; i < gm->regions; i++) {

@@ -61,6 +61,9 @@ gfn_t gmem_end(const struct gmem *gm);
 /* Machine frame behind a guest frame, MFN_NONE where there is no RAM; and the reverse. */
 mfn_t gmem_mfn(const struct gmem *gm, gfn_t gfn);
 gfn_t gmem_gfn(const struct gmem *gm, mfn_t mfn);
+/* Machine frame behind gfn if the frames from there on are all RAM, machine frames in a row; else
+ * MFN_NONE. */
+mfn_t gmem_run(const struct gmem *gm, gfn_t gfn, uint64_t frames);
 
 /* Opens a window on one frame of RAM. NULL if there is no RAM at gfn or (counted) all slots of
  * this thread are in use. Never waits for another thread. */

@@ -78,6 +78,8 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
 		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu)) + sh_unsync_count(mmu);
+		for (unsigned i = 0; i < SH_LARGE_LEVELS; i++)
+			left += (unsigned)atomic_load(&mmu->large_pages[i]);
 	}
 	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);
@@ -195,8 +197,29 @@ static void forget_current(struct sh_vcpu *v)
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_root(mmu, v);
 	pthread_mutex_unlock(&mmu->lock);
+	v->large_seen = atomic_load(&mmu->large_drops);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
 	mmu->be.invalidate_all(mmu->be.ctx, v);
+}
+
+/* INVLPG drops all of a large page, whatever pieces of it are cached (SDM vol. 3, section 4.10.4.1,
+ * first footnote), and the hardware here may know nothing but pieces. Whether the page is large now
+ * the guest's tables say; whether it was until lately is not known any more, so that any that has
+ * gone since this vCPU last forgot everything counts. */
+static bool may_be_large(struct sh_vcpu *v, gva_t gva)
+{
+	const struct sh_format *f = &sh_formats[v->mode.format];
+	struct sh_walk w;
+
+	if (sh_mutant(SH_MUT_INVLPG_ONE_PIECE))
+		return false;
+	if (v->large_seen != atomic_load(&v->mmu->large_drops))
+		return true;
+	if (!f->levels ||
+	    sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, SH_PEEK, &w) == SH_WALK_NOT_CANON)
+		return false;
+	return w.level > 1 && w.gpte[w.level] & PTE_P &&
+	       sh_gpte_large(f, &v->mode, w.level, w.gpte[w.level]);
 }
 
 void sh_invlpg(struct sh_vcpu *v, gva_t gva)
@@ -210,6 +233,11 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 	pthread_mutex_unlock(&mmu->lock);
 	sh_count(mmu, v, SH_ST_INVLPG, 1);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
+	if (may_be_large(v, gva)) {
+		v->large_seen = atomic_load(&mmu->large_drops);
+		mmu->be.invalidate_all(mmu->be.ctx, v);
+		return;
+	}
 	mmu->be.invalidate(mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
 }
 

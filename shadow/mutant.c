@@ -55,6 +55,7 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_PK_BIT_MISSING] = "pk-bit-missing",
 	[SH_MUT_PKRU_NOT_IN_ROLE] = "pkru-not-in-role",
 	[SH_MUT_NEW_LEAF_WRITABLE] = "new-leaf-writable",
+	[SH_MUT_INVLPG_ONE_PIECE] = "invlpg-one-piece",
 	[SH_MUT_OTHERS_KEPT] = "others-kept",
 	[SH_MUT_NOFLUSH_TRUSTED] = "noflush-trusted",
 	[SH_MUT_FILL_NOT_MARKED] = "fill-not-marked",
@@ -67,6 +68,18 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_FAULT_FORGETS_NOTHING] = "fault-forgets-nothing",
 	[SH_MUT_UPPER_OVER_UNSYNC] = "upper-over-unsync",
 	[SH_MUT_INVPCID_LOST] = "invpcid-lost",
+	[SH_MUT_LARGE_OVER_TRACKED] = "large-over-tracked",
+	[SH_MUT_TRACK_NO_SPLIT] = "track-no-split",
+	[SH_MUT_SPLIT_NOT_COUNTED] = "split-not-counted",
+	[SH_MUT_LARGE_STALE_RMAP] = "large-stale-rmap",
+	[SH_MUT_LARGE_OVER_TABLE] = "large-over-table",
+	[SH_MUT_LARGE_ALL_RIGHTS] = "large-all-rights",
+	[SH_MUT_LARGE_KEY_IGNORED] = "large-key-ignored",
+	[SH_MUT_LARGE_D_NOT_REQUIRED] = "large-d-not-required",
+	[SH_MUT_LARGE_WRITE_LOST] = "large-write-lost",
+	[SH_MUT_LARGE_PAST_RAM] = "large-past-ram",
+	[SH_MUT_LARGE_1G] = "large-1g",
+	[SH_MUT_REGION_COUNT_LOST] = "region-count-lost",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

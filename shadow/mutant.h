@@ -56,6 +56,7 @@ enum sh_mutant {
 	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
 	SH_MUT_PKRU_NOT_IN_ROLE,
 	SH_MUT_NEW_LEAF_WRITABLE, /* a new leaf of a tracked frame is writable */
+	SH_MUT_INVLPG_ONE_PIECE,  /* INVLPG drops 4 KBytes of a large page */
 	SH_MUT_OTHERS_KEPT,	  /* a flush of all PCIDs leaves what other contexts hold */
 	SH_MUT_NOFLUSH_TRUSTED,	  /* MOV CR3 with bit 63 never looks at what is out of step */
 	SH_MUT_FILL_NOT_MARKED,	  /* a fault makes an entry of an unsync table unrecorded */
@@ -68,6 +69,18 @@ enum sh_mutant {
 	SH_MUT_FAULT_FORGETS_NOTHING, /* a page fault leaves the page's other entries */
 	SH_MUT_UPPER_OVER_UNSYNC,     /* an upper table is made of a writable frame */
 	SH_MUT_INVPCID_LOST,	      /* INVPCID of another PCID is not passed on */
+	SH_MUT_LARGE_OVER_TRACKED,    /* a large leaf is set whatever is tracked inside */
+	SH_MUT_TRACK_NO_SPLIT,	      /* a frame is tracked under a large leaf */
+	SH_MUT_SPLIT_NOT_COUNTED,     /* a dropped large leaf does not make track flush */
+	SH_MUT_LARGE_STALE_RMAP,      /* a dropped large leaf stays in its region's set */
+	SH_MUT_LARGE_OVER_TABLE,      /* a large leaf leaves the table's record */
+	SH_MUT_LARGE_ALL_RIGHTS,      /* a large leaf permits what no entry above allows */
+	SH_MUT_LARGE_KEY_IGNORED,     /* a large leaf has no protection key */
+	SH_MUT_LARGE_D_NOT_REQUIRED,  /* a clean large page is mapped writable */
+	SH_MUT_LARGE_WRITE_LOST,      /* a tracked write leaves a large leaf as it was */
+	SH_MUT_LARGE_PAST_RAM,	      /* a large leaf reaches beyond RAM */
+	SH_MUT_LARGE_1G,	      /* 1-GByte leaves on hardware without them */
+	SH_MUT_REGION_COUNT_LOST,     /* a region never forgets a tracked frame */
 	SH_MUTANTS
 };
 

@@ -86,6 +86,7 @@ struct sh_page *sh_pool_get(struct sh_mmu *mmu)
 	atomic_store(&p->flood, 0);
 	atomic_store(&p->used, 1);
 	p->unsync = NULL;
+	atomic_store(&p->heat, 0);
 	if (!sh_mutant(SH_MUT_INHERIT_INVALID))
 		atomic_store(&p->invalid, 0);
 	tell(mmu, p, SH_TABLE_LIVE);

@@ -243,7 +243,7 @@ int sh_rmap_init(struct sh_mmu *mmu)
 	mmu->rmap = reserve_map(mmu->rmap_frames * sizeof(sh_set_t));
 	mmu->stripes = aligned_alloc(64, SH_STRIPES * sizeof(struct sh_stripe));
 	mmu->descs = calloc(1, sizeof(*mmu->descs));
-	if (!mmu->rmap || !mmu->stripes || !mmu->descs)
+	if (!mmu->rmap || !mmu->stripes || !mmu->descs || !sh_large_init(mmu))
 		return -ENOMEM;
 	for (unsigned i = 0; i < SH_STRIPES; i++)
 		pthread_spin_init(&mmu->stripes[i].lock, PTHREAD_PROCESS_PRIVATE);
@@ -255,6 +255,7 @@ void sh_rmap_fini(struct sh_mmu *mmu)
 {
 	if (mmu->rmap)
 		munmap(mmu->rmap, mmu->rmap_frames * sizeof(sh_set_t));
+	sh_large_fini(mmu);
 	free(mmu->stripes);
 	while (mmu->descs && mmu->descs->slabs) {
 		struct desc_slab *s = mmu->descs->slabs;

@@ -32,6 +32,8 @@ void sh_update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, u
 	struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 	struct sh_expect e;
 
+	if (sh_spte_is_large(spte))
+		sh_large_update(mmu, v, p, index);
 	if (!child)
 		return;
 	e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));

@@ -193,6 +193,30 @@ static void reclaim(uint64_t lowmem)
 	bench_destroy(&b);
 }
 
+/* 512 large pages of the guest's, used for the first time all over: by one leaf each, or by what takes
+ * their place. */
+static void large_pages(uint64_t lowmem, bool large)
+{
+	struct bench_config cfg = {.lowmem = lowmem, .pages = 512 * 512, .large = large};
+	double t;
+
+	bench_create(&b, &cfg);
+	for (uint64_t i = 0; i < 512; i++) {
+		uint64_t e = (b.first_page + i * 512) << 12 | BENCH_RWUAD | PTE_PS;
+
+		sh_write(b.mmu, b.v[0], GPA(4ull << 12 | i * 8), &e, 8);
+	}
+	t = bench_cpu();
+	for (unsigned i = 0; i < 512; i++)
+		fault_table(i);
+	for (unsigned i = 0; !large && i < 512 * 512; i++)
+		if (i % 512)
+			fault(i);
+	bench_print(group, large ? "2m_page_by_a_large_leaf" : "2m_page_by_4k_leaves",
+		    (bench_cpu() - t) / 512, "ns");
+	bench_destroy(&b);
+}
+
 static void one_core(uint64_t lowmem)
 {
 	struct bench_config cfg = {.lowmem = lowmem, .pages = PAGES};
@@ -207,6 +231,8 @@ static void one_core(uint64_t lowmem)
 	rebuild_and_zap();
 	bench_destroy(&b);
 	reclaim(lowmem);
+	large_pages(lowmem, true);
+	large_pages(lowmem, false);
 }
 
 int main(int argc, char **argv)

@@ -91,6 +91,7 @@ void fake_defaults(struct fake_config *cfg)
 				    .tables = 256,
 				    .vcpus = 1,
 				    .levels = 4,
+				    .gb_pages = true,
 				    .model = {.maxphyaddr = 40, .gb_pages = true},
 				    .seed = 1};
 	sh_options_default(&cfg->options);
@@ -103,6 +104,7 @@ static struct sh_backend backend_of(struct fake *f)
 				   .table_mfn = MFN(FAKE_TABLE_MFN),
 				   .tables = f->cfg.tables,
 				   .levels = f->cfg.levels,
+				   .gb_pages = f->cfg.gb_pages,
 				   .gate_entry = f->cfg.gate_entry,
 				   .touch = touch,
 				   .touch_table = touch_table,

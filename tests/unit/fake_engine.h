@@ -32,6 +32,7 @@ struct fake_config {
 	uint32_t tables, limit;
 	unsigned vcpus;
 	unsigned levels; /* of the tables the hardware walks: 4 or 5 */
+	bool gb_pages;	 /* and an entry of level 3 may map 1 GiB */
 	struct sh_options options;
 	struct sh_cpu_model model;
 	bool gated;	/* KVM shadows our tables */

@@ -101,6 +101,19 @@ static bool permits(uint64_t spte, unsigned flags)
 	return !(flags & SH_FETCH) || !(spte & PTE_NX);
 }
 
+/* The rights and frame of a large leaf, as the 4-KByte page of it that gva is in (SDM vol. 3, tables 4-16 and 4-18). */
+static uint64_t large(struct fake *f, uint64_t gva, unsigned level, uint64_t entry,
+		      uint64_t rights)
+{
+	uint64_t within = (1ull << (3 + 9 * level)) - 4096;
+
+	if (level > 3 || (level == 3 && !f->cfg.gb_pages) || entry & within) {
+		fake_violation(f, "the hardware finds a reserved bit in a shadow entry");
+		return 0;
+	}
+	return (entry & FRAME) | (gva & within) | rights;
+}
+
 /* Rights of the whole path with the frame of the leaf; 0 where an entry is missing. */
 static uint64_t walk(struct fake_vcpu *vc, uint64_t gva, struct fake_path *p)
 {
@@ -130,6 +143,8 @@ static uint64_t walk(struct fake_vcpu *vc, uint64_t gva, struct fake_path *p)
 			return 0;
 		if (level == 1)
 			return (entry & FRAME) | rights;
+		if (entry & PTE_PS)
+			return large(f, gva, level, entry, rights);
 		table = (entry & FRAME) >> 12;
 		if (level == 2 && f->cfg.pde_cache)
 			*c = (struct fake_pde){vc->root + 1, gva >> 21, table};

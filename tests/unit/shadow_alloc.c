@@ -170,7 +170,7 @@ static void test_mmu(void)
 		if (more)
 			CU_ASSERT_EQUAL(live, before);
 	}
-	CU_ASSERT_EQUAL(k, 7);
+	CU_ASSERT_EQUAL(k, 8);
 	arm(MEMORY, 0);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), -ENOMEM);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), 0);
@@ -274,8 +274,24 @@ static int exchange(struct fake *f)
 	return r < 0 ? r : 0;
 }
 
+/* A large leaf and the two tables above it. */
+static int large_fault(struct fake *f)
+{
+	enum sh_fault_result r;
+	struct sh_walk w;
+
+	if (gmem_store(f->gm, GPA((G_PD << 12) + 8), PTE_PS | fx_pte(512, T_RWU), 8))
+		return -EFAULT;
+	if (fake_enter(f, 0, SH_USER))
+		return -ENOMEM;
+	r = sh_fault(f->vcpu[0].v, GVA(2 << 20), SH_USER, &w);
+	if (r == SH_FAULT_HOST)
+		return -(int)w.error;
+	return r == SH_FAULT_RESUME || r == SH_FAULT_SPURIOUS ? 0 : -EIO;
+}
+
 static int (*const events[])(struct fake *f) = {first_fault, write_tracked, write_crossing,
-						exchange};
+						exchange, large_fault};
 
 static void test_memory(void)
 {
@@ -295,12 +311,14 @@ static void test_records(void)
 	/* Three links, and the leaf with its neighbours. */
 	CU_ASSERT_EQUAL(each(RECORD, 4 << 20, first_fault), 3 + 8);
 	CU_ASSERT(each(RECORD, 4 << 20, write_tracked) > 3 + 8);
+	CU_ASSERT_EQUAL(each(RECORD, 4 << 20, large_fault), 2 + 1);
 }
 
 /* A table that was reserved is not there after all. */
 static void test_tables(void)
 {
 	CU_ASSERT_EQUAL(each(POOL, 4 << 20, first_fault), 4);
+	CU_ASSERT_EQUAL(each(POOL, 4 << 20, large_fault), 3);
 }
 
 /* The pool has n tables, and all of them are in use. */

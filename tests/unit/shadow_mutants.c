@@ -71,6 +71,7 @@ static const struct {
 	[SH_MUT_PK_BIT_MISSING] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_PKRU_NOT_IN_ROLE] = {suite_keys, "protection keys against the reference"},
 	[SH_MUT_NEW_LEAF_WRITABLE] = {suite_rules, "a new leaf of a table"},
+	[SH_MUT_INVLPG_ONE_PIECE] = {suite_rules, "INVLPG of a large page"},
 	[SH_MUT_OTHERS_KEPT] = {suite_unsync, "INVPCID of a context that is not current"},
 	[SH_MUT_NOFLUSH_TRUSTED] = {suite_unsync, "MOV CR3 without a flush"},
 	[SH_MUT_FILL_NOT_MARKED] = {suite_unsync, "a value changed there and back"},
@@ -83,6 +84,18 @@ static const struct {
 	[SH_MUT_FAULT_FORGETS_NOTHING] = {suite_unsync, "a page fault forgets"},
 	[SH_MUT_UPPER_OVER_UNSYNC] = {suite_unsync, "an unsync table becomes a directory"},
 	[SH_MUT_INVPCID_LOST] = {suite_unsync, "INVPCID of a context that is not current"},
+	[SH_MUT_LARGE_OVER_TRACKED] = {suite_leaf, "a large page around a table"},
+	[SH_MUT_TRACK_NO_SPLIT] = {suite_leaf, "a table inside a large leaf of two vCPUs"},
+	[SH_MUT_SPLIT_NOT_COUNTED] = {suite_leaf, "a table inside a large leaf of two vCPUs"},
+	[SH_MUT_LARGE_STALE_RMAP] = {suite_leaf, "the entry is written"},
+	[SH_MUT_LARGE_OVER_TABLE] = {suite_leaf, "large again"},
+	[SH_MUT_LARGE_ALL_RIGHTS] = {suite_leaf, "rights of a large leaf"},
+	[SH_MUT_LARGE_KEY_IGNORED] = {suite_leaf, "protection key of a large leaf"},
+	[SH_MUT_LARGE_D_NOT_REQUIRED] = {suite_leaf, "D of a large leaf"},
+	[SH_MUT_LARGE_WRITE_LOST] = {suite_leaf, "the entry is written"},
+	[SH_MUT_LARGE_PAST_RAM] = {suite_leaf, "the end of RAM"},
+	[SH_MUT_LARGE_1G] = {suite_leaf, "1 GiB on hardware without"},
+	[SH_MUT_REGION_COUNT_LOST] = {suite_leaf, "large again"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

@@ -18,6 +18,7 @@ static const struct tap_suite suites[] = {
 	{.name = "walk", .cases = suite_walk},
 	{.name = "fault", .cases = suite_fault},
 	{.name = "large", .cases = suite_large},
+	{.name = "leaf", .cases = suite_leaf},
 	{.name = "rights", .cases = suite_rights},
 	{.name = "write", .cases = suite_write},
 	{.name = "reclaim", .cases = suite_reclaim},
