@@ -202,6 +202,7 @@ static enum step descend_slow(struct attempt *a)
 	struct sh_page *p = a->root;
 	enum step s = STEP_AGAIN;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (reserve_path(a)) {
 		a->result = SH_FAULT_HOST;
@@ -295,5 +296,10 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				 struct sh_walk *w)
 {
-	return sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+	uint64_t refused = gmem_refused();
+	enum sh_walk_result r = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
+
+	if (gmem_refused() != refused && !sh_mutant(SH_MUT_WALK_TAKES_REFUSED))
+		return SH_WALK_HOST; /* not the guest's fault: what was read isn't RAM */
+	return r;
 }

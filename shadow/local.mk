@@ -6,7 +6,8 @@ shadow_public = shadow/addr.h shadow/backend.h shadow/flush.h shadow/format.h sh
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
-	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
+	shadow/gmem_internal.h shadow/gmem_move.c shadow/maywait.h shadow/window_pool.c \
+	shadow/window_switch.c shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
