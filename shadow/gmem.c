@@ -98,6 +98,7 @@ int gmem_create(const struct gmem_config *cfg, struct gmem **out)
 	add_region(gm, 0, low, 0);
 	if (cfg->size > low)
 		add_region(gm, HIGH_GPA, cfg->size - low, low);
+	gm->low_frames = (gm->lowmem < low ? gm->lowmem : low) >> SH_PAGE_SHIFT;
 	err = create_memory(gm, cfg);
 	if (err) {
 		gmem_destroy(gm);
@@ -139,20 +140,6 @@ gfn_t gmem_end(const struct gmem *gm)
 	const struct gmem_region *r = &gm->region[gm->regions - 1];
 
 	return GFN(r->gfn.v + r->frames);
-}
-
-bool gmem_offset(const struct gmem *gm, gfn_t gfn, uint64_t *offset)
-{
-	for (unsigned i = 0; i < gm->regions; i++) {
-		const struct gmem_region *r = &gm->region[i];
-		uint64_t d = gfn.v - r->gfn.v; /* wraps below the region: then >= frames */
-
-		if (d < r->frames) {
-			*offset = r->offset + (d << SH_PAGE_SHIFT);
-			return true;
-		}
-	}
-	return false;
 }
 
 mfn_t gmem_mfn(const struct gmem *gm, gfn_t gfn)

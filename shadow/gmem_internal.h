@@ -53,6 +53,8 @@ struct gmem {
 	int fd;
 	uint64_t id; /* no other struct gmem of this process has or had it */
 	uint64_t size, lowmem;
+	uint64_t
+		low_frames; /* of the first region that are lowmem: gpa and offset are one there */
 	bool debug;
 	struct gmem_region region[GMEM_MAX_REGIONS];
 	unsigned regions;
@@ -67,7 +69,19 @@ struct gmem {
 };
 
 /* Offset in the memfd of the frame; false if there is no RAM. */
-bool gmem_offset(const struct gmem *gm, gfn_t gfn, uint64_t *offset);
+static inline bool gmem_offset(const struct gmem *gm, gfn_t gfn, uint64_t *offset)
+{
+	for (unsigned i = 0; i < gm->regions; i++) {
+		const struct gmem_region *r = &gm->region[i];
+		uint64_t d = gfn.v - r->gfn.v; /* wraps below the region: then >= frames */
+
+		if (d < r->frames) {
+			*offset = r->offset + (d << SH_PAGE_SHIFT);
+			return true;
+		}
+	}
+	return false;
+}
 int gmem_windows_init(struct gmem *gm);
 void gmem_windows_fini(struct gmem *gm);
 int gmem_pool_init(struct gmem *gm, unsigned slots);

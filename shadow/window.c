@@ -245,6 +245,8 @@ void *gmem_map(struct gmem *gm, gfn_t gfn)
 	uint64_t offset;
 	void *p = NULL;
 
+	if (gfn.v < gm->low_frames)
+		return gm->low + (gfn.v << SH_PAGE_SHIFT);
 	if (!gmem_offset(gm, gfn, &offset))
 		return NULL;
 	if (offset < gm->lowmem)
