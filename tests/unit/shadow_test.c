@@ -14,6 +14,8 @@ static const struct tap_suite suites[] = {
 	{.name = "model", .cases = suite_model},
 	{.name = "format", .cases = suite_format},
 	{.name = "gmem", .cases = suite_gmem},
+	{.name = "windows", .cases = suite_windows},
+	{.name = "pool", .cases = suite_pool},
 	{.name = "rmap", .cases = suite_rmap},
 	{.name = "walk", .cases = suite_walk},
 	{.name = "fault", .cases = suite_fault},
