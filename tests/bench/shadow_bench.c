@@ -70,6 +70,13 @@ static void window(unsigned i, unsigned n)
 	gmem_unmap(b.gm, p);
 }
 
+static void window_low(unsigned i)
+{
+	void *p = gmem_map(b.gm, GFN(i % 4));
+
+	gmem_unmap(b.gm, p);
+}
+
 static void window_same(unsigned i)
 {
 	window(i, 4);
@@ -110,6 +117,7 @@ static const struct {
 	{"tracked_write", write_entry, 100000},
 	{"invlpg", invlpg, 200000},
 	{"cr3_switch_cached_roots", cr3, 200000},
+	{"window_of_4_lowest_frames", window_low, 1000000},
 	{"window_of_4_frames", window_same, 1000000},
 	{"window_of_1024_frames", window_new, 50000},
 	{"persistent_window_of_4_frames", pool_same, 1000000},

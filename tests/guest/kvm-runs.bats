@@ -69,6 +69,15 @@ print(o)' "$@"; }
 	passes --cpus 2 --lowmem 0
 }
 
+@test "guest RAM in a file, windows unmapped as they are closed" {
+	passes --cpus 2 --memory-file "$BATS_TEST_TMPDIR/ram" --window-debug on
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/ram")" -eq $((256 << 20)) ]
+}
+
+@test "1 TiB of RAM on a machine with less, all of it through windows" {
+	passes --cpus 2 -m 1024G --lowmem 0
+}
+
 @test "--mmu-option prefetch=off" { passes --cpus 2 --mmu-option prefetch=off; }
 @test "--mmu-option inplace=off" { passes --cpus 2 --mmu-option inplace=off; }
 @test "--mmu-option rootcache=off" { passes --cpus 2 --mmu-option rootcache=off; }
