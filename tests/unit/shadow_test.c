@@ -15,6 +15,7 @@ static const struct tap_suite suites[] = {
 	{.name = "format", .cases = suite_format},
 	{.name = "gmem", .cases = suite_gmem},
 	{.name = "windows", .cases = suite_windows},
+	{.name = "windows of the MMU", .cases = suite_windows_mmu},
 	{.name = "pool", .cases = suite_pool},
 	{.name = "rmap", .cases = suite_rmap},
 	{.name = "walk", .cases = suite_walk},
