@@ -74,8 +74,9 @@ print(o)' "$@"; }
 	[ "$(stat -c %s "$BATS_TEST_TMPDIR/ram")" -eq $((256 << 20)) ]
 }
 
-@test "1 TiB of RAM on a machine with less, all of it through windows" {
-	passes --cpus 2 -m 1024G --lowmem 0
+@test "1000 GiB of RAM on a machine with less, all of it through windows" {
+	ends 0 -m 1000G --lowmem 0 --scenario boot-tables,exceptions,invlpg
+	all_ok "$out"
 }
 
 @test "--mmu-option prefetch=off" { passes --cpus 2 --mmu-option prefetch=off; }
