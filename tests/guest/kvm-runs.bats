@@ -74,6 +74,11 @@ print(o)' "$@"; }
 	[ "$(stat -c %s "$BATS_TEST_TMPDIR/ram")" -eq $((256 << 20)) ]
 }
 
+@test "a file for guest RAM that can't be" {
+	ends 3 --memory-file "$BATS_TEST_TMPDIR"
+	grep -q "cannot keep guest memory in" "$err"
+}
+
 @test "1000 GiB of RAM on a machine with less, all of it through windows" {
 	ends 0 -m 1000G --lowmem 0 --scenario boot-tables,exceptions,invlpg
 	all_ok "$out"

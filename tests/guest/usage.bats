@@ -32,10 +32,6 @@ refused() {
 	refused 2 "unknown command ''" ""
 }
 
-@test "a file for guest RAM that can't be" {
-	refused 3 "cannot keep guest memory in" run --memory-file "$BATS_TEST_TMPDIR"
-}
-
 @test "unknown options" {
 	refused 2 "unknown option '--bogus'" run --bogus
 	refused 2 "unknown option '-z'" run -z
