@@ -178,6 +178,7 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	struct sh_report rep = {.buf = buf, .size = n};
 	struct audit a = {.mmu = mmu, .rep = &rep};
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 		check_page(&a, p);

@@ -233,6 +233,7 @@ static enum step descend_slow(struct attempt *a)
 	struct sh_page *p = a->root;
 	enum step s = STEP_AGAIN;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (reserve_path(a)) {
 		a->result = SH_FAULT_HOST;
@@ -260,6 +261,7 @@ static void forget_page(struct sh_vcpu *v, gva_t gva)
 {
 	if (!sh_unsync_any(v->mmu) || sh_mutant(SH_MUT_FAULT_FORGETS_NOTHING))
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&v->mmu->lock);
 	sh_unsync_sync_va(v->mmu, v, gva);
 	pthread_mutex_unlock(&v->mmu->lock);
@@ -342,8 +344,11 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				 struct sh_walk *w)
 {
+	uint64_t refused = gmem_refused();
 	enum sh_walk_result r = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 
+	if (gmem_refused() != refused && !sh_mutant(SH_MUT_WALK_TAKES_REFUSED))
+		return SH_WALK_HOST; /* not the guest's fault: what was read isn't RAM */
 	if (r == SH_WALK_FAULT)
 		forget_page(v, w->gva);
 	return r;

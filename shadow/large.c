@@ -54,8 +54,11 @@ static size_t map_bytes(const struct sh_mmu *mmu)
 
 bool sh_large_init(struct sh_mmu *mmu)
 {
-	struct sh_region *r = mmap(NULL, map_bytes(mmu), PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct sh_region *r;
+
+	sh_may_wait();
+	r = mmap(NULL, map_bytes(mmu), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (r == MAP_FAILED)
 		return false;

@@ -7,7 +7,8 @@ shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
 	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
-	shadow/gmem_internal.h shadow/large.c shadow/leaf.c shadow/link.c shadow/locks.h \
+	shadow/gmem_internal.h shadow/gmem_move.c shadow/maywait.h shadow/window_pool.c \
+	shadow/window_switch.c shadow/large.c shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \

@@ -35,6 +35,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 
 	if (err)
 		return err;
+	sh_may_wait();
 	mmu = aligned_alloc(64, sizeof(*mmu));
 	if (!mmu)
 		return -ENOMEM;
@@ -61,6 +62,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 
 static void zap_all(struct sh_mmu *mmu)
 {
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	while (mmu->lru.list_next != &mmu->lru)
 		sh_page_zap(mmu, NULL, mmu->lru.list_next);
@@ -96,12 +98,14 @@ int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 
 	if (index >= SH_MAX_VCPUS)
 		return -EINVAL;
+	sh_may_wait();
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	v->mmu = mmu;
 	v->index = index;
 	v->mode = sh_mode_of(&v->regs, &mmu->model);
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	taken = mmu->vcpus & 1ull << index;
 	mmu->vcpus |= 1ull << index;
@@ -120,6 +124,7 @@ static void unpin(struct sh_vcpu *v, struct sh_page *p)
 
 	if (!p || atomic_fetch_sub(&p->pins, 1) != 1 || mmu->opt.on[SH_OPT_ROOTCACHE])
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (p->state == SH_PAGE_LIVE && !atomic_load(&p->pins))
 		sh_page_zap(mmu, v, p);
@@ -147,6 +152,7 @@ static void load_pdptes(struct sh_vcpu *v, const uint64_t pdpte[4])
 		same++;
 	if (same == 4)
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&v->mmu->lock);
 	for (unsigned i = 0; i < 4; i++)
 		atomic_store(&now[i], pdpte[i]);
@@ -167,6 +173,7 @@ void sh_vcpu_destroy(struct sh_vcpu *v)
 	drop_roots(v);
 	unpin(v, v->loaded);
 	load_pdptes(v, none);
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	mmu->vcpus &= ~(1ull << v->index);
 	pthread_mutex_unlock(&mmu->lock);
@@ -194,6 +201,7 @@ static void forget_current(struct sh_vcpu *v)
 {
 	struct sh_mmu *mmu = v->mmu;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_root(mmu, v);
 	pthread_mutex_unlock(&mmu->lock);
@@ -228,6 +236,7 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 
 	if (sh_mutant(SH_MUT_INVLPG_LOST))
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_va(mmu, v, gva);
 	pthread_mutex_unlock(&mmu->lock);
@@ -305,6 +314,7 @@ static int make_root(struct sh_vcpu *v, enum sh_view view)
 
 	if (sh_formats[v->mode.format].levels > mmu->be.levels)
 		return -EOPNOTSUPP;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (sh_reclaim_reserve(mmu, v, 1) == 0)
 		p = sh_page_get(mmu, v, sh_root_gfn(v), root_role(v, view), &made);

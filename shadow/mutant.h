@@ -50,6 +50,15 @@ enum sh_mutant {
 	SH_MUT_PREFETCH_IGNORES_A,	/* neighbours are mapped before A is set */
 	SH_MUT_PREFETCH_CLEAN_WRITABLE, /* clean neighbours are mapped writable */
 	SH_MUT_TOUCH_LOST,		/* an entry changed in place is not touched */
+	SH_MUT_MOVE_DST_UNCHECKED,	/* a move writes to a window it did not get */
+	SH_MUT_UNMAP_NULL,		/* and closes it */
+	SH_MUT_ALLOC_IN_WINDOW,		/* a move allocates between its two windows */
+	SH_MUT_ALLOC_UNSEEN,		/* the same, and the checker is not told */
+	SH_MUT_UNMAP_FIFO,		/* a move closes the first window first */
+	SH_MUT_NO_RECHECK,		/* who waited for a slot does not look again */
+	SH_MUT_REUSE_UNFLUSHED,		/* a slot without users is reused as if clean */
+	SH_MUT_CROSSING_NOT_RESERVED,	/* a write starts without its second window */
+	SH_MUT_WALK_TAKES_REFUSED,	/* a window the host refused is the guest's fault */
 	SH_MUT_NARROW_NOT_COUNTED, /* a right taken away does not make the next track flush */
 	SH_MUT_KEY_IGNORES_WRITES, /* WD of a protection key is ignored by the walk */
 	SH_MUT_KEY_WD_WITHOUT_WP,  /* WD binds the supervisor with CR0.WP=0 too */

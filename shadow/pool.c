@@ -45,6 +45,7 @@ void sh_lru_del(struct sh_page *p)
 
 int sh_pool_init(struct sh_mmu *mmu)
 {
+	sh_may_wait();
 	mmu->pages = aligned_alloc(64, mmu->be.tables * sizeof(*mmu->pages));
 	if (!mmu->pages)
 		return -ENOMEM;

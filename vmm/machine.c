@@ -16,12 +16,32 @@
 #include "vmm/boot/boot.h"
 #include "vmm/machine.h"
 
+static const char *file_trouble(int err)
+{
+	switch (err) {
+	case -EFBIG:
+		return "its size is neither 0 nor that of -m";
+	case -EBUSY:
+		return "another machine has it";
+	case -ENODEV:
+		return "it is no regular file";
+	default:
+		return strerror(-err);
+	}
+}
+
 static int create_memory(struct machine *m, char *msg, size_t n)
 {
-	struct gmem_config cfg = {.size = m->cfg.memory, .lowmem = m->cfg.lowmem};
+	struct gmem_config cfg = {.size = m->cfg.memory,
+				  .lowmem = m->cfg.lowmem,
+				  .debug = m->cfg.window_debug,
+				  .file = m->cfg.memory_file};
 	int err = gmem_create(&cfg, &m->gm);
 
-	if (err)
+	if (err && cfg.file)
+		snprintf(msg, n, "cannot keep guest memory in %s: %s; %s", cfg.file,
+			 file_trouble(err), "give another to --memory-file");
+	else if (err)
 		snprintf(msg, n,
 			 "cannot create %llu MiB of guest memory: %s; give less with -m",
 			 (unsigned long long)(m->cfg.memory >> 20), strerror(-err));

@@ -33,6 +33,8 @@ enum verdict {
 struct machine_config {
 	const char *name;
 	uint64_t memory, lowmem;
+	const char *memory_file; /* NULL: none */
+	bool window_debug;
 	unsigned cpus;
 	uint32_t shadow_limit; /* tables; 0 for the default */
 	enum umbra_pt_update pt_update;

@@ -72,6 +72,8 @@ static enum cpu_result translate(struct vcpu *v, struct cpu_state *s, gva_t va, 
 		cpu_fault_ec(f, VEC_PF, w.error);
 		f->cr2 = va.v;
 		return CPU_FAULT;
+	case SH_WALK_HOST:
+		return CPU_HOST;
 	default:
 		return cpu_fault_ec(f, VEC_GP, 0);
 	}

@@ -75,6 +75,48 @@ static void invlpg(unsigned i)
 	sh_invlpg(b.v[0], GVA((uint64_t)(i % PAGES) << 12));
 }
 
+/* A window on one of n frames in turn, opened and closed. */
+static void window(unsigned i, unsigned n)
+{
+	void *p = gmem_map(b.gm, GFN(b.first_page + i % n));
+
+	gmem_unmap(b.gm, p);
+}
+
+static void window_low(unsigned i)
+{
+	void *p = gmem_map(b.gm, GFN(i % 4));
+
+	gmem_unmap(b.gm, p);
+}
+
+static void window_same(unsigned i)
+{
+	window(i, 4);
+}
+
+static void window_new(unsigned i)
+{
+	window(i, 1024);
+}
+
+static void pool(unsigned i, unsigned n)
+{
+	void *p = gmem_pool_map(b.gm, GFN(b.first_page + i % n));
+
+	gmem_pool_unmap(b.gm, p);
+}
+
+static void pool_same(unsigned i)
+{
+	pool(i, 4);
+}
+
+static void pool_new(unsigned i)
+{
+	pool(i, 1024);
+}
+
 static const struct {
 	const char *what;
 	void (*fn)(unsigned i);
@@ -89,6 +131,11 @@ static const struct {
 	{"invlpg", invlpg, 200000},
 	{"cr3_switch_cached_roots", cr3, 200000},
 	{"cr3_switch_without_flush", cr3_noflush, 200000},
+	{"window_of_4_lowest_frames", window_low, 1000000},
+	{"window_of_4_frames", window_same, 1000000},
+	{"window_of_1024_frames", window_new, 50000},
+	{"persistent_window_of_4_frames", pool_same, 1000000},
+	{"persistent_window_of_1024_frames", pool_new, 50000},
 };
 
 static void simple_ops(void)

@@ -22,7 +22,7 @@ static struct {
 	bool refused;
 } source[SOURCES];
 
-static long live; /* allocations and mappings made and not given back */
+static _Atomic long live; /* allocations and mappings made and not given back */
 
 static bool refuse(enum source s)
 {
@@ -46,6 +46,16 @@ static bool disarm(enum source s)
 	return source[s].refused;
 }
 
+void fx_refuse_memory(unsigned k)
+{
+	arm(MEMORY, k);
+}
+
+bool fx_refused(void)
+{
+	return disarm(MEMORY);
+}
+
 void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -63,6 +73,20 @@ struct sh_page *__wrap_sh_pool_get(struct sh_mmu *mmu);
 int __real_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
 int __wrap_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
 
+static void (*on_alloc)(void);
+
+/* An allocation may sleep, and then others run. */
+static void sleep_here(void)
+{
+	void (*fn)(void) = on_alloc;
+
+	if (!fn)
+		return;
+	on_alloc = NULL; /* fn may allocate */
+	fn();
+	on_alloc = fn;
+}
+
 static void *counted(void *p)
 {
 	live += p != NULL;
@@ -71,16 +95,19 @@ static void *counted(void *p)
 
 void *__wrap_malloc(size_t n)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_malloc(n));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_calloc(n, size));
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t n)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_aligned_alloc(align, n));
 }
 
@@ -119,6 +146,11 @@ int __wrap_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s)
 	return refuse(RECORD) ? -ENOMEM : __real_sh_set_add(mmu, set, s);
 }
 
+void fx_on_alloc(void (*fn)(void))
+{
+	on_alloc = fn;
+}
+
 /* ---- creation ---- */
 static void test_gmem(void)
 {
@@ -138,7 +170,8 @@ static void test_gmem(void)
 			if (more)
 				CU_ASSERT_EQUAL(live, before);
 		}
-		CU_ASSERT_EQUAL(k, 2 + low);
+		/* The record, lowmem, the pool's range, and the call that succeeds. */
+		CU_ASSERT_EQUAL(k, 3 + low);
 		gmem_destroy(gm);
 		CU_ASSERT_EQUAL(live, before);
 	}
