@@ -89,7 +89,7 @@ static void compat_pushes_64_bits(void)
 	CU_ASSERT(cpu_64bit(&b->c.s));
 	EQ(b->c.s.gpr[CPU_RSP], KSTACK - 40);
 	EQ(peek64(b, KSTACK - 32), U_CODE32 | 3);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	CU_ASSERT(!cpu_64bit(&b->c.s));
 	EQ(b->c.s.rip, 0x40000);
 	EQ(b->c.s.gpr[CPU_RSP], USTACK);
