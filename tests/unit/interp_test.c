@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 		interp_string_suite,
 		interp_system_suite,
 		interp_mode_suite,
+		interp_debug_suite,
 		interp_fault_suite,
 		interp_fuzz_suite,
 		TAP_END,
