@@ -321,6 +321,39 @@ static void invpcid_not_offered(void)
 	m->cpu.model = with;
 }
 
+/* What CPUID does not offer is #UD, also at CPL 0; SDM vol. 2, each instruction. */
+static void not_offered(void)
+{
+	static const char *const hex[] = {
+		"0f 01 c8",	  /* monitor */
+		"0f 01 c9",	  /* mwait */
+		"f3 0f c7 f8",	  /* rdpid */
+		"66 0f ae 37",	  /* clwb */
+		"0f 01 e8",	  /* serialize */
+		"0f 38 f9 07",	  /* movdiri */
+		"66 0f 38 f8 07", /* movdir64b */
+		"f3 0f ae f0",	  /* umonitor */
+		"0f 01 ca",	  /* clac, without SMAP */
+	};
+	const struct cpu_model *with = m->cpu.model;
+	struct cpu_model without = *with;
+
+	without.cr4_allowed &= ~CR4_SMAP;
+	m->cpu.model = &without;
+	for (unsigned i = 0; i < sizeof(hex) / sizeof(hex[0]); i++) {
+		start(hex[i]);
+		s->gpr[CPU_RDI] = DATA;
+		CU_ASSERT_EQUAL(machine_step(m), CPU_FAULT);
+		CU_ASSERT_EQUAL(m->fault.vector, VEC_UD);
+	}
+	m->cpu.model = with;
+	/* But these are NOPs where their extension is missing: bndmov, rdssp, endbr64. */
+	start("f3 0f 1e fa 66 0f 1a 07 f3 48 0f 1e c8 f4");
+	CU_ASSERT_EQUAL(machine_run(m, 10), CPU_OK);
+	CU_ASSERT_EQUAL(s->activity, CPU_HALTED);
+	CU_ASSERT_EQUAL(s->rip, CODE + 14);
+}
+
 static void random_numbers(void)
 {
 	uint64_t first;
@@ -350,6 +383,7 @@ static const struct tap_case cases[] = {
 	{"virtual-8086 instructions", v86_instructions},
 	{"virtual-8086 INT n", v86_int},
 	{"INVPCID not offered", invpcid_not_offered},
+	{"instructions not offered", not_offered},
 	{"RDRAND and RDSEED", random_numbers},
 	TAP_NO_CASE,
 };

@@ -250,7 +250,6 @@ enum cpu_result x_out(struct exec *x);
 enum cpu_result x_hlt(struct exec *x);
 enum cpu_result x_cpuid(struct exec *x);
 enum cpu_result x_rdtsc(struct exec *x);
-enum cpu_result x_rdpid(struct exec *x);
 enum cpu_result x_rdrand(struct exec *x);
 enum cpu_result x_rdmsr(struct exec *x);
 enum cpu_result x_wrmsr(struct exec *x);
@@ -261,7 +260,6 @@ enum cpu_result x_rdpkru(struct exec *x);
 enum cpu_result x_wrpkru(struct exec *x);
 enum cpu_result x_xgetbv(struct exec *x);
 enum cpu_result x_xsetbv(struct exec *x);
-enum cpu_result x_mwait(struct exec *x);
 enum cpu_result x_clflush(struct exec *x);
 enum cpu_result x_fwait(struct exec *x);
 

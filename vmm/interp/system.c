@@ -137,14 +137,6 @@ enum cpu_result x_rdtsc(struct exec *x)
 	return CPU_OK;
 }
 
-enum cpu_result x_rdpid(struct exec *x)
-{
-	struct cpu_state *s = exec_state(x);
-
-	s->gpr[x->i->op[0].reg] = (uint32_t)s->msr_tsc_aux;
-	return CPU_OK;
-}
-
 /* RDRAND and RDSEED. A host with nothing to give yet is a failure that software must expect: CF=0
  * and a destination of 0. */
 enum cpu_result x_rdrand(struct exec *x)
@@ -241,12 +233,6 @@ enum cpu_result x_xgetbv(struct exec *x)
 enum cpu_result x_xsetbv(struct exec *x)
 {
 	return cpu_xsetbv(x->c, x->f);
-}
-
-/* MONITOR and MWAIT: an MWAIT may end at once for any reason. */
-enum cpu_result x_mwait(struct exec *x)
-{
-	return cpu_cpl(exec_state(x)) ? exec_ud(x) : CPU_OK;
 }
 
 /* CLFLUSH and its kin fault as a load of one byte. */
