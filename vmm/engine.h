@@ -30,8 +30,14 @@ struct engine_exit {
 	const char *why;
 };
 
+/* Features of the virtual CPU that only some engines can give it. */
+#define CAN_PKU	 (1u << 0) /* RDPKRU and WRPKRU trap, or are interpreted */
+#define CAN_LA57 (1u << 1) /* code under 5-level paging need not run at CPL 3 */
+
 struct engine {
 	const char *name;
+	/* The CAN_ bits of this host. May be asked before anything else. */
+	unsigned (*can)(void);
 	/* Prepares the machine: m->gm exists. Fills *be for the shadow MMU. msg gets one line on
 	 * failure. Returns 0 or -errno. */
 	int (*machine_create)(struct machine *m, struct sh_backend *be, char *msg, size_t n);

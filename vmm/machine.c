@@ -53,7 +53,7 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
 	int err;
 
-	machine_model(&m->model, &cfg.model);
+	machine_model(m->can, &m->model, &cfg.model);
 	err = sh_mmu_create(&cfg, &m->mmu);
 	if (err)
 		snprintf(msg, n, "cannot create the shadow MMU with %u tables: %s", be->tables,
@@ -134,6 +134,7 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	}
 	m->cfg = *cfg;
 	m->engine = engine;
+	m->can = engine->can();
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->split_lock, NULL);
 	pthread_cond_init(&m->changed, NULL);

@@ -14,8 +14,12 @@
 
 static struct sh_regs shadow_regs(const struct cpu_state *s)
 {
-	struct sh_regs r = {
-		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer, .pkru = s->pkru};
+	struct sh_regs r = {.cr0 = s->cr0,
+			    .cr3 = s->cr3,
+			    .cr4 = s->cr4,
+			    .efer = s->efer,
+			    .pkru = s->pkru,
+			    .pkrs = (uint32_t)s->msr_pkrs};
 
 	memcpy(r.pdpte, s->pdpte, sizeof(r.pdpte));
 	return r;
@@ -271,6 +275,9 @@ static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64
 		return CPU_OK;
 	}
 	v->regs_stale = true;
+	/* Rights, not translations: nothing is dropped (SDM vol. 3, section 4.6.2). */
+	if (reg == CPU_OP_PKRU || reg == CPU_OP_PKRS)
+		return CPU_OK;
 	v->regs_drops |=
 		sh_flush_of(&before, reg == CPU_OP_EFER ? SH_REG_EFER : regs[reg], val);
 	return CPU_OK;

@@ -211,6 +211,7 @@ static const struct cpu_model mach_model = {
 	.maxphyaddr = 46,
 	.cr4_allowed = 0x77ffff & ~(CR4_LA57 | (1ull << 13) | (1ull << 14)),
 	.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+	.invpcid = true,
 };
 
 struct machine *machine_create(uint64_t base)

@@ -20,6 +20,7 @@ extern const struct tap_suite interp_differential_suite;
 extern const struct tap_suite interp_string_suite;
 extern const struct tap_suite interp_system_suite;
 extern const struct tap_suite interp_mode_suite;
+extern const struct tap_suite interp_debug_suite;
 extern const struct tap_suite interp_fault_suite;
 extern const struct tap_suite interp_fuzz_suite;
 

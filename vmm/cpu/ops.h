@@ -32,6 +32,7 @@ struct cpu_fault {
 	uint64_t cr2; /* #PF only */
 	const char *why;
 	int host_errno;
+	bool in_new_task; /* a task switch came first: the registers are the new task's */
 };
 
 /* Kinds of memory access, or-ed. IMPLICIT is a supervisor access whatever the CPL (descriptor
@@ -67,7 +68,7 @@ struct cpu_ops {
 	enum cpu_result (*out)(void *m, uint16_t port, unsigned size, uint32_t val);
 
 	/* Called before a control register or EFER takes its new, already validated value
-	 * (reg: 0, 3, 4, 8, or CPU_OP_EFER). s holds the old one, which the caller then replaces.
+	 * (reg: 0, 3, 4, 8, or a CPU_OP_). s holds the old one, which the caller then replaces.
 	 * For reg 3, val keeps bit 63 (no flush). A change of CR0.PG that enters or leaves long
 	 * mode is announced for reg 0 only: EFER.LMA follows from val and s->efer. s->pdpte still
 	 * holds the old entries. */
@@ -96,6 +97,8 @@ struct cpu_ops {
 };
 
 #define CPU_OP_EFER 100
+#define CPU_OP_PKRU 101
+#define CPU_OP_PKRS 102
 
 /* Highest physical address bits of the virtual CPU (CPUID 0x80000008), for reserved-bit checks
  * of CR3 and MSRs that hold physical addresses. */
@@ -103,6 +106,7 @@ struct cpu_model {
 	unsigned maxphyaddr;
 	uint64_t cr4_allowed; /* bits that don't #GP */
 	uint64_t efer_allowed;
+	bool invpcid; /* the instruction exists */
 };
 
 /* Everything an instruction needs, in one place to pass around. */

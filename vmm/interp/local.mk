@@ -25,4 +25,6 @@ interp_sources = \
 	vmm/interp/system.c \
 	vmm/interp/table.c \
 	vmm/interp/trap.c \
-	vmm/interp/vector.c
+	vmm/interp/vector.c \
+	vmm/interp/watch.c \
+	vmm/interp/watch.h

@@ -2,6 +2,7 @@
  *
  * The KVM engine as the rest of the monitor sees it. Read first: ../engine.h, kvm.h.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,8 +187,23 @@ static void kick(struct vcpu *v)
 	pthread_kill(v->thread, KVM_KICK_SIGNAL);
 }
 
+#define CPUID7_ECX_OSPKE (1u << 4)
+
+/* The VM's CR4.PKE stays 0, so that RDPKRU and WRPKRU raise #UD at CPL 3 and are emulated. But
+ * where the VM's CPL 3 is the bare host's (kvm_pvm), what counts is the host's CR4.PKE, and CPUID
+ * shows it: with it set they would run unnoticed. There PKU is not offered. */
+static unsigned can(void)
+{
+	unsigned a, b, c = 0, d;
+
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & CPUID7_ECX_OSPKE))
+		return 0;
+	return CAN_PKU;
+}
+
 const struct engine engine_kvm = {
 	.name = "kvm",
+	.can = can,
 	.machine_create = create,
 	.machine_destroy = destroy,
 	.vcpu_create = vcpu_create,
