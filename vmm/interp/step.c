@@ -3,7 +3,7 @@
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
  * Known limits: no alignment checks (#AC), no breakpoints by DR0 to DR3, no task switches, no
- * CR4.VME and CR4.PVI; x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic.
+ * CR4.VME and CR4.PVI; of AVX only moves and exclusive or, no XSAVE (CPUID offers neither).
  *
  * Read first: interp.h, insn.h, exec.h.
  */
@@ -161,8 +161,8 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 	const bool had_rf = s->rflags & RFL_RF;
 	enum cpu_result r;
 
-	x->h = handler_of(x->i->mnemonic);
-	if (!x->h->fn || x->i->evex) {
+	x->h = handler_of(x->i);
+	if (!x->h->fn) {
 		describe(info, x->f);
 		return CPU_BROKEN;
 	}
