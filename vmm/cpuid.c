@@ -25,15 +25,16 @@ struct cpuid_row {
  * MOVBE POPCNT X2APIC. No MTRR, MCA, XSAVE, VMX, MONITOR, PCID yet. */
 #define L1_ECX 0x00d82201u
 #define L1_EDX 0x0789ab7du
-/* Leaf 7: FSGSBASE is left to emulation; BMI1, BMI2, ERMS, SMEP, SMAP, RDSEED, ADX, CLFLUSHOPT. */
-#define L7_EBX	0x008c0308u
+/* Leaf 7: FSGSBASE is left to emulation; BMI1, BMI2, ERMS, SMEP, SMAP, RDSEED, ADX, CLFLUSHOPT;
+ * of x87, that its data pointer moves with exceptions only (the host's), and no selectors. */
+#define L7_EBX	0x008c0348u
 #define L81_ECX 0x00000121u /* LAHF, ABM, PREFETCHW */
 #define L81_EDX 0x2c100800u /* SYSCALL, NX, 1G pages, RDTSCP, LM */
 
 static const struct cpuid_row rows[] = {
 	{0x0, 0, {0, ALL, ALL, ALL}, {0xd, 0, 0, 0}},
 	{0x1, 0, {ALL, 0x0000ffff, L1_ECX, L1_EDX}, {0, 0, 1u << 21, 0x0000023du}},
-	{0x7, 0, {0, L7_EBX, 0, 0}, {0, (1u << 7) | (1u << 20), 1u << 2, 0}},
+	{0x7, 0, {0, L7_EBX, 0, 0}, {0, (1u << 7) | (1u << 13) | (1u << 20), 1u << 2, 0}},
 	{0x80000000, 0, {0, 0, 0, 0}, {0x80000008, 0, 0, 0}},
 	{0x80000001,
 	 0,
