@@ -64,6 +64,8 @@ int main(int argc, char **argv)
 		interp_mode_suite,
 		interp_fault_suite,
 		interp_fuzz_suite,
+		interp_vector_suite,
+		interp_vector_fault_suite,
 		TAP_END,
 	};
 

@@ -16,8 +16,20 @@ void cpu_fpu_reset(struct cpu_fpu *f)
 			      .mxcsr_mask = FPU_MXCSR_MASK};
 }
 
+void cpu_fpu_set_top(struct cpu_fpu *f, unsigned top)
+{
+	const unsigned turn = top - FPU_FSW_TOP(f->fsw);
+	uint8_t st[8][16];
+
+	memcpy(st, f->st, sizeof(st));
+	for (unsigned k = 0; k < 8; k++)
+		memcpy(f->st[k], st[(k + turn) & 7], 16);
+	f->fsw = (uint16_t)((f->fsw & ~FPU_TOP_MASK) | top << 11);
+}
+
 void cpu_fpu_init(struct cpu_fpu *f)
 {
+	cpu_fpu_set_top(f, 0);
 	f->fcw = 0x37f;
 	f->fsw = f->fop = 0;
 	f->ftw = 0;

@@ -47,6 +47,8 @@ _Static_assert(sizeof(struct cpu_fpu) == 512, "the FXSAVE image");
 /* RESET (SDM vol. 3, table 9-1): x87 with all exceptions unmasked, +0.0 in every register. INIT
  * changes nothing here. */
 void cpu_fpu_reset(struct cpu_fpu *f);
+/* Changes TOP alone: physical registers keep their contents, so the image turns under it. */
+void cpu_fpu_set_top(struct cpu_fpu *f, unsigned top);
 /* FNINIT; the contents of the registers stay. */
 void cpu_fpu_init(struct cpu_fpu *f);
 /* The tag word with two bits for each physical register (vol. 1, section 8.1.7), and back. */

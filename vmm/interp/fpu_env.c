@@ -48,6 +48,7 @@ static void from_words(const struct cpu_state *s, struct cpu_fpu *f, unsigned by
 	const bool wide = bytes == ENV_32;
 
 	f->fcw = (uint16_t)w[0];
+	cpu_fpu_set_top(f, w[1] >> 11 & 7);
 	f->fsw = (uint16_t)w[1];
 	cpu_fpu_set_tags(f, (uint16_t)w[2]);
 	if (real_format(s)) {
@@ -108,7 +109,7 @@ enum cpu_result x_fpu_store_env(struct exec *x, const struct opnd *o)
 enum cpu_result x_fpu_load_env(struct exec *x, const struct opnd *o)
 {
 	struct cpu_state *s = exec_state(x);
-	const unsigned env = env_bytes(o), top = FPU_FSW_TOP(s->fpu.fsw);
+	const unsigned env = env_bytes(o);
 	uint8_t buf[ENV_32 + REGS_BYTES];
 	struct cpu_fpu f = s->fpu;
 	enum cpu_result r = fpu_read_block(x, o, buf, o->size);
@@ -118,15 +119,8 @@ enum cpu_result x_fpu_load_env(struct exec *x, const struct opnd *o)
 		return r;
 	unpack(buf, env, w);
 	from_words(s, &f, env, w);
-	for (unsigned k = 0; k < 8; k++) {
-		/* The registers stay where they are; TOP alone moves. */
-		unsigned phys = FPU_FSW_TOP(f.fsw) + k;
-
-		if (o->size > env)
-			memcpy(f.st[k], buf + env + 10 * k, 10);
-		else
-			memcpy(f.st[k], s->fpu.st[(phys - top) & 7], 16);
-	}
+	for (unsigned k = 0; k < 8 && o->size > env; k++)
+		memcpy(f.st[k], buf + env + 10 * k, 10);
 	fpu_canonical(&f);
 	s->fpu = f;
 	return CPU_OK;

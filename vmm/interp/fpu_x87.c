@@ -30,6 +30,13 @@ static bool is_mem_form(const struct insn *i, unsigned op, unsigned first, unsig
 	return is_mem(i) && i->opcode == op && reg >= first && reg <= last;
 }
 
+/* FENI, FDISI and FSETPM, of the 8087 and 80287: nothing since, and they don't wait (SDM vol. 3,
+ * section 22.18.9). */
+static bool is_old_nop(const struct insn *i)
+{
+	return i->opcode == 0xdb && (i->modrm == 0xe0 || i->modrm == 0xe1 || i->modrm == 0xe4);
+}
+
 /* Those that don't look for a pending exception (SDM vol. 1, section 8.3.12). */
 static bool no_wait(const struct insn *i)
 {
@@ -39,7 +46,8 @@ static bool no_wait(const struct insn *i)
 	case OP(0xdf, 0xe0): /* FNSTSW AX */
 		return true;
 	default:
-		return is_mem_form(i, 0xd9, 6, 7) || is_mem_form(i, 0xdd, 6, 7);
+		return is_old_nop(i) || is_mem_form(i, 0xd9, 6, 7) ||
+		       is_mem_form(i, 0xdd, 6, 7);
 	}
 }
 
@@ -191,6 +199,8 @@ enum cpu_result x_x87(struct exec *x)
 		return x_fpu_store_env(x, operand(x->i, OPND_MEM));
 	if (is_load_env(x->i))
 		return x_fpu_load_env(x, operand(x->i, OPND_MEM));
+	if (is_old_nop(x->i))
+		return CPU_OK;
 	if (OP(x->i->opcode, x->i->modrm) == FNINIT) {
 		cpu_fpu_init(&exec_state(x)->fpu);
 		return CPU_OK;

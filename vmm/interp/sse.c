@@ -9,6 +9,9 @@
  * results, exact ones too, while masked underflow is of inexact ones (section 4.9.1.5): a second
  * run with flush-to-zero, which looks for tiny results alone, tells.
  *
+ * Known limit: DPPS and DPPD compute in stages; where the multiplication has an unmasked exception a
+ * processor never adds, so here MXCSR may get flags of the addition beside or instead of its own.
+ *
  * Read first: fpu.h, fpu_host.S. Manual: SDM vol. 1, chapters 10 and 11; vol. 3, section 2.5 and
  * tables of exception conditions in section 22.25 (legacy SIMD).
  */
@@ -170,10 +173,12 @@ static uint32_t run_masked(struct fpu_host *h, const void *stub, bool mmx, uint3
 }
 
 /* #XM, or #UD if the system doesn't handle it (SDM vol. 3, section 2.5, CR4.OSXMMEXCPT). */
-static enum cpu_result simd_exception(struct exec *x, uint32_t flags)
+static enum cpu_result simd_exception(struct exec *x, uint32_t flags, bool mmx)
 {
 	struct cpu_state *s = exec_state(x);
 
+	if (mmx) /* conversions to MMX have changed over by then */
+		mmx_enter(&s->fpu);
 	s->fpu.mxcsr |= flags;
 	return cpu_fault(x->f, s->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
 }
@@ -264,7 +269,7 @@ enum cpu_result x_simd(struct exec *x)
 		return r;
 	flags = run_masked(&h, stub, mmx, exec_state(x)->fpu.mxcsr, &due);
 	if (due)
-		return simd_exception(x, flags);
+		return simd_exception(x, flags, mmx);
 	r = store_memory(x, &h);
 	if (r == CPU_OK)
 		commit(x, &h, flags, mmx);

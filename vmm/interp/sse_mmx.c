@@ -4,17 +4,16 @@
  *
  * Read first: sse.c. Manual: SDM vol. 1, section 9.6; vol. 3, chapter 12.
  */
-#include <string.h>
-
 #include "vmm/interp/fpu.h"
 
-/* CVTPI2PS enters MMX even with its operand in memory, CVTPI2PD does not (SDM vol. 2, of each). */
+/* CVTPI2PS and CVTPI2PD with memory are SSE alone: processors keep TOP and tags (SDM vol. 2 says so
+ * of CVTPI2PD). */
 bool mmx_involved(const struct insn *i)
 {
 	for (unsigned k = 0; k < i->nops; k++)
 		if (i->op[k].kind == OPND_MM)
 			return true;
-	return i->mnemonic == ZYDIS_MNEMONIC_CVTPI2PS;
+	return false;
 }
 
 enum cpu_result mmx_ready(struct exec *x)
@@ -35,13 +34,7 @@ enum cpu_result mmx_ready(struct exec *x)
 /* TOP becomes 0, so ST(i) is physical register i: the image turns with it. */
 void mmx_enter(struct cpu_fpu *f)
 {
-	const unsigned top = FPU_FSW_TOP(f->fsw);
-	uint8_t st[8][16];
-
-	memcpy(st, f->st, sizeof(st));
-	for (unsigned phys = 0; phys < 8; phys++)
-		memcpy(f->st[phys], st[(phys - top) & 7], 16);
-	f->fsw &= (uint16_t)~FPU_TOP_MASK;
+	cpu_fpu_set_top(f, 0);
 	f->ftw = 0xff;
 }
 
