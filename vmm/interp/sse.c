@@ -9,7 +9,8 @@
  * results, exact ones too, while masked underflow is of inexact ones (section 4.9.1.5): a second
  * run with flush-to-zero, which looks for tiny results alone, tells.
  *
- * Known limit: DPPS and DPPD compute in stages; where the multiplication has an unmasked exception a
+ * Known limits. Beside unmasked underflow MXCSR.PE is that of the denormal result, where a processor
+ * means the one before denormalization: it can be 1 too often. DPPS and DPPD compute in stages; where the multiplication has an unmasked exception a
  * processor never adds, so here MXCSR may get flags of the addition beside or instead of its own.
  *
  * Read first: fpu.h, fpu_host.S. Manual: SDM vol. 1, chapters 10 and 11; vol. 3, section 2.5 and
