@@ -188,6 +188,46 @@ static void simd_exception(void)
 	}
 }
 
+/* Unmasked underflow is of every tiny result, masked underflow of inexact ones; flush-to-zero counts
+ * with the mask only (SDM vol. 1, 4.9.1.5 and 10.2.3.3). */
+static void underflow(void)
+{
+	static const double smallest = 0x1p-1022, half = 0.5;
+
+	for (unsigned unmasked = 0; unmasked < 2; unmasked++) {
+		start();
+		memcpy(s->fpu.xmm[0], &smallest, 8);
+		memcpy(s->fpu.xmm[1], &half, 8);
+		s->fpu.mxcsr = unmasked ? (FPU_MXCSR_RESET | FPU_MXCSR_FTZ) &
+						  ~(FPU_UE << FPU_MASKS_SHIFT)
+					: FPU_MXCSR_RESET;
+		CU_ASSERT_EQUAL(machine_step_hex(m, "f2 0f 59 c1"), /* mulsd */
+				unmasked ? CPU_FAULT : CPU_OK);
+		CU_ASSERT_EQUAL(s->fpu.mxcsr & FPU_EXCEPTIONS, unmasked ? FPU_UE : 0);
+		CU_ASSERT_EQUAL(memcmp(s->fpu.xmm[0], &smallest, 8) == 0, unmasked);
+	}
+}
+
+/* A store with an unmasked exception stores nothing, unless it is that of precision (SDM vol. 1,
+ * 8.5.1 to 8.5.6). */
+static void x87_store(void)
+{
+	static const uint8_t big[16] = {0, 0, 0, 0, 0, 0, 0, 0x80, 0xfe, 0x7f};
+	static const uint8_t third[16] = {0xab, 0xaa, 0xaa, 0xaa, 0xaa,
+					  0xaa, 0xaa, 0xaa, 0xfd, 0x3f};
+
+	for (unsigned k = 0; k < 2; k++) {
+		start();
+		s->fpu.ftw = 0xff;
+		s->fpu.fcw = 0x340; /* nothing masked */
+		memcpy(s->fpu.st[0], k ? third : big, 16);
+		memset(m->ram + 0x2000, 0x55, 4);
+		CU_ASSERT_EQUAL(machine_step_hex(m, "d9 17"), CPU_OK); /* fst m32 */
+		CU_ASSERT_TRUE(s->fpu.fsw & FPU_FSW_ES);
+		CU_ASSERT_EQUAL(machine_peek(m, RW, 4), k ? 0x3eaaaaab : 0x55555555);
+	}
+}
+
 /* An x87 exception waits for the next waiting instruction (SDM vol. 1, 8.7). */
 static void x87_exception(void)
 {
@@ -270,7 +310,9 @@ static void environment(void)
 static const struct tap_case cases[] = {
 	{"conditions by the manual", faults},
 	{"#XM", simd_exception},
+	{"#XM of underflow", underflow},
 	{"#MF, one instruction later", x87_exception},
+	{"stores of x87 that are due an exception", x87_store},
 	{"FXSAVE", image},
 	{"FNSTENV", environment},
 	TAP_NO_CASE,
