@@ -32,13 +32,14 @@ struct cpuid_row {
 #define L1_ECX_SET  ((1u << 17) | (1u << 21) | (1u << 24) | (1u << 30))
 #define L1_EDX_SET  (0x0000023du | (1u << 1))
 /* Leaf 7: FSGSBASE is left to emulation; BMI1, BMI2, ERMS, ADX, CLFLUSHOPT. Emulated whatever the
- * host: SMEP, INVPCID, RDSEED, SMAP; UMIP, PKS; and where the engine can, PKU and LA57. */
-#define L7_EBX_SET   ((1u << 7) | (1u << 10) | (1u << 18) | (1u << 20))
+ * host: SMEP, INVPCID, RDSEED, SMAP; UMIP, PKS; and where the engine can, PKU and LA57. Of
+ * x87, that its data pointer moves with exceptions only (the host's), and no selectors. */
+#define L7_EBX_SET   ((1u << 7) | (1u << 10) | (1u << 13) | (1u << 18) | (1u << 20))
 #define L7_ECX_SET   ((1u << 2) | (1u << 31))
 #define L7_ECX_PKU   (1u << 3)
 #define L7_ECX_OSPKE (1u << 4)
 #define L7_ECX_LA57  (1u << 16)
-#define L7_EBX	     0x008c0308u
+#define L7_EBX	     0x008c0348u
 #define L81_ECX	     0x00000121u /* LAHF, ABM, PREFETCHW */
 #define L81_EDX	     0x2c100800u /* SYSCALL, NX, 1G pages, RDTSCP, LM */
 

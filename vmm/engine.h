@@ -49,6 +49,10 @@ struct engine {
 	void (*run)(struct vcpu *v, mfn_t root, struct engine_exit *x);
 	/* Makes v leave run() soon; from any thread. */
 	void (*kick)(struct vcpu *v);
+	/* Brings the vector and x87 registers into v->cpu.s.fpu; write: they are about to change, and
+	 * run() takes them from there. On the vCPU's own thread, outside run(). NULL if they are always
+	 * there. 0 or -errno. */
+	int (*fpu)(struct vcpu *v, bool write);
 };
 
 extern const struct engine engine_kvm;

@@ -346,6 +346,18 @@ static void op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32
 	machine_cpuid(arg, leaf, subleaf, out);
 }
 
+static enum cpu_result op_fpu(void *arg, struct cpu_state *s, bool write, struct cpu_fault *f)
+{
+	struct vcpu *v = arg;
+	int err = v->m->engine->fpu ? v->m->engine->fpu(v, write) : 0;
+
+	(void)s;
+	if (!err)
+		return CPU_OK;
+	*f = (struct cpu_fault){.host_errno = -err};
+	return CPU_HOST;
+}
+
 const struct cpu_ops vcpu_ops = {
 	.read = op_read,
 	.write = op_write,
@@ -361,4 +373,5 @@ const struct cpu_ops vcpu_ops = {
 	.wrmsr = op_wrmsr,
 	.cpuid = op_cpuid,
 	.rdtsc = op_rdtsc,
+	.fpu = op_fpu,
 };

@@ -142,3 +142,12 @@ print(o)' "$@"; }
 	ends 1 --scenario no-such-thing
 	grep -q '^not ok 1 - no-such-thing' "$out"
 }
+
+# Kernels of hostile.py that do no harm. Not every host heeds CR0.TS at CPL 3.
+@test "vector and x87 registers between the monitor and the processor" {
+	python3 -B "$BATS_TEST_DIRNAME/hostile.py" fpu-handover "$files/handover"
+	python3 -B "$BATS_TEST_DIRNAME/hostile.py" fpu-trap "$files/trap"
+	ends 0 --exact off --kernel "$files/handover"
+	ends 0 --exact on --kernel "$files/handover"
+	ends 0 --exact on --kernel "$files/trap"
+}

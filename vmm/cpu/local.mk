@@ -10,6 +10,8 @@ cpu_sources = \
 	vmm/cpu/desc.h \
 	vmm/cpu/entry.h \
 	vmm/cpu/far.c \
+	vmm/cpu/fpu.c \
+	vmm/cpu/fpu.h \
 	vmm/cpu/gate.c \
 	vmm/cpu/io.c \
 	vmm/cpu/iret.c \

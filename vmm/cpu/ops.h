@@ -87,10 +87,10 @@ struct cpu_ops {
 	void (*cpuid)(void *m, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
 		      uint32_t out[4]);
 	uint64_t (*rdtsc)(void *m, const struct cpu_state *s);
-	/* XMM/YMM/x87 register file, for the moves kernels make. Register n, 32 bytes; NULL where
-	 * the engine can't reach it. */
-	enum cpu_result (*get_vec)(void *m, unsigned n, uint8_t val[32]);
-	enum cpu_result (*set_vec)(void *m, unsigned n, const uint8_t val[32]);
+	/* Brings the vector and x87 registers into s->fpu, before an instruction that looks at them
+	 * or (write) changes them; from then on s->fpu is their home, until the engine runs. CPU_OK
+	 * or CPU_HOST. NULL where s->fpu always is. */
+	enum cpu_result (*fpu)(void *m, struct cpu_state *s, bool write, struct cpu_fault *f);
 	/* Reads len bytes of guest-physical memory, where the page tables play no part (the PDPTEs
 	 * that MOV CR loads in PAE mode). Bytes with no memory behind them read as all ones. */
 	enum cpu_result (*read_phys)(void *m, uint64_t gpa, void *buf, unsigned len);

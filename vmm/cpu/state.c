@@ -58,6 +58,7 @@ void cpu_reset(struct cpu_state *s, unsigned index)
 	*s = (struct cpu_state){.index = index};
 	reset_core(s);
 	s->xcr0 = 1;
+	cpu_fpu_reset(&s->fpu);
 	s->msr_pat = PAT_RESET;
 	s->msr_misc_enable = 1; /* fast strings */
 	s->msr_apic_base = APIC_BASE_MSR | (index ? 0 : APIC_BSP);

@@ -12,6 +12,7 @@
 #define UMBRA_CPU_STATE_H
 
 #include "shadow/addr.h"
+#include "vmm/cpu/fpu.h"
 
 /* General registers in the order of their encoding (Intel SDM vol. 2, table 2-4). */
 /* clang-format off */
@@ -156,6 +157,11 @@ struct cpu_state {
 	uint64_t msr_apic_base;
 	uint64_t msr_mtrr_def_type;
 	uint64_t msr_pkrs;
+
+	/* Home of the vector and x87 registers. An engine may keep them elsewhere between two
+	 * instructions of ours: cpu_ops.fpu brings them here. */
+	struct cpu_fpu fpu;
+	uint8_t ymm_high[16][16]; /* bits 128-255; 0 where CPUID offers no AVX */
 
 	enum cpu_activity activity;
 	bool int_shadow; /* the instruction after STI, MOV SS or POP SS */

@@ -51,7 +51,7 @@ struct exec {
 	bool not_emulated; /* with CPU_BROKEN */
 };
 
-const struct handler *handler_of(unsigned mnemonic);
+const struct handler *handler_of(const struct insn *i);
 
 /* operand.c */
 uint64_t exec_ea(const struct exec *x, const struct opnd *o);
@@ -261,7 +261,6 @@ enum cpu_result x_wrpkru(struct exec *x);
 enum cpu_result x_xgetbv(struct exec *x);
 enum cpu_result x_xsetbv(struct exec *x);
 enum cpu_result x_clflush(struct exec *x);
-enum cpu_result x_fwait(struct exec *x);
 
 /* sysreg.c */
 enum cpu_result x_mov_special(struct exec *x);

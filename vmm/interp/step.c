@@ -2,7 +2,7 @@
  *
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
- * Known limits: x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic. An interrupt
+ * Known limits: of AVX only moves and exclusive or, no XSAVE (CPUID offers neither). An interrupt
  * between two iterations of a REP instruction pushes RF=0.
  *
  * Read first: interp.h, insn.h, exec.h.
@@ -164,8 +164,8 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 	const bool had_rf = s->rflags & RFL_RF;
 	enum cpu_result r;
 
-	x->h = handler_of(x->i->mnemonic);
-	if (!x->h->fn || x->i->evex) {
+	x->h = handler_of(x->i);
+	if (!x->h->fn) {
 		describe(info, x->f);
 		return CPU_BROKEN;
 	}

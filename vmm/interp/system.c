@@ -242,12 +242,3 @@ enum cpu_result x_clflush(struct exec *x)
 
 	return exec_mem_read(x, &x->i->op[0], &b, 1, MEM_READ);
 }
-
-enum cpu_result x_fwait(struct exec *x)
-{
-	const uint64_t both = CR0_MP | CR0_TS;
-
-	if ((exec_state(x)->cr0 & both) == both)
-		return cpu_fault(x->f, VEC_NM);
-	return CPU_OK;
-}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which handler executes which instruction. An instruction without an entry is reported as not
- * emulated.
+ * Which handler executes which instruction. An instruction without an entry is executed by
+ * the family it belongs to (enum insn_unit), or reported as not emulated.
  *
  * Read first: exec.h.
  */
-#include "vmm/interp/exec.h"
+#include "vmm/interp/fpu.h"
 
 static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	/* Arithmetic and logic. */
@@ -368,7 +368,7 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_CLFLUSHOPT] = {.fn = x_clflush},
 	[ZYDIS_MNEMONIC_INVD] = {.fn = x_nop, .flags = H_CPL0},
 	[ZYDIS_MNEMONIC_WBINVD] = {.fn = x_nop, .flags = H_CPL0},
-	[ZYDIS_MNEMONIC_FWAIT] = {.fn = x_fwait},
+	[ZYDIS_MNEMONIC_FWAIT] = {.fn = x_wait},
 	[ZYDIS_MNEMONIC_LMSW] = {.fn = x_lmsw, .flags = H_CPL0},
 	[ZYDIS_MNEMONIC_SMSW] = {.fn = x_smsw},
 	[ZYDIS_MNEMONIC_CLTS] = {.fn = x_clts},
@@ -400,8 +400,6 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_MOVUPD] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_MOVDQU] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_LDDQU] = {.fn = x_vmov},
-	[ZYDIS_MNEMONIC_MOVD] = {.fn = x_vmovd},
-	[ZYDIS_MNEMONIC_MOVQ] = {.fn = x_vmovd},
 	[ZYDIS_MNEMONIC_VMOVAPS] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VMOVAPD] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VMOVDQA] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
@@ -415,15 +413,44 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_VLDDQU] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_VMOVD] = {.fn = x_vmovd},
 	[ZYDIS_MNEMONIC_VMOVQ] = {.fn = x_vmovd},
-	[ZYDIS_MNEMONIC_PXOR] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
-	[ZYDIS_MNEMONIC_XORPS] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
-	[ZYDIS_MNEMONIC_XORPD] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VPXOR] = {.fn = x_vxor},
 	[ZYDIS_MNEMONIC_VXORPS] = {.fn = x_vxor},
 	[ZYDIS_MNEMONIC_VXORPD] = {.fn = x_vxor},
+
+	/* State of the vector and x87 units. */
+	[ZYDIS_MNEMONIC_LDMXCSR] = {.fn = x_ldmxcsr},
+	[ZYDIS_MNEMONIC_STMXCSR] = {.fn = x_stmxcsr},
+	[ZYDIS_MNEMONIC_MASKMOVDQU] = {.fn = x_maskmov, .arg = 16},
+	[ZYDIS_MNEMONIC_MASKMOVQ] = {.fn = x_maskmov, .arg = 8},
+	[ZYDIS_MNEMONIC_EMMS] = {.fn = x_emms},
+	[ZYDIS_MNEMONIC_FXSAVE] = {.fn = x_fxsave, .arg = 0},
+	[ZYDIS_MNEMONIC_FXSAVE64] = {.fn = x_fxsave, .arg = 1},
+	[ZYDIS_MNEMONIC_FXRSTOR] = {.fn = x_fxrstor, .arg = 0},
+	[ZYDIS_MNEMONIC_FXRSTOR64] = {.fn = x_fxrstor, .arg = 1},
+	[ZYDIS_MNEMONIC_XSAVE] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVE64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEOPT] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEOPT64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEC] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEC64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVES] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVES64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTOR] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTOR64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTORS] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTORS64] = {.fn = x_xsave},
 };
 
-const struct handler *handler_of(unsigned mnemonic)
+/* Instructions without an entry of their own, by family: the host's units execute these. */
+static const struct handler units[UNITS] = {
+	[UNIT_ABSENT] = {.fn = x_ud}, [UNIT_X87] = {.fn = x_x87},
+	[UNIT_SIMD] = {.fn = x_simd}, [UNIT_SIMD_NEW] = {.fn = x_simd},
+	[UNIT_VEX] = {.fn = x_vex},
+};
+
+const struct handler *handler_of(const struct insn *i)
 {
-	return &handlers[mnemonic];
+	const struct handler *h = &handlers[i->mnemonic];
+
+	return h->fn && !i->evex ? h : &units[i->unit];
 }
