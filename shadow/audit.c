@@ -6,6 +6,7 @@
  *   - leaf entries and reverse map are a bijection; upper entries and parent sets likewise
  *   - no writable entry for a tracked frame; a frame is tracked exactly if a live page has it,
  *     unless it is unsync: then its entries are what they may be since the last flush
+ *   - what audit_large.c says of large leaves
  *   - a key names one page; counts of entries agree; free and dying tables are all zeroes
  *
  * Locks: takes mmu->lock; the caller has brought all vCPUs to rest. Read first: spte.h, locks.h.
@@ -21,7 +22,7 @@
 struct audit {
 	struct sh_mmu *mmu;
 	struct sh_report *rep;
-	uint64_t leaves, uppers, rmap_slots, parent_slots;
+	uint64_t leaves, large, uppers, rmap_slots, parent_slots;
 };
 
 static void check_leaf(struct audit *a, struct sh_page *p, unsigned i, uint64_t spte)
@@ -70,6 +71,11 @@ static void check_upper(struct audit *a, struct sh_page *p, unsigned i, uint64_t
 	struct sh_expect e = sh_expect(mmu, p->gfn, p->role, i, sh_page_gpte(mmu, p, i));
 	struct sh_page *child = sh_spte_child(mmu, spte);
 
+	if (sh_spte_is_large(spte)) {
+		a->large++;
+		sh_audit_large_leaf(mmu, a->rep, p, i, spte);
+		return;
+	}
 	a->uppers++;
 	if (!child || child->state != SH_PAGE_LIVE || atomic_load(&child->invalid)) {
 		sh_report(a->rep, "upper entry names no live page", sh_slot(mmu, p, i), spte);
@@ -173,6 +179,7 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	struct sh_report rep = {.buf = buf, .size = n};
 	struct audit a = {.mmu = mmu, .rep = &rep};
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 		check_page(&a, p);
@@ -184,6 +191,9 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	if (a.leaves != a.rmap_slots || a.leaves != sh_leaves(mmu))
 		sh_report(&rep, "leaves and reverse map differ in number", SH_SLOT_NONE,
 			  a.leaves - a.rmap_slots);
+	if (a.large != sh_audit_regions(mmu, &rep))
+		sh_report(&rep, "large leaves and regions' sets differ in number", SH_SLOT_NONE,
+			  a.large);
 	if (a.uppers != a.parent_slots)
 		sh_report(&rep, "upper entries and parent sets differ in number", SH_SLOT_NONE,
 			  a.uppers - a.parent_slots);

@@ -139,8 +139,10 @@ static unsigned largest_of(const struct sh_mmu *mmu, const struct sh_dmap_config
 
 static struct sh_dmap *plan(struct sh_mmu *mmu)
 {
-	struct sh_dmap *dm = calloc(1, sizeof(*dm));
+	struct sh_dmap *dm;
 
+	sh_may_wait();
+	dm = calloc(1, sizeof(*dm));
 	if (!dm)
 		return NULL;
 	dm->mmu = mmu;
@@ -187,6 +189,7 @@ int sh_dmap_create(struct sh_mmu *mmu, struct sh_vcpu *v)
 {
 	int err;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	err = create(mmu, v);
 	pthread_mutex_unlock(&mmu->lock);

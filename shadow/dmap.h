@@ -134,7 +134,7 @@ struct sh_dmap_stats {
 bool sh_dmap_stats(struct sh_mmu *mmu, struct sh_dmap_stats *out);
 
 /* Looks through all shadow tables and the direct map for what is writable and executable at once.
- * Lockless; with vCPUs running it is of no one moment. */
+ * Takes mmu->lock; with vCPUs running it is of no one moment all the same. */
 struct sh_wx {
 	uint64_t leaves;   /* looked at; a large one once for each of its frames */
 	uint64_t wx;	   /* frames that a leaf maps as both */

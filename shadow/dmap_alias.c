@@ -36,20 +36,25 @@ static void take_write(void *ctx, sh_slot_t s)
 	dm_count(a->dm, DM_ALIAS_LEAVES, 1);
 }
 
-/* Marks one frame; returns its marks. */
+/* Marks one frame; returns its marks. To large leaves a frame with marks is as a tracked one: they
+ * are dropped around it, and none is made. */
 static uint64_t mark(struct alias *a, gfn_t gfn, uint64_t on, uint64_t off)
 {
 	struct sh_mmu *mmu = a->dm->mmu;
 	struct sh_stripe *st = sh_stripe(mmu, gfn);
-	uint64_t now;
+	uint64_t before, now;
 
 	pthread_spin_lock(&st->lock);
-	atomic_fetch_or(&mmu->rmap[gfn.v], on);
+	before = atomic_fetch_or(&mmu->rmap[gfn.v], on);
 	atomic_fetch_and(&mmu->rmap[gfn.v], ~off);
 	now = atomic_load(&mmu->rmap[gfn.v]);
 	if (now & SH_SET_NO_WRITE)
 		sh_set_each(&mmu->rmap[gfn.v], take_write, a);
 	pthread_spin_unlock(&st->lock);
+	if (!(before & SH_SET_HELD) && now & SH_SET_HELD)
+		sh_large_track(mmu, a->v, gfn);
+	if (before & SH_SET_HELD && !(now & SH_SET_HELD))
+		sh_large_untrack(mmu, gfn);
 	return now;
 }
 
@@ -91,6 +96,7 @@ void dm_alias(struct sh_dmap *dm, struct sh_vcpu *v, gfn_t gfn, uint64_t frames,
 	struct sh_mmu *mmu = dm->mmu;
 	uint64_t on = marks_of(clear & ~set), off = marks_of(set);
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	for (uint64_t f = gfn.v; f < gfn.v + frames && f < mmu->rmap_frames; f++)
 		if (mark(&a, GFN(f), on, off) & SH_SET_NO_ACCESS)
@@ -124,6 +130,7 @@ static void look_at_slot(void *ctx, sh_slot_t s)
 	look_at(r, atomic_load(sh_slot_ptr(r->mmu, s)));
 }
 
+/* mmu->lock held: it guards the sets of regions. */
 static void scan_frame(struct sh_mmu *mmu, gfn_t gfn, struct sh_wx *out)
 {
 	struct rights r = {.mmu = mmu, .out = out};
@@ -135,6 +142,8 @@ static void scan_frame(struct sh_mmu *mmu, gfn_t gfn, struct sh_wx *out)
 	pthread_spin_lock(&st->lock);
 	sh_set_each(&mmu->rmap[gfn.v], look_at_slot, &r);
 	pthread_spin_unlock(&st->lock);
+	for (unsigned l = SH_LARGE_FIRST; l <= SH_LARGE_LAST; l++)
+		sh_set_each(&sh_region(mmu, l, gfn)->leaves, look_at_slot, &r);
 	if (!r.w || !r.x)
 		return;
 	if (!out->wx && !out->wx_alias)
@@ -143,11 +152,14 @@ static void scan_frame(struct sh_mmu *mmu, gfn_t gfn, struct sh_wx *out)
 	out->wx_alias += !r.both;
 }
 
-/* By frame: the reverse map knows every leaf of every tree, the direct map its own. */
+/* By frame: the reverse maps know every leaf of every tree, the direct map its own. */
 void sh_wx_scan(struct sh_mmu *mmu, struct sh_wx *out)
 {
 	*out = (struct sh_wx){.leaves = 0};
+	sh_may_wait();
+	pthread_mutex_lock(&mmu->lock);
 	for (uint64_t f = 0; f < mmu->rmap_frames; f++)
 		if (!mfn_eq(gmem_mfn(mmu->gm, GFN(f)), MFN_NONE))
 			scan_frame(mmu, GFN(f), out);
+	pthread_mutex_unlock(&mmu->lock);
 }

@@ -133,7 +133,7 @@ void sh_dmap_audit(struct sh_mmu *mmu, struct sh_report *rep)
 	compare(&c);
 	for (uint64_t f = 0; f < mmu->rmap_frames; f++) {
 		h.marks = atomic_load_explicit(&mmu->rmap[f], memory_order_relaxed);
-		if (h.marks & (SH_SET_NO_ACCESS | SH_SET_NO_WRITE))
+		if (h.marks & SH_SET_HELD)
 			sh_set_each(&mmu->rmap[f], check_held, &h);
 	}
 }
@@ -171,6 +171,7 @@ bool sh_dmap_stats(struct sh_mmu *mmu, struct sh_dmap_stats *out)
 	by_level(dm, DM_SPLITS, out->splits);
 	by_level(dm, DM_COLLAPSES, out->collapses);
 	by_level(dm, DM_PAGES, out->pages);
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	out->reserve = dm->reserved;
 	out->depth = dm->deepest;

@@ -38,8 +38,10 @@ enum step { STEP_DONE, STEP_SPLIT, STEP_AGAIN, STEP_DENIED };
 
 static void lock(struct work *w)
 {
-	if (!w->locked)
-		pthread_mutex_lock(&w->dm->mmu->lock);
+	if (w->locked)
+		return;
+	sh_may_wait();
+	pthread_mutex_lock(&w->dm->mmu->lock);
 }
 
 static void unlock(struct work *w)

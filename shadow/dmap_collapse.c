@@ -128,6 +128,7 @@ uint64_t sh_dmap_collapse(struct sh_mmu *mmu, struct sh_vcpu *v)
 
 	if (!dm)
 		return 0;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	for (unsigned level = 2; level <= dm->largest; level++)
 		for (unsigned r = 0; r < dm->regions; r++) {

@@ -106,6 +106,7 @@ enum sh_fault_result sh_dmap_fault(struct sh_vcpu *v, gfn_t gfn, unsigned flags)
 
 		if (s == STEP_DONE)
 			return r;
+		sh_may_wait();
 		pthread_mutex_lock(&mmu->lock);
 		if (s == STEP_SPLIT) {
 			dm_refill(dm, v);

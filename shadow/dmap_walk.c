@@ -128,7 +128,9 @@ bool dm_tracked(const struct sh_dmap *dm, uint64_t f, unsigned level)
 	f &= ~(n - 1);
 	if (f >= dm->mmu->rmap_frames || sh_mutant(SH_MUT_DM_TRACKED_WRITABLE))
 		return false;
-	for (uint64_t i = f; i < f + n; i++)
+	if (level > 1 && !atomic_load(&sh_region(dm->mmu, level, GFN(f))->tracked))
+		return false;
+	for (uint64_t i = f; i < f + n; i++) /* it counts what is withheld, too */
 		if (sh_tracked(dm->mmu, GFN(i)))
 			return true;
 	return false;

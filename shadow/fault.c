@@ -8,7 +8,8 @@
  *      the full key of every page on the way, and set the leaf under its page's lock
  *   3. slow descent where a table is missing: under mmu->lock find or make it and link it, the guest
  *      entry read again under the parent's lock. A table that was not tracked before has only now
- *      become safe to read, so the walk starts anew
+ *      become safe to read, so the walk starts anew. Instead of a direct table there may be a large
+ *      leaf (large.c)
  *   4. the leaf is set from the guest entry as it reads *now*, not as the walk saw it
  * Locks: locks.h. Read first: walk.h, spte.h. Read next: write.c.
  */
@@ -98,6 +99,8 @@ static enum step set_leaf(struct attempt *a, struct sh_page *p)
 
 	pthread_spin_lock(&p->lock);
 	s = set_leaf_locked(a, p, shadow_index(a->gva, 1));
+	if (p->role.direct && s == STEP_DONE && a->result == SH_FAULT_RESUME)
+		atomic_store_explicit(&p->heat, p->heat + 1, memory_order_relaxed);
 	pthread_spin_unlock(&p->lock);
 	mark_used(p);
 	if (s == STEP_DONE && atomic_load_explicit(&p->flood, memory_order_relaxed))
@@ -133,7 +136,8 @@ static enum step descend_fast(struct attempt *a)
 						     memory_order_acquire);
 		struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 
-		if (e.kind != SH_EXPECT_TABLE || !child || !key_is(child, &e)) {
+		if (e.kind != SH_EXPECT_TABLE || !child || !key_is(child, &e) ||
+		    sh_large_wanted(mmu, p, index, child, &e)) {
 			sh_read_unlock();
 			return STEP_SLOW;
 		}
@@ -157,6 +161,19 @@ static struct sh_page *child_there(struct attempt *a, struct sh_page *p, struct 
 	return e->kind == SH_EXPECT_TABLE && child && key_is(child, e) ? child : NULL;
 }
 
+/* Instead of a direct table. */
+static enum step set_large(struct attempt *a, struct sh_page *p, const struct sh_expect *e,
+			   uint64_t spte)
+{
+	if ((a->flags & SH_WRITE && !e->role.dirty) ||
+	    !sh_access_ok(&a->v->mode, sh_direct_access(e->role), a->flags))
+		return STEP_AGAIN;
+	a->result = sh_large_set(a->v->mmu, a->v, p, shadow_index(a->gva, p->role.level),
+				 e->gfn, spte);
+	mark_used(p);
+	return STEP_DONE;
+}
+
 /* The child under p on the way to the address; made and linked if need be. NULL with a->result or
  * STEP_AGAIN in *s. */
 static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum step *s)
@@ -164,9 +181,15 @@ static struct sh_page *child_slow(struct attempt *a, struct sh_page *p, enum ste
 	struct sh_mmu *mmu = a->v->mmu;
 	struct sh_expect e;
 	struct sh_page *child = child_there(a, p, &e);
+	uint64_t large =
+		sh_large_wanted(mmu, p, shadow_index(a->gva, p->role.level), child, &e);
 	bool made = false;
 
 	*s = STEP_AGAIN;
+	if (large) {
+		*s = set_large(a, p, &e, large);
+		return NULL;
+	}
 	if (child || e.kind != SH_EXPECT_TABLE)
 		return child;
 	child = sh_page_get(mmu, a->v, e.gfn, e.role, &made);
@@ -188,14 +211,17 @@ static int reserve_path(struct attempt *a)
 	struct sh_page *held[SH_MAX_LEVEL];
 	struct sh_page *p = a->root, *next = p;
 	struct sh_expect e;
-	unsigned n = 0;
+	unsigned n = 0, need = 0;
 	int err;
 
 	while (p->role.level > 1 && (next = child_there(a, p, &e))) {
 		atomic_fetch_add(&next->pins, 1);
 		held[n++] = p = next;
 	}
-	err = sh_reclaim_reserve(a->v->mmu, a->v, p->role.level - 1u);
+	if (next ||
+	    !sh_large_wanted(a->v->mmu, p, shadow_index(a->gva, p->role.level), NULL, &e))
+		need = p->role.level - 1u;
+	err = sh_reclaim_reserve(a->v->mmu, a->v, need);
 	while (n)
 		atomic_fetch_sub(&held[--n]->pins, 1);
 	return err;
@@ -207,6 +233,7 @@ static enum step descend_slow(struct attempt *a)
 	struct sh_page *p = a->root;
 	enum step s = STEP_AGAIN;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (reserve_path(a)) {
 		a->result = SH_FAULT_HOST;
@@ -234,6 +261,7 @@ static void forget_page(struct sh_vcpu *v, gva_t gva)
 {
 	if (!sh_unsync_any(v->mmu) || sh_mutant(SH_MUT_FAULT_FORGETS_NOTHING))
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&v->mmu->lock);
 	sh_unsync_sync_va(v->mmu, v, gva);
 	pthread_mutex_unlock(&v->mmu->lock);
@@ -323,8 +351,11 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				 struct sh_walk *w)
 {
+	uint64_t refused = gmem_refused();
 	enum sh_walk_result r = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 
+	if (gmem_refused() != refused && !sh_mutant(SH_MUT_WALK_TAKES_REFUSED))
+		return SH_WALK_HOST; /* not the guest's fault: what was read isn't RAM */
 	if (r == SH_WALK_FAULT)
 		forget_page(v, w->gva);
 	return r;

@@ -2,16 +2,19 @@
  *
  * Guest RAM: regions, and access by physical address. The windows themselves are in window.c.
  *
- * Owns: the memfd, the region table. Invariants: regions are sorted and disjoint and fixed after
+ * Owns: the memfd or file, the region table. Invariants: regions are sorted and disjoint and fixed after
  * gmem_create(); no access leaves them. Locks: none.
  * Read first: gmem.h. Read next: window.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shadow/gmem_internal.h"
@@ -32,35 +35,71 @@ static void add_region(struct gmem *gm, uint64_t gpa, uint64_t len, uint64_t off
 	};
 }
 
-static int create_memory(struct gmem *gm)
+/* A file of the right kind that nobody else uses. O_NONBLOCK: a FIFO is refused, not waited for. */
+static int open_file(struct gmem *gm, const char *file)
 {
-	gm->fd = memfd_create("umbra-ram", MFD_CLOEXEC);
+	struct stat st;
+
+	gm->fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (gm->fd < 0)
 		return -errno;
-	if (ftruncate(gm->fd, (off_t)gm->size) < 0)
+	if (fstat(gm->fd, &st) < 0)
 		return -errno;
-	return gmem_windows_init(gm);
+	if (!S_ISREG(st.st_mode))
+		return -ENODEV;
+	if (flock(gm->fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return st.st_size && (uint64_t)st.st_size != gm->size ? -EFBIG : 0;
+}
+
+static int create_memory(struct gmem *gm, const struct gmem_config *cfg)
+{
+	int err = 0;
+
+	if (cfg->file)
+		err = open_file(gm, cfg->file);
+	else if ((gm->fd = memfd_create("umbra-ram", MFD_CLOEXEC)) < 0)
+		err = -errno;
+	if (!err && ftruncate(gm->fd, (off_t)gm->size) < 0)
+		err = -errno;
+	if (!err)
+		err = gmem_windows_init(gm);
+	return err ? err : gmem_pool_init(gm, cfg->pool ? cfg->pool : GMEM_POOL_MAX);
+}
+
+static uint64_t lowmem_of(const struct gmem_config *cfg)
+{
+	if (cfg->debug)
+		return 0;
+	return cfg->lowmem < cfg->size ? cfg->lowmem & SH_PAGE_MASK : cfg->size;
 }
 
 int gmem_create(const struct gmem_config *cfg, struct gmem **out)
 {
+	static _Atomic uint64_t ids;
 	struct gmem *gm;
 	uint64_t low;
 	int err;
 
 	if (cfg->size < (1u << 20) || cfg->size % SH_PAGE_SIZE || cfg->size > (1ull << 46))
 		return -EINVAL;
+	if ((cfg->pool && cfg->pool < GMEM_POOL_AT_ONCE) || cfg->pool > GMEM_POOL_MAX)
+		return -EINVAL;
+	sh_may_wait();
 	gm = calloc(1, sizeof(*gm));
 	if (!gm)
 		return -ENOMEM;
 	gm->fd = -1;
+	gm->id = atomic_fetch_add(&ids, 1) + 1;
+	gm->debug = cfg->debug;
 	gm->size = cfg->size;
-	gm->lowmem = cfg->lowmem < cfg->size ? cfg->lowmem & SH_PAGE_MASK : cfg->size;
+	gm->lowmem = lowmem_of(cfg);
 	low = cfg->size < LOW_END ? cfg->size : LOW_END;
 	add_region(gm, 0, low, 0);
 	if (cfg->size > low)
 		add_region(gm, HIGH_GPA, cfg->size - low, low);
-	err = create_memory(gm);
+	gm->low_frames = (gm->lowmem < low ? gm->lowmem : low) >> SH_PAGE_SHIFT;
+	err = create_memory(gm, cfg);
 	if (err) {
 		gmem_destroy(gm);
 		return err;
@@ -73,6 +112,7 @@ void gmem_destroy(struct gmem *gm)
 {
 	if (!gm)
 		return;
+	gmem_pool_fini(gm);
 	gmem_windows_fini(gm);
 	if (gm->fd >= 0)
 		close(gm->fd);
@@ -100,20 +140,6 @@ gfn_t gmem_end(const struct gmem *gm)
 	const struct gmem_region *r = &gm->region[gm->regions - 1];
 
 	return GFN(r->gfn.v + r->frames);
-}
-
-bool gmem_offset(const struct gmem *gm, gfn_t gfn, uint64_t *offset)
-{
-	for (unsigned i = 0; i < gm->regions; i++) {
-		const struct gmem_region *r = &gm->region[i];
-		uint64_t d = gfn.v - r->gfn.v; /* wraps below the region: then >= frames */
-
-		if (d < r->frames) {
-			*offset = r->offset + (d << SH_PAGE_SHIFT);
-			return true;
-		}
-	}
-	return false;
 }
 
 mfn_t gmem_mfn(const struct gmem *gm, gfn_t gfn)
@@ -179,7 +205,7 @@ static int each_piece(struct gmem *gm, gpa_t gpa, uint64_t len,
 		uint8_t *p = gmem_map(gm, gpa_gfn(GPA(at)));
 
 		if (!p)
-			return -EFAULT;
+			return -ENOMEM;
 		fn(p + off, arg, done, n);
 		gmem_unmap(gm, p);
 		done += n;

@@ -13,12 +13,17 @@ static void *word(struct gmem *gm, gpa_t gpa, void **window)
 	return *window ? (uint8_t *)*window + (gpa.v & (SH_PAGE_SIZE - 1)) : NULL;
 }
 
+static int no_window(const struct gmem *gm, gpa_t gpa)
+{
+	return mfn_eq(gmem_mfn(gm, gpa_gfn(gpa)), MFN_NONE) ? -EFAULT : -ENOMEM;
+}
+
 int gmem_load64(struct gmem *gm, gpa_t gpa, uint64_t *val)
 {
 	void *w, *p = word(gm, gpa, &w);
 
 	if (!p)
-		return -EFAULT;
+		return no_window(gm, gpa);
 	*val = __atomic_load_n((uint64_t *)p, __ATOMIC_ACQUIRE);
 	gmem_unmap(gm, w);
 	return 0;
@@ -29,18 +34,14 @@ int gmem_load32(struct gmem *gm, gpa_t gpa, uint32_t *val)
 	void *w, *p = word(gm, gpa, &w);
 
 	if (!p)
-		return -EFAULT;
+		return no_window(gm, gpa);
 	*val = __atomic_load_n((uint32_t *)p, __ATOMIC_ACQUIRE);
 	gmem_unmap(gm, w);
 	return 0;
 }
 
-int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size)
+void gmem_store_at(void *p, uint64_t val, unsigned size)
 {
-	void *w, *p = word(gm, gpa, &w);
-
-	if (!p)
-		return -EFAULT;
 	switch (size) {
 	case 1:
 		__atomic_store_n((uint8_t *)p, (uint8_t)val, __ATOMIC_RELEASE);
@@ -55,6 +56,15 @@ int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size)
 		__atomic_store_n((uint64_t *)p, val, __ATOMIC_RELEASE);
 		break;
 	}
+}
+
+int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size)
+{
+	void *w, *p = word(gm, gpa, &w);
+
+	if (!p)
+		return no_window(gm, gpa);
+	gmem_store_at(p, val, size);
 	gmem_unmap(gm, w);
 	return 0;
 }
@@ -75,7 +85,7 @@ int gmem_cmpxchg(struct gmem *gm, gpa_t gpa, uint64_t *expect, uint64_t desired,
 	bool ok;
 
 	if (!p)
-		return -EFAULT;
+		return no_window(gm, gpa);
 	switch (size) {
 	case 1:
 		ok = CMPXCHG(uint8_t, p, expect, desired);

@@ -2,9 +2,10 @@
  *
  * Upper entries: a shadow page under a parent.
  *
- * Invariant: an upper entry points at p exactly if its slot is in p->parents.
+ * Invariant: an upper entry points at p exactly if its slot is in p->parents. Large leaves stand among
+ * them and come and go by the same door; what is special about them is in large.c.
  * Locks: mmu->lock held throughout; the parent's page lock around the entry itself.
- * Read first: page.h.
+ * Read first: page.h. Read next: large.c.
  */
 #include "shadow/spte.h"
 #include "shadow/unsync.h"
@@ -32,6 +33,16 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	return 0;
 }
 
+/* Pieces of a large page of the guest's may be cached one by one: sh_invlpg(). Below a table of an
+ * upper level there may be one. */
+static void count_large(struct sh_mmu *mmu, const struct sh_page *parent, uint64_t old)
+{
+	const struct sh_page *child = sh_spte_child(mmu, old);
+
+	if (!parent->role.direct && (!child || child->role.direct || child->role.level > 1))
+		atomic_fetch_add(&mmu->large_drops, 1);
+}
+
 void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index)
 {
 	_Atomic uint64_t *entry = &sh_page_table(mmu, parent)[index];
@@ -40,11 +51,17 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
 
 	pthread_spin_lock(&parent->lock);
 	old = atomic_exchange(entry, 0);
+	if (old & PTE_P)
+		count_large(mmu, parent, old);
 	pthread_spin_unlock(&parent->lock);
 	if (!(old & PTE_P))
 		return;
 	atomic_fetch_sub(&parent->present, 1);
-	sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
+	if (sh_spte_is_large(old))
+		sh_large_unlinked(mmu, parent, index, old);
+	else
+		sh_set_del(mmu, &sh_spte_child(mmu, old)->parents, slot);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
-	sh_dropped(mmu);
+	if (!(sh_spte_is_large(old) && sh_mutant(SH_MUT_SPLIT_NOT_COUNTED)))
+		sh_dropped(mmu);
 }

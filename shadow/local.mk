@@ -4,13 +4,14 @@ lib_LTLIBRARIES += libumbra-shadow.la
 shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
 	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
 shadow_sources = $(shadow_public) \
-	shadow/audit.c shadow/audit_report.c shadow/audit_report.h shadow/context.c \
-	shadow/context.h shadow/unsync.c shadow/unsync.h \
+	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
+	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
 	shadow/dmap.c shadow/dmap_alias.c shadow/dmap_audit.c shadow/dmap_change.c \
 	shadow/dmap_collapse.c shadow/dmap_debug.c shadow/dmap_internal.h shadow/dmap_selftest.c \
 	shadow/dmap_split.c shadow/dmap_track.c shadow/dmap_walk.c \
 	shadow/fault.c shadow/flush.c shadow/format.c shadow/gmem.c shadow/gmem_atomic.c \
-	shadow/gmem_internal.h shadow/leaf.c shadow/link.c shadow/locks.h \
+	shadow/gmem_internal.h shadow/gmem_move.c shadow/maywait.h shadow/window_pool.c \
+	shadow/window_switch.c shadow/large.c shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \

@@ -4,7 +4,8 @@
  *
  *   1. mmu->lock (mutex)   the graph of shadow pages: which exist, the hash, parent links, upper
  *                          entries, pins, which gfns are tracked, the pool and the list of dying
- *                          pages, the copies of the vCPUs' PDPTEs. Held over shootdown() and,
+ *                          pages, the copies of the vCPUs' PDPTEs, the large leaves and the
+ *                          regions' sets and counts. Held over shootdown() and,
  *                          when tables run out, over synchronize_rcu(). Not taken by a hidden
  *                          fault whose tables exist.
  *   2. page->lock (spin)   the entries of one shadow table and its `invalid` flag.

@@ -36,6 +36,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 
 	if (err)
 		return err;
+	sh_may_wait();
 	mmu = aligned_alloc(64, sizeof(*mmu));
 	if (!mmu)
 		return -ENOMEM;
@@ -63,6 +64,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 
 static void zap_all(struct sh_mmu *mmu)
 {
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	while (mmu->lru.list_next != &mmu->lru)
 		sh_page_zap(mmu, NULL, mmu->lru.list_next);
@@ -80,6 +82,8 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
 		left += (unsigned)(sh_desc_live(mmu) + sh_leaves(mmu)) + sh_unsync_count(mmu);
+		for (unsigned i = 0; i < SH_LARGE_LEVELS; i++)
+			left += (unsigned)atomic_load(&mmu->large_pages[i]);
 	}
 	sh_dmap_fini(mmu);
 	sh_unsync_fini(mmu);
@@ -97,12 +101,14 @@ int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 
 	if (index >= SH_MAX_VCPUS)
 		return -EINVAL;
+	sh_may_wait();
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	v->mmu = mmu;
 	v->index = index;
 	v->mode = sh_mode_of(&v->regs, &mmu->model);
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	taken = mmu->vcpus & 1ull << index;
 	mmu->vcpus |= 1ull << index;
@@ -121,6 +127,7 @@ static void unpin(struct sh_vcpu *v, struct sh_page *p)
 
 	if (!p || atomic_fetch_sub(&p->pins, 1) != 1 || mmu->opt.on[SH_OPT_ROOTCACHE])
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	if (p->state == SH_PAGE_LIVE && !atomic_load(&p->pins))
 		sh_page_zap(mmu, v, p);
@@ -148,6 +155,7 @@ static void load_pdptes(struct sh_vcpu *v, const uint64_t pdpte[4])
 		same++;
 	if (same == 4)
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&v->mmu->lock);
 	for (unsigned i = 0; i < 4; i++)
 		atomic_store(&now[i], pdpte[i]);
@@ -168,6 +176,7 @@ void sh_vcpu_destroy(struct sh_vcpu *v)
 	drop_roots(v);
 	unpin(v, v->loaded);
 	load_pdptes(v, none);
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	mmu->vcpus &= ~(1ull << v->index);
 	pthread_mutex_unlock(&mmu->lock);
@@ -195,11 +204,33 @@ static void forget_current(struct sh_vcpu *v)
 {
 	struct sh_mmu *mmu = v->mmu;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_root(mmu, v);
 	pthread_mutex_unlock(&mmu->lock);
+	v->large_seen = atomic_load(&mmu->large_drops);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
 	mmu->be.invalidate_all(mmu->be.ctx, v);
+}
+
+/* INVLPG drops all of a large page, whatever pieces of it are cached (SDM vol. 3, section 4.10.4.1,
+ * first footnote), and the hardware here may know nothing but pieces. Whether the page is large now
+ * the guest's tables say; whether it was until lately is not known any more, so that any that has
+ * gone since this vCPU last forgot everything counts. */
+static bool may_be_large(struct sh_vcpu *v, gva_t gva)
+{
+	const struct sh_format *f = &sh_formats[v->mode.format];
+	struct sh_walk w;
+
+	if (sh_mutant(SH_MUT_INVLPG_ONE_PIECE))
+		return false;
+	if (v->large_seen != atomic_load(&v->mmu->large_drops))
+		return true;
+	if (!f->levels ||
+	    sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, SH_PEEK, &w) == SH_WALK_NOT_CANON)
+		return false;
+	return w.level > 1 && w.gpte[w.level] & PTE_P &&
+	       sh_gpte_large(f, &v->mode, w.level, w.gpte[w.level]);
 }
 
 void sh_invlpg(struct sh_vcpu *v, gva_t gva)
@@ -208,11 +239,17 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 
 	if (sh_mutant(SH_MUT_INVLPG_LOST))
 		return;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_va(mmu, v, gva);
 	pthread_mutex_unlock(&mmu->lock);
 	sh_count(mmu, v, SH_ST_INVLPG, 1);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
+	if (may_be_large(v, gva)) {
+		v->large_seen = atomic_load(&mmu->large_drops);
+		mmu->be.invalidate_all(mmu->be.ctx, v);
+		return;
+	}
 	mmu->be.invalidate(mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
 }
 
@@ -286,6 +323,7 @@ static int make_root(struct sh_vcpu *v, enum sh_view view)
 
 	if (sh_formats[v->mode.format].levels > mmu->be.levels)
 		return -EOPNOTSUPP;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	p = linear_root(v);
 	if (!p && sh_reclaim_reserve(mmu, v, 1) == 0)

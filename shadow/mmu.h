@@ -97,16 +97,19 @@ enum sh_fault_result {
 /* A page fault of the hardware on an access of kind flags (walk.h). Fills w. */
 enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w);
 
-/* Translates without a fault of the hardware (for emulation); sets A and D as an access does. */
+/* Translates without a fault of the hardware (for emulation); sets A and D as an access does.
+ * SH_WALK_HOST: the host refused a window, nothing is known. */
 enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				 struct sh_walk *w);
 
 /* The door for writes to guest RAM by anybody but the guest's own native stores: emulated
  * instructions, devices, the monitor. len bytes at gpa, within one frame for atomic forms. Shadow
  * entries made from what was written are brought in step before it returns. v is NULL on a thread
- * that is no vCPU. 0, or -EFAULT outside RAM. */
+ * that is no vCPU. 0; -EFAULT outside RAM, -ENOMEM when the host has no memory or window for it:
+ * nothing was written then, but of a write to more than two frames perhaps the first ones. */
 int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, unsigned len);
-/* Likewise a compare-and-exchange of 1, 2, 4, 8 naturally aligned bytes: 1, 0 or -EFAULT. */
+/* Likewise a compare-and-exchange of 1, 2, 4, 8 naturally aligned bytes: 1, 0, or an
+ * error as above, with nothing written. */
 int sh_cmpxchg(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, uint64_t *expect,
 	       uint64_t desired, unsigned size);
 

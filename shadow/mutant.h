@@ -50,12 +50,22 @@ enum sh_mutant {
 	SH_MUT_PREFETCH_IGNORES_A,	/* neighbours are mapped before A is set */
 	SH_MUT_PREFETCH_CLEAN_WRITABLE, /* clean neighbours are mapped writable */
 	SH_MUT_TOUCH_LOST,		/* an entry changed in place is not touched */
+	SH_MUT_MOVE_DST_UNCHECKED,	/* a move writes to a window it did not get */
+	SH_MUT_UNMAP_NULL,		/* and closes it */
+	SH_MUT_ALLOC_IN_WINDOW,		/* a move allocates between its two windows */
+	SH_MUT_ALLOC_UNSEEN,		/* the same, and the checker is not told */
+	SH_MUT_UNMAP_FIFO,		/* a move closes the first window first */
+	SH_MUT_NO_RECHECK,		/* who waited for a slot does not look again */
+	SH_MUT_REUSE_UNFLUSHED,		/* a slot without users is reused as if clean */
+	SH_MUT_CROSSING_NOT_RESERVED,	/* a write starts without its second window */
+	SH_MUT_WALK_TAKES_REFUSED,	/* a window the host refused is the guest's fault */
 	SH_MUT_NARROW_NOT_COUNTED, /* a right taken away does not make the next track flush */
 	SH_MUT_KEY_IGNORES_WRITES, /* WD of a protection key is ignored by the walk */
 	SH_MUT_KEY_WD_WITHOUT_WP,  /* WD binds the supervisor with CR0.WP=0 too */
 	SH_MUT_PK_BIT_MISSING,	   /* error codes never say PK */
 	SH_MUT_PKRU_NOT_IN_ROLE,
 	SH_MUT_NEW_LEAF_WRITABLE, /* a new leaf of a tracked frame is writable */
+	SH_MUT_INVLPG_ONE_PIECE,  /* INVLPG drops 4 KBytes of a large page */
 	SH_MUT_OTHERS_KEPT,	  /* a flush of all PCIDs leaves what other contexts hold */
 	SH_MUT_NOFLUSH_TRUSTED,	  /* MOV CR3 with bit 63 never looks at what is out of step */
 	SH_MUT_FILL_NOT_MARKED,	  /* a fault makes an entry of an unsync table unrecorded */
@@ -68,6 +78,18 @@ enum sh_mutant {
 	SH_MUT_FAULT_FORGETS_NOTHING, /* a page fault leaves the page's other entries */
 	SH_MUT_UPPER_OVER_UNSYNC,     /* an upper table is made of a writable frame */
 	SH_MUT_INVPCID_LOST,	      /* INVPCID of another PCID is not passed on */
+	SH_MUT_LARGE_OVER_TRACKED,    /* a large leaf is set whatever is tracked inside */
+	SH_MUT_TRACK_NO_SPLIT,	      /* a frame is tracked under a large leaf */
+	SH_MUT_SPLIT_NOT_COUNTED,     /* a dropped large leaf does not make track flush */
+	SH_MUT_LARGE_STALE_RMAP,      /* a dropped large leaf stays in its region's set */
+	SH_MUT_LARGE_OVER_TABLE,      /* a large leaf leaves the table's record */
+	SH_MUT_LARGE_ALL_RIGHTS,      /* a large leaf permits what no entry above allows */
+	SH_MUT_LARGE_KEY_IGNORED,     /* a large leaf has no protection key */
+	SH_MUT_LARGE_D_NOT_REQUIRED,  /* a clean large page is mapped writable */
+	SH_MUT_LARGE_WRITE_LOST,      /* a tracked write leaves a large leaf as it was */
+	SH_MUT_LARGE_PAST_RAM,	      /* a large leaf reaches beyond RAM */
+	SH_MUT_LARGE_1G,	      /* 1-GByte leaves on hardware without them */
+	SH_MUT_REGION_COUNT_LOST,     /* a region never forgets a tracked frame */
 	SH_MUT_DM_PAT_BIT,	      /* PAT stays at bit 7 in large entries */
 	SH_MUT_DM_TRACKED_WRITABLE,   /* a tracked frame keeps W in the direct map */
 	SH_MUT_DM_SAMEPROT_SPLITS,    /* a request that changes nothing splits */

@@ -8,7 +8,7 @@
  * so an entry's address gives its page, and a 32-bit slot number (frame * 512 + index) names an
  * entry.
  *
- * Read first: mmu.h, locks.h. Read next: page.c, link.c, rmap.c.
+ * Read first: mmu.h, locks.h. Read next: page.c, link.c, large.c, rmap.c.
  */
 #ifndef UMBRA_SHADOW_PAGE_H
 #define UMBRA_SHADOW_PAGE_H
@@ -44,6 +44,7 @@ struct sh_page {
 	_Atomic uint32_t present; /* entries present; for reclaim and audit */
 	_Atomic uint32_t flood;	  /* tracked writes since last use */
 	_Atomic uint32_t used;	  /* second-chance mark for reclaim */
+	_Atomic uint32_t heat;	  /* direct: leaves set by faults; large.c */
 	pthread_spinlock_t lock;
 	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	  /* LIVE is stored after gfn and role */
@@ -57,6 +58,18 @@ struct sh_dmap;
 struct sh_stripe {
 	pthread_spinlock_t lock;
 } __attribute__((aligned(64)));
+
+/* Levels whose entries may be large leaves. */
+#define SH_LARGE_FIRST	2u
+#define SH_LARGE_LAST	3u
+#define SH_LARGE_LEVELS (SH_LARGE_LAST - SH_LARGE_FIRST + 1)
+
+/* The frames one large leaf maps. Written under mmu->lock; counts may be read without. */
+struct sh_region {
+	sh_set_t leaves;	  /* upper entries that map it */
+	_Atomic uint32_t tracked; /* frames of it that are shadowed as tables */
+	_Atomic uint32_t splits;  /* times its leaves were dropped for one of those */
+};
 
 struct sh_counters {
 	_Atomic uint64_t n[SH_STATS];
@@ -78,12 +91,16 @@ struct sh_mmu {
 
 	sh_set_t *rmap; /* by gfn */
 	uint64_t rmap_frames;
+	struct sh_region *region[SH_LARGE_LEVELS]; /* by gfn; one mapping */
+	_Atomic uint64_t large_pages[SH_LARGE_LEVELS];
 	struct sh_stripe *stripes;
 	struct sh_desc_pool *descs;
 
 	/* Translations dropped or narrowed since the last shootdown began: the hardware may still
 	 * use them. Counts up; a shootdown covers all up to where it started. */
 	_Atomic uint64_t drops, drops_flushed;
+	/* Large pages of guests taken out of the tables so far; mmu->lock to write. */
+	_Atomic uint64_t large_drops;
 
 	struct sh_unsync_set *unsync;
 
@@ -107,6 +124,7 @@ struct sh_vcpu {
 	struct sh_page *root[SH_VIEWS]; /* pinned, or NULL: to be looked up */
 	struct sh_page *loaded;		/* what the hardware's CR3 names; pinned */
 	struct sh_contexts contexts;
+	uint64_t large_seen; /* mmu->large_drops when this vCPU last forgot everything */
 };
 
 static inline void sh_add(struct sh_vcpu *v, _Atomic uint64_t *c, uint64_t n)
@@ -232,6 +250,37 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 				 unsigned index, gfn_t gfn, unsigned acc, bool dirty,
 				 bool write);
 
+/* ---- large.c: large leaves; mmu->lock held for all but sh_large_wanted() ---- */
+struct sh_expect;
+bool sh_large_init(struct sh_mmu *mmu);
+void sh_large_fini(struct sh_mmu *mmu);
+uint64_t sh_regions(const struct sh_mmu *mmu, unsigned level);
+struct sh_region *sh_region(const struct sh_mmu *mmu, unsigned level, gfn_t gfn);
+/* The large leaf that may stand for the direct table e asks for; 0: none. */
+uint64_t sh_large_entry(const struct sh_mmu *mmu, const struct sh_expect *e);
+/* Likewise for entry index of p, where child (or NULL) is the table that stands there now; 0 also
+ * where it would not be worth it. Without mmu->lock the answer is a hint. */
+uint64_t sh_large_wanted(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index,
+			 const struct sh_page *child, const struct sh_expect *e);
+/* Makes entry index of p the large leaf new, of gfn. RESUME, SPURIOUS or HOST. */
+enum sh_fault_result sh_large_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
+				  unsigned index, gfn_t gfn, uint64_t new);
+/* Brings the large leaf at index of p in step with the guest entry, or takes it away. */
+void sh_large_update(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsigned index);
+/* For link.c: the large leaf old is no longer at index of p. */
+void sh_large_unlinked(struct sh_mmu *mmu, struct sh_page *p, unsigned index, uint64_t old);
+/* For track.c: gfn has become a tracked frame (large leaves around it are dropped, not yet flushed),
+ * or is none any more. */
+void sh_large_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
+void sh_large_untrack(struct sh_mmu *mmu, gfn_t gfn);
+
+/* ---- audit_large.c ---- */
+struct sh_report;
+void sh_audit_large_leaf(struct sh_mmu *mmu, struct sh_report *rep, struct sh_page *p,
+			 unsigned i, uint64_t spte);
+/* Returns the number of large leaves the regions know. */
+uint64_t sh_audit_regions(struct sh_mmu *mmu, struct sh_report *rep);
+
 /* ---- rmap.c ---- */
 int sh_rmap_init(struct sh_mmu *mmu);
 void sh_rmap_fini(struct sh_mmu *mmu);
@@ -271,6 +320,7 @@ void sh_untrack(struct sh_mmu *mmu, gfn_t gfn);
 /* In rmap[gfn]: what the direct map withholds from all leaves of a frame. */
 #define SH_SET_NO_WRITE	 (1ull << 3)
 #define SH_SET_NO_ACCESS (1ull << 4)
+#define SH_SET_HELD	 (SH_SET_NO_WRITE | SH_SET_NO_ACCESS)
 void sh_dmap_fini(struct sh_mmu *mmu);
 /* The root for a guest without paging, made if need be; NULL: it has none. mmu->lock held. */
 struct sh_page *sh_dmap_root_page(struct sh_mmu *mmu, struct sh_vcpu *v);

@@ -45,6 +45,7 @@ void sh_lru_del(struct sh_page *p)
 
 int sh_pool_init(struct sh_mmu *mmu)
 {
+	sh_may_wait();
 	mmu->pages = aligned_alloc(64, mmu->be.tables * sizeof(*mmu->pages));
 	if (!mmu->pages)
 		return -ENOMEM;
@@ -81,6 +82,7 @@ static void take(struct sh_mmu *mmu, struct sh_page *p)
 	atomic_store(&p->flood, 0);
 	atomic_store(&p->used, 1);
 	p->unsync = NULL;
+	atomic_store(&p->heat, 0);
 	if (!sh_mutant(SH_MUT_INHERIT_INVALID))
 		atomic_store(&p->invalid, 0);
 	tell(mmu, p, SH_TABLE_LIVE);

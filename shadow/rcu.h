@@ -10,6 +10,8 @@
 #define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu/urcu-memb.h>
 
+#include "shadow/maywait.h"
+
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
@@ -40,6 +42,7 @@ static inline void sh_read_unlock(void)
 /* Waits for all readers that are in a section now. Never inside one. */
 static inline void sh_read_wait(void)
 {
+	sh_may_wait();
 	urcu_memb_synchronize_rcu();
 	__tsan_acquire(&sh_rcu_tag);
 }

@@ -18,6 +18,7 @@ void sh_flush_drops(struct sh_mmu *mmu, struct sh_vcpu *v)
 
 	if (drops == atomic_load(&mmu->drops_flushed))
 		return;
+	sh_may_wait();
 	kicks = mmu->be.shootdown(mmu->be.ctx, v);
 	atomic_store(&mmu->drops_flushed, drops);
 	sh_count(mmu, v, SH_ST_REMOTE_FLUSH, 1);

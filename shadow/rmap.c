@@ -65,6 +65,7 @@ int sh_desc_reserve(struct sh_mmu *mmu, unsigned n)
 	struct sh_desc_pool *pool = mmu->descs;
 	uint64_t want = (uint64_t)n * MAX_THREADS;
 
+	sh_may_wait();
 	while (atomic_load_explicit(&pool->nfree, memory_order_relaxed) < want) {
 		struct desc_slab *slab = aligned_alloc(
 			64, sizeof(*slab) + 64 + SLAB_DESCS * sizeof(struct sh_desc));
@@ -231,6 +232,7 @@ void sh_set_each(const sh_set_t *set, void (*fn)(void *ctx, sh_slot_t s), void *
 
 static void *reserve_map(size_t bytes)
 {
+	sh_may_wait();
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -241,9 +243,11 @@ int sh_rmap_init(struct sh_mmu *mmu)
 {
 	mmu->rmap_frames = gmem_end(mmu->gm).v;
 	mmu->rmap = reserve_map(mmu->rmap_frames * sizeof(sh_set_t));
+	sh_may_wait();
 	mmu->stripes = aligned_alloc(64, SH_STRIPES * sizeof(struct sh_stripe));
+	sh_may_wait();
 	mmu->descs = calloc(1, sizeof(*mmu->descs));
-	if (!mmu->rmap || !mmu->stripes || !mmu->descs)
+	if (!mmu->rmap || !mmu->stripes || !mmu->descs || !sh_large_init(mmu))
 		return -ENOMEM;
 	for (unsigned i = 0; i < SH_STRIPES; i++)
 		pthread_spin_init(&mmu->stripes[i].lock, PTHREAD_PROCESS_PRIVATE);
@@ -255,6 +259,7 @@ void sh_rmap_fini(struct sh_mmu *mmu)
 {
 	if (mmu->rmap)
 		munmap(mmu->rmap, mmu->rmap_frames * sizeof(sh_set_t));
+	sh_large_fini(mmu);
 	free(mmu->stripes);
 	while (mmu->descs && mmu->descs->slabs) {
 		struct desc_slab *s = mmu->descs->slabs;

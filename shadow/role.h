@@ -3,9 +3,13 @@
  * Mode: the paging-related state of a vCPU, digested. Role: everything besides the guest frame
  * that changes what a shadow page means; (gfn, role) is a shadow page's identity.
  *
- * The rule that makes the rest simple: **the contents of a shadow page are a function of its key
- * and of the guest table at its gfn, and of nothing else.** So anything that changes how an entry
- * is built must be in here, and nothing that is a page's state (invalid, pinned) may be.
+ * The rule that makes the rest simple: **what an entry of a shadow page may permit is a function of
+ * the page's key and of the guest table at its gfn, and of nothing else.** So anything that changes
+ * how an entry is built must be in here, and nothing that is a page's state (invalid, pinned) may be.
+ * Two things beyond that decide how much of it stands there at a time, and neither is in the key: a
+ * tracked frame is held back from being written, and an entry that asks for a direct table may hold
+ * a large leaf in its place, which maps the same with the same rights. The page that asks is the same
+ * page with either.
  *
  * Read first: format.h. Locks: none.
  */

@@ -27,6 +27,11 @@ uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigne
 		GPA(gfn_gpa(p->gfn).v + sh_guest_index(p->role, index) * f->entry_bytes));
 }
 
+unsigned sh_direct_access(struct sh_role role)
+{
+	return role.access | sh_key_access(role.pkru, role.pkrs, role.access, 0);
+}
+
 static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned index)
 {
 	unsigned below = role.level - 1u;
@@ -36,12 +41,10 @@ static struct sh_expect expect_direct(gfn_t gfn, struct sh_role role, unsigned i
 		at.v = gfn.v + (index << 8);
 
 	if (!below)
-		return (struct sh_expect){
-			.kind = SH_EXPECT_LEAF,
-			.gfn = at,
-			.access = role.access |
-				  sh_key_access(role.pkru, role.pkrs, role.access, 0),
-			.dirty = role.dirty};
+		return (struct sh_expect){.kind = SH_EXPECT_LEAF,
+					  .gfn = at,
+					  .access = sh_direct_access(role),
+					  .dirty = role.dirty};
 	return (struct sh_expect){.kind = SH_EXPECT_TABLE,
 				  .gfn = at,
 				  .role = sh_role_child(role, SH_ACC_ALL, false, false)};

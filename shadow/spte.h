@@ -29,6 +29,9 @@ unsigned sh_guest_index(struct sh_role role, unsigned index);
 /* Reads the guest entry (or register) behind index of p now; 0 where there is none. */
 uint64_t sh_page_gpte(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index);
 
+/* Access of everything a direct page of this role maps, its key's share included. */
+unsigned sh_direct_access(struct sh_role role);
+
 /* A leaf in a page of this role. 0 if this view may not map it at all. writable false holds W back
  * for reasons that are ours (tracked). */
 uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool writable,

@@ -19,6 +19,8 @@ const char *const sh_stat_names[SH_STATS] = {
 	[SH_ST_UNSYNC] = "mmu_unsync",
 	[SH_ST_SYNC] = "mmu_sync_page",
 	[SH_ST_SYNC_ENTRY] = "mmu_sync_entry",
+	[SH_ST_LARGE] = "mmu_large_set",
+	[SH_ST_LARGE_SPLIT] = "mmu_large_split",
 	[SH_ST_PREFETCHED] = "mmu_prefetched",
 	[SH_ST_TLB_FLUSH] = "tlb_flush",
 	[SH_ST_REMOTE_FLUSH] = "remote_tlb_flush",
@@ -48,5 +50,7 @@ void sh_mmu_stats(struct sh_mmu *mmu, struct sh_stats *out)
 	out->tables_used = atomic_load_explicit(&mmu->used, memory_order_relaxed);
 	out->pages_4k = sh_leaves(mmu);
 	out->unsync = sh_unsync_count(mmu);
+	out->pages_2m = atomic_load_explicit(&mmu->large_pages[0], memory_order_relaxed);
+	out->pages_1g = atomic_load_explicit(&mmu->large_pages[1], memory_order_relaxed);
 	out->rmap_descs = sh_desc_live(mmu);
 }

@@ -23,6 +23,8 @@ enum sh_stat {
 	SH_ST_UNSYNC,	    /* tables left writable */
 	SH_ST_SYNC,	    /* tables resynced at a flush */
 	SH_ST_SYNC_ENTRY,   /* entries found changed by that */
+	SH_ST_LARGE,	    /* large leaves made */
+	SH_ST_LARGE_SPLIT,  /* large leaves dropped for a table inside */
 	SH_ST_PREFETCHED,   /* entries filled without a fault of their own */
 	SH_ST_TLB_FLUSH,    /* local: pages or everything */
 	SH_ST_REMOTE_FLUSH, /* shootdowns of all vCPUs */

@@ -4,10 +4,11 @@
  * to it comes to write.c.
  *
  * Order in sh_track(): mark the frame (no new writable entry from here on) -> take W from the
- * entries that exist -> shootdown -> only then may the guest's entries be read for shadowing. A
- * write that was under way natively has landed by then; one by an emulated instruction stores
- * first and looks at the mark after (write.c), so one of the two sees the other.
- * Locks: mmu->lock held; the frame's stripe inside. Read first: leaf.c.
+ * entries that exist, drop the large leaves around it -> shootdown -> only then may the guest's
+ * entries be read for shadowing. A write that was under way natively has landed by then; one by an
+ * emulated instruction stores first and looks at the mark after (write.c), so one of the two sees
+ * the other.
+ * Locks: mmu->lock held; the frame's stripe inside. Read first: leaf.c. Read next: large.c.
  */
 #include "shadow/page.h"
 
@@ -35,14 +36,17 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 {
 	struct protect pr = {.mmu = mmu, .v = v};
 	struct sh_stripe *st;
+	bool before;
 
 	if (gfn.v >= mmu->rmap_frames)
 		return; /* no RAM there: nobody can write it */
 	st = sh_stripe(mmu, gfn);
 	pthread_spin_lock(&st->lock);
-	atomic_fetch_or(&mmu->rmap[gfn.v], SH_SET_TRACKED);
+	before = atomic_fetch_or(&mmu->rmap[gfn.v], SH_SET_TRACKED) & SH_SET_TRACKED;
 	sh_set_each(&mmu->rmap[gfn.v], take_write, &pr);
 	pthread_spin_unlock(&st->lock);
+	if (!before)
+		sh_large_track(mmu, v, gfn);
 	sh_dmap_track(mmu, v, gfn);
 	if (sh_mutant(SH_MUT_NO_FLUSH_ON_TRACK))
 		return;
@@ -54,12 +58,15 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 void sh_untrack(struct sh_mmu *mmu, gfn_t gfn)
 {
 	struct sh_stripe *st;
+	bool before;
 
 	if (gfn.v >= mmu->rmap_frames)
 		return;
 	st = sh_stripe(mmu, gfn);
 	pthread_spin_lock(&st->lock);
-	atomic_fetch_and(&mmu->rmap[gfn.v], ~SH_SET_TRACKED);
+	before = atomic_fetch_and(&mmu->rmap[gfn.v], ~SH_SET_TRACKED) & SH_SET_TRACKED;
 	pthread_spin_unlock(&st->lock);
+	if (before)
+		sh_large_untrack(mmu, gfn);
 	sh_dmap_untrack(mmu, gfn);
 }

@@ -42,6 +42,7 @@ struct sh_unsync_set {
 
 int sh_unsync_init(struct sh_mmu *mmu)
 {
+	sh_may_wait();
 	mmu->unsync = calloc(1, sizeof(*mmu->unsync));
 	return mmu->unsync ? 0 : -ENOMEM;
 }
@@ -466,6 +467,7 @@ bool sh_unsync_on_fault(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 
 	if (!mmu->opt.on[SH_OPT_UNSYNC])
 		return false;
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	done = sh_unsync_find(mmu, gfn) ||
 	       (written_lately(mmu, gfn) && sh_unsync_start(mmu, v, gfn));

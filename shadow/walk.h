@@ -36,6 +36,7 @@ enum sh_walk_result {
 	SH_WALK_OK,
 	SH_WALK_FAULT,	   /* true fault: w->error */
 	SH_WALK_NOT_CANON, /* the address is not canonical: #GP or #SS, not #PF */
+	SH_WALK_HOST,	   /* sh_translate() only: the host refused a window */
 };
 
 struct sh_walk {

@@ -32,6 +32,8 @@ void sh_update_upper(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, u
 	struct sh_page *child = spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 	struct sh_expect e;
 
+	if (sh_spte_is_large(spte))
+		sh_large_update(mmu, v, p, index);
 	if (!child)
 		return;
 	e = sh_expect(mmu, p->gfn, p->role, index, sh_page_gpte(mmu, p, index));
@@ -142,8 +144,9 @@ static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsig
 struct store {
 	gpa_t gpa;
 	unsigned len;
-	const void *buf;  /* plain */
-	bool rest;	  /* not the first frame of a write that crosses into another */
+	const void *buf; /* plain */
+	bool rest;	 /* not the first frame of a write that crosses into another */
+	uint8_t *at; /* plain: where it goes, in a window that is open; NULL: one is opened */
 	uint64_t *expect; /* exchange; NULL for a plain store */
 	uint64_t desired;
 };
@@ -152,13 +155,18 @@ struct store {
 static int do_store(struct sh_mmu *mmu, const struct store *st)
 {
 	uint64_t word = 0;
-	int err;
+	int err = 0;
 
 	if (st->expect)
 		return gmem_cmpxchg(mmu->gm, st->gpa, st->expect, st->desired, st->len);
 	if (st->len <= 8 && !(st->len & (st->len - 1)) && !(st->gpa.v & (st->len - 1))) {
 		memcpy(&word, st->buf, st->len);
-		err = gmem_store(mmu->gm, st->gpa, word, st->len);
+		if (st->at)
+			gmem_store_at(st->at, word, st->len);
+		else
+			err = gmem_store(mmu->gm, st->gpa, word, st->len);
+	} else if (st->at) {
+		memcpy(st->at, st->buf, st->len);
 	} else {
 		err = gmem_write(mmu->gm, st->gpa, st->buf, st->len);
 	}
@@ -169,6 +177,7 @@ static int tracked_store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sto
 {
 	int r;
 
+	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	r = do_store(mmu, st);
 	if (r == 1 && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST))
@@ -190,10 +199,42 @@ static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 	r = do_store(mmu, st);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (r == 1 && sh_shadowed(mmu, gfn) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST)) {
+		sh_may_wait();
 		pthread_mutex_lock(&mmu->lock);
 		update_pages(mmu, v, st->gpa, st->len);
 		pthread_mutex_unlock(&mmu->lock);
 	}
+	return r;
+}
+
+/* One write within two frames. If it crosses from one into the other, both windows are had before
+ * anything is stored: persistent ones, because mmu->lock may be waited for in between. */
+static int write_two(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const uint8_t *from,
+		     unsigned len, bool rest)
+{
+	unsigned off = gpa.v & (SH_PAGE_SIZE - 1), room = SH_PAGE_SIZE - off;
+	struct store st = {.gpa = gpa, .len = len, .buf = from, .rest = rest}, st2;
+	void *w[2];
+	int r;
+
+	if (len <= room)
+		return store(mmu, v, &st);
+	st.len = room;
+	st2 = (struct store){
+		.gpa = GPA(gpa.v + room), .len = len - room, .buf = from + room, .rest = true};
+	if (sh_mutant(SH_MUT_CROSSING_NOT_RESERVED)) {
+		r = store(mmu, v, &st);
+		return r < 0 ? r : store(mmu, v, &st2);
+	}
+	if (gmem_pool_map_n(mmu->gm, gpa_gfn(gpa), 2, w))
+		return -ENOMEM;
+	st.at = (uint8_t *)w[0] + off;
+	st2.at = w[1];
+	r = store(mmu, v, &st);
+	if (r == 1)
+		r = store(mmu, v, &st2);
+	gmem_pool_unmap(mmu->gm, w[1]);
+	gmem_pool_unmap(mmu->gm, w[0]);
 	return r;
 }
 
@@ -206,10 +247,9 @@ int sh_write(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, const void *buf, 
 	if (sh_desc_reserve(mmu, SH_PAGE_SIZE / 64))
 		return -ENOMEM;
 	while (len) {
-		unsigned room = SH_PAGE_SIZE - (gpa.v & (SH_PAGE_SIZE - 1));
+		unsigned room = 2 * SH_PAGE_SIZE - (gpa.v & (SH_PAGE_SIZE - 1));
 		unsigned n = len < room ? len : room;
-		struct store st = {.gpa = gpa, .len = n, .buf = from, .rest = from != buf};
-		int r = store(mmu, v, &st);
+		int r = write_two(mmu, v, gpa, from, n, from != buf);
 
 		if (r < 0)
 			return r;

@@ -125,6 +125,7 @@ const struct doctor_fact doctor_facts[] = {
 	INSN("mov_cr0", "MOV from CR0", "\x0f\x20\xc0", NULL, .show = SHOW_RAX),
 	INSN("swapgs", "SWAPGS", "\x0f\x01\xf8", NULL),
 	INSN("wrfsbase", "WRFSBASE, CR4.FSGSBASE=0", "\xf3\x48\x0f\xae\xd0", "exact if #UD"),
+	INSN("rdpkru", "RDPKRU, CR4.PKE=0", "\x0f\x01\xee", "exact if #UD", .show = SHOW_RAX),
 	INSN("rdtsc", "RDTSC", "\x0f\x31", NULL),
 	INSN("rdpmc", "RDPMC", "\x0f\x33", NULL),
 	INSN("in", "IN, IOPL=0", "\xe4\x80", NULL),

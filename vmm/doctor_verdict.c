@@ -89,6 +89,12 @@ static bool syscall_exact(const struct doctor *d)
 	return traps(d, "syscall", 6);
 }
 
+/* Where it executes, WRPKRU does so unnoticed, and the guest is not offered protection keys. */
+static bool pkru_exact(const struct doctor *d)
+{
+	return traps(d, "rdpkru", 6);
+}
+
 static const struct {
 	const char *name;
 	bool (*exact)(const struct doctor *d);
@@ -98,6 +104,7 @@ static const struct {
 	{"CPUID", cpuid_exact},
 	{"INT n", int_exact},
 	{"SYSCALL", syscall_exact},
+	{"PKRU", pkru_exact},
 };
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 

@@ -30,8 +30,14 @@ struct engine_exit {
 	const char *why;
 };
 
+/* Features of the virtual CPU that only some engines can give it. */
+#define CAN_PKU	 (1u << 0) /* RDPKRU and WRPKRU trap, or are interpreted */
+#define CAN_LA57 (1u << 1) /* code under 5-level paging need not run at CPL 3 */
+
 struct engine {
 	const char *name;
+	/* The CAN_ bits of this host. May be asked before anything else. */
+	unsigned (*can)(void);
 	/* Prepares the machine: m->gm exists. Fills *be for the shadow MMU. msg gets one line on
 	 * failure. Returns 0 or -errno. */
 	int (*machine_create)(struct machine *m, struct sh_backend *be, char *msg, size_t n);
@@ -43,6 +49,10 @@ struct engine {
 	void (*run)(struct vcpu *v, mfn_t root, struct engine_exit *x);
 	/* Makes v leave run() soon; from any thread. */
 	void (*kick)(struct vcpu *v);
+	/* Brings the vector and x87 registers into v->cpu.s.fpu; write: they are about to change, and
+	 * run() takes them from there. On the vCPU's own thread, outside run(). NULL if they are always
+	 * there. 0 or -errno. */
+	int (*fpu)(struct vcpu *v, bool write);
 };
 
 extern const struct engine engine_kvm;

@@ -290,6 +290,13 @@ static struct json_object *stats_json(struct machine *m)
 	put_u64(o, "window_maps", g.maps_slot);
 	put_u64(o, "window_misses", g.slot_misses);
 	put_u64(o, "window_lifo_errors", g.lifo_errors);
+	put_u64(o, "window_depth", g.max_depth);
+	put_u64(o, "window_exhausted", g.exhausted);
+	put_u64(o, "window_wait_violations", g.wait_violations);
+	put_u64(o, "window_pool_maps", g.pool_maps);
+	put_u64(o, "window_pool_hits", g.pool_hits);
+	put_u64(o, "window_pool_flushes", g.pool_flushes);
+	put_u64(o, "window_pool_waits", g.pool_waits);
 	return o;
 }
 

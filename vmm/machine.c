@@ -16,12 +16,32 @@
 #include "vmm/boot/boot.h"
 #include "vmm/machine.h"
 
+static const char *file_trouble(int err)
+{
+	switch (err) {
+	case -EFBIG:
+		return "its size is neither 0 nor that of -m";
+	case -EBUSY:
+		return "another machine has it";
+	case -ENODEV:
+		return "it is no regular file";
+	default:
+		return strerror(-err);
+	}
+}
+
 static int create_memory(struct machine *m, char *msg, size_t n)
 {
-	struct gmem_config cfg = {.size = m->cfg.memory, .lowmem = m->cfg.lowmem};
+	struct gmem_config cfg = {.size = m->cfg.memory,
+				  .lowmem = m->cfg.lowmem,
+				  .debug = m->cfg.window_debug,
+				  .file = m->cfg.memory_file};
 	int err = gmem_create(&cfg, &m->gm);
 
-	if (err)
+	if (err && cfg.file)
+		snprintf(msg, n, "cannot keep guest memory in %s: %s; %s", cfg.file,
+			 file_trouble(err), "give another to --memory-file");
+	else if (err)
 		snprintf(msg, n,
 			 "cannot create %llu MiB of guest memory: %s; give less with -m",
 			 (unsigned long long)(m->cfg.memory >> 20), strerror(-err));
@@ -33,7 +53,7 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
 	int err;
 
-	machine_model(&m->model, &cfg.model);
+	machine_model(m->can, &m->model, &cfg.model);
 	err = sh_mmu_create(&cfg, &m->mmu);
 	if (err)
 		snprintf(msg, n, "cannot create the shadow MMU with %u tables: %s", be->tables,
@@ -114,6 +134,7 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	}
 	m->cfg = *cfg;
 	m->engine = engine;
+	m->can = engine->can();
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->split_lock, NULL);
 	pthread_cond_init(&m->changed, NULL);

@@ -33,6 +33,8 @@ enum verdict {
 struct machine_config {
 	const char *name;
 	uint64_t memory, lowmem;
+	const char *memory_file; /* NULL: none */
+	bool window_debug;
 	unsigned cpus;
 	uint32_t shadow_limit; /* tables; 0 for the default */
 	enum umbra_pt_update pt_update;
@@ -46,6 +48,7 @@ struct machine_config {
 struct machine {
 	struct machine_config cfg;
 	const struct engine *engine;
+	unsigned can; /* CAN_ bits of the engine */
 	void *eng;
 	struct gmem *gm;
 	struct sh_mmu *mmu;
@@ -114,7 +117,8 @@ struct json_object *machine_stats_json(struct machine *m);
 
 /* cpuid.c */
 void machine_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-void machine_model(struct cpu_model *model, struct sh_cpu_model *sh);
+/* can: CAN_ bits of whatever executes the guest. */
+void machine_model(unsigned can, struct cpu_model *model, struct sh_cpu_model *sh);
 
 /* A control register or EFER changed in v->cpu.s: the shadow MMU hears of it before the next
  * translation. memops.c */

@@ -14,8 +14,12 @@
 
 static struct sh_regs shadow_regs(const struct cpu_state *s)
 {
-	struct sh_regs r = {
-		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer, .pkru = s->pkru};
+	struct sh_regs r = {.cr0 = s->cr0,
+			    .cr3 = s->cr3,
+			    .cr4 = s->cr4,
+			    .efer = s->efer,
+			    .pkru = s->pkru,
+			    .pkrs = (uint32_t)s->msr_pkrs};
 
 	memcpy(r.pdpte, s->pdpte, sizeof(r.pdpte));
 	return r;
@@ -72,6 +76,8 @@ static enum cpu_result translate(struct vcpu *v, struct cpu_state *s, gva_t va, 
 		cpu_fault_ec(f, VEC_PF, w.error);
 		f->cr2 = va.v;
 		return CPU_FAULT;
+	case SH_WALK_HOST:
+		return CPU_HOST;
 	default:
 		return cpu_fault_ec(f, VEC_GP, 0);
 	}
@@ -269,6 +275,9 @@ static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64
 		return CPU_OK;
 	}
 	v->regs_stale = true;
+	/* Rights, not translations: nothing is dropped (SDM vol. 3, section 4.6.2). */
+	if (reg == CPU_OP_PKRU || reg == CPU_OP_PKRS)
+		return CPU_OK;
 	v->regs_drops |=
 		sh_flush_of(&before, reg == CPU_OP_EFER ? SH_REG_EFER : regs[reg], val);
 	return CPU_OK;
@@ -337,6 +346,18 @@ static void op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32
 	machine_cpuid(arg, leaf, subleaf, out);
 }
 
+static enum cpu_result op_fpu(void *arg, struct cpu_state *s, bool write, struct cpu_fault *f)
+{
+	struct vcpu *v = arg;
+	int err = v->m->engine->fpu ? v->m->engine->fpu(v, write) : 0;
+
+	(void)s;
+	if (!err)
+		return CPU_OK;
+	*f = (struct cpu_fault){.host_errno = -err};
+	return CPU_HOST;
+}
+
 const struct cpu_ops vcpu_ops = {
 	.read = op_read,
 	.write = op_write,
@@ -352,4 +373,5 @@ const struct cpu_ops vcpu_ops = {
 	.wrmsr = op_wrmsr,
 	.cpuid = op_cpuid,
 	.rdtsc = op_rdtsc,
+	.fpu = op_fpu,
 };

@@ -38,6 +38,11 @@ static const struct opt_keyword pt_update_words[] = {
 	{"gated", PT_UPDATE_GATED, false},
 	{NULL, 0, false},
 };
+static const struct opt_keyword window_debug_words[] = {
+	{"on", SWITCH_ON, false},
+	{"off", SWITCH_OFF, false},
+	{NULL, 0, false},
+};
 static const struct opt_keyword exit_words[] = {
 	{"umbra", EXIT_STYLE_UMBRA, false},
 	{"raw", EXIT_STYLE_RAW, false},
@@ -200,6 +205,9 @@ const struct option_def run_options[] = {
 	{.name = "memory", .letter = 'm', .metavar = "SIZE", .group = "Machine",
 	 .help = "guest RAM; suffix K, M, G, a bare number is MiB (256M)",
 	 .parse = opt_size, .offset = FIELD(memory), .rule = &memory_range},
+	{.name = "memory-file", .metavar = "FILE",
+	 .help = "file that keeps guest RAM: made if it is missing, else empty or as large as -m says",
+	 .parse = opt_file, .offset = FIELD(memory_file)},
 	{.name = "cpus", .letter = 'c', .metavar = "N",
 	 .help = "virtual CPUs, 1 to 64 (1)",
 	 .parse = opt_count, .offset = FIELD(cpus), .rule = &cpus_range},
@@ -243,6 +251,9 @@ const struct option_def run_options[] = {
 	{.name = "lowmem", .metavar = "SIZE",
 	 .help = "guest RAM that stays mapped in the monitor; 0 is allowed (896M)",
 	 .parse = opt_size, .offset = FIELD(lowmem), .rule = &lowmem_range},
+	{.name = "window-debug", .metavar = "on|off",
+	 .help = "whether a closed window on guest RAM is unmapped at once, with no RAM mapped for good (off)",
+	 .parse = opt_keyword, .offset = FIELD(window_debug), .rule = window_debug_words},
 	{.name = "shadow-limit", .metavar = "SIZE",
 	 .help = "the most memory that shadow tables may take",
 	 .parse = opt_size, .offset = FIELD(shadow_limit), .rule = &limit_range},
@@ -290,6 +301,7 @@ static void defaults(struct umbra_options *o, const char *const *mmu_names)
 		.memory = 256 * MIB,
 		.cpus = 1,
 		.lowmem = 896 * MIB,
+		.window_debug = SWITCH_OFF,
 		.seed = 1,
 		.mmu_names = mmu_names,
 	};

@@ -36,16 +36,18 @@ struct umbra_options {
 	const char *append;   /* NULL: none */
 	const char *initrd;   /* NULL: none */
 
-	uint64_t memory; /* bytes, a multiple of 4 KiB */
-	unsigned cpus;	 /* 1..UMBRA_MAX_CPUS */
+	uint64_t memory;	 /* bytes, a multiple of 4 KiB */
+	const char *memory_file; /* keeps it; NULL: none */
+	unsigned cpus;		 /* 1..UMBRA_MAX_CPUS */
 
 	enum umbra_engine engine;
 	enum umbra_exact exact;
 
 	enum umbra_mmu mmu;
 	enum umbra_pt_update pt_update;
-	uint64_t lowmem;       /* bytes always mapped; 0 allowed; may exceed memory */
-	uint64_t shadow_limit; /* bytes of shadow tables; 0: the library's default */
+	uint64_t lowmem;		/* bytes always mapped; 0 allowed; may exceed memory */
+	enum umbra_switch window_debug; /* windows fault once they are closed */
+	uint64_t shadow_limit;		/* bytes of shadow tables; 0: the library's default */
 	/* One per name in mmu_names, in its order: what --mmu-option said of it. */
 	enum umbra_switch mmu_option[UMBRA_MAX_MMU_OPTIONS];
 	const char *const *mmu_names; /* closed by NULL */

@@ -128,6 +128,8 @@ static int configure(struct run *r)
 		.name = o->name,
 		.memory = o->memory,
 		.lowmem = o->lowmem,
+		.memory_file = o->memory_file,
+		.window_debug = o->window_debug == SWITCH_ON,
 		.cpus = o->cpus,
 		.shadow_limit = (uint32_t)tables,
 		.pt_update = o->pt_update,

@@ -89,10 +89,18 @@ static void take_init(struct vcpu *v)
 	v->regs_drops = SH_FLUSH_ALL;
 }
 
+/* An NMI waits for the IRET of the last one and while MOV SS shields the stack (SDM vol. 3,
+ * sections 6.7.1 and 6.8.3). Only one waits. */
+static bool nmi_ready(const struct cpu_state *s)
+{
+	return s->nmi_pending && !s->nmi_blocked && !s->db_shadow && s->activity <= CPU_HALTED;
+}
+
 static void take_nmi(struct vcpu *v)
 {
 	struct cpu_event e = {.kind = EVENT_NMI, .vector = VEC_NMI};
 
+	v->cpu.s.nmi_pending = false;
 	v->cpu.s.activity = CPU_RUNNING;
 	vcpu_deliver(v, &e, v->cpu.s.rip);
 }
@@ -114,7 +122,7 @@ static void take_requests(struct vcpu *v)
 		v->regs_drops = SH_FLUSH_ALL;
 	}
 	if (req & REQ_NMI)
-		take_nmi(v);
+		v->cpu.s.nmi_pending = true;
 }
 
 /* ---- interrupts ---- */
@@ -131,6 +139,8 @@ static void take_interrupt(struct vcpu *v)
 
 	if (deadline_passed(v))
 		apic_tick(v->m->apic, v->index);
+	if (nmi_ready(&v->cpu.s))
+		take_nmi(v);
 	if (!interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
 		return;
 	vector = apic_ack(v->m->apic, v->index);
@@ -146,6 +156,7 @@ static void take_interrupt(struct vcpu *v)
 static bool something_to_do(struct vcpu *v)
 {
 	return atomic_load(&v->requests) & ~REQ_FLUSH || deadline_passed(v) ||
+	       nmi_ready(&v->cpu.s) ||
 	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
 
@@ -187,14 +198,24 @@ static bool engine_can_run(const struct vcpu *v)
 
 	if (v->m->cfg.interpret_kernel && cpu_cpl(s) < 3)
 		return false;
+	/* The real debug registers are not the guest's. */
+	if (s->dr[7] & DR7_ENABLES)
+		return false;
 	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
 }
 
 static void interpret_some(struct vcpu *v)
 {
+	const struct cpu_state *s = &v->cpu.s;
+
 	v->stats.kind = XC_INTERPRETED;
 	for (unsigned i = 0; i < INTERP_BATCH; i++) {
+		bool open = interruptible(s);
+
 		if (!vcpu_interpret(v) || atomic_load(&v->requests))
+			return;
+		/* What waited for IF or for an IRET comes before the next instruction. */
+		if ((!open && interruptible(s)) || nmi_ready(s))
 			return;
 		if (engine_can_run(v) || v->cpu.s.activity != CPU_RUNNING)
 			return;

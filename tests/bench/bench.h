@@ -15,6 +15,7 @@ struct bench_config {
 	uint64_t lowmem; /* bytes of guest RAM always mapped for the host */
 	uint64_t pages;	 /* mapped by the guest, from gva 0 on, each to a frame of its own */
 	uint32_t limit;	 /* of shadow tables; 0: enough */
+	bool large;	 /* large leaves may be made */
 };
 
 struct bench {

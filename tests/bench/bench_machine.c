@@ -113,6 +113,7 @@ static void create_mmu(struct bench *b, const struct bench_config *cfg)
 	uint32_t tables = (uint32_t)(cfg->pages / 512 + cfg->pages / (512 * 512) + 64);
 	struct sh_mmu_config mc = {.gm = b->gm,
 				   .limit = cfg->limit,
+				   .options.on[SH_OPT_LARGE] = cfg->large,
 				   .model = {.maxphyaddr = 46, .gb_pages = true}};
 
 	b->table_bytes = (uint64_t)tables << 12;

@@ -75,6 +75,48 @@ static void invlpg(unsigned i)
 	sh_invlpg(b.v[0], GVA((uint64_t)(i % PAGES) << 12));
 }
 
+/* A window on one of n frames in turn, opened and closed. */
+static void window(unsigned i, unsigned n)
+{
+	void *p = gmem_map(b.gm, GFN(b.first_page + i % n));
+
+	gmem_unmap(b.gm, p);
+}
+
+static void window_low(unsigned i)
+{
+	void *p = gmem_map(b.gm, GFN(i % 4));
+
+	gmem_unmap(b.gm, p);
+}
+
+static void window_same(unsigned i)
+{
+	window(i, 4);
+}
+
+static void window_new(unsigned i)
+{
+	window(i, 1024);
+}
+
+static void pool(unsigned i, unsigned n)
+{
+	void *p = gmem_pool_map(b.gm, GFN(b.first_page + i % n));
+
+	gmem_pool_unmap(b.gm, p);
+}
+
+static void pool_same(unsigned i)
+{
+	pool(i, 4);
+}
+
+static void pool_new(unsigned i)
+{
+	pool(i, 1024);
+}
+
 static const struct {
 	const char *what;
 	void (*fn)(unsigned i);
@@ -89,6 +131,11 @@ static const struct {
 	{"invlpg", invlpg, 200000},
 	{"cr3_switch_cached_roots", cr3, 200000},
 	{"cr3_switch_without_flush", cr3_noflush, 200000},
+	{"window_of_4_lowest_frames", window_low, 1000000},
+	{"window_of_4_frames", window_same, 1000000},
+	{"window_of_1024_frames", window_new, 50000},
+	{"persistent_window_of_4_frames", pool_same, 1000000},
+	{"persistent_window_of_1024_frames", pool_new, 50000},
 };
 
 static void simple_ops(void)
@@ -193,6 +240,30 @@ static void reclaim(uint64_t lowmem)
 	bench_destroy(&b);
 }
 
+/* 512 large pages of the guest's, used for the first time all over: by one leaf each, or by what takes
+ * their place. */
+static void large_pages(uint64_t lowmem, bool large)
+{
+	struct bench_config cfg = {.lowmem = lowmem, .pages = 512 * 512, .large = large};
+	double t;
+
+	bench_create(&b, &cfg);
+	for (uint64_t i = 0; i < 512; i++) {
+		uint64_t e = (b.first_page + i * 512) << 12 | BENCH_RWUAD | PTE_PS;
+
+		sh_write(b.mmu, b.v[0], GPA(4ull << 12 | i * 8), &e, 8);
+	}
+	t = bench_cpu();
+	for (unsigned i = 0; i < 512; i++)
+		fault_table(i);
+	for (unsigned i = 0; !large && i < 512 * 512; i++)
+		if (i % 512)
+			fault(i);
+	bench_print(group, large ? "2m_page_by_a_large_leaf" : "2m_page_by_4k_leaves",
+		    (bench_cpu() - t) / 512, "ns");
+	bench_destroy(&b);
+}
+
 static void one_core(uint64_t lowmem)
 {
 	struct bench_config cfg = {.lowmem = lowmem, .pages = PAGES};
@@ -207,6 +278,8 @@ static void one_core(uint64_t lowmem)
 	rebuild_and_zap();
 	bench_destroy(&b);
 	reclaim(lowmem);
+	large_pages(lowmem, true);
+	large_pages(lowmem, false);
 }
 
 int main(int argc, char **argv)

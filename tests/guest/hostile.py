@@ -256,7 +256,42 @@ def real_mode():
 
 JUNK = 0xdeadbeefcafe1234
 
+# cr4 |= OSFXSR | OSXMMEXCPT
+SSE_ON = b"\x0f\x20\xe0\x0d\x00\x06\x00\x00\x0f\x22\xe0"
+
+
+def fpu_handover():
+    """Sums in XMM0 and on the x87 stack, every second term added in the shadow of STI: there the
+    monitor executes, elsewhere the processor."""
+    addend = b"\x66\x0f\xd4\xc1"  # paddq xmm0, xmm1
+    c = SSE_ON + mov_rax(1) + b"\x66\x48\x0f\x6e\xc0\x66\x48\x0f\x6e\xc8"  # movq xmm0/1, rax
+    c += b"\xdb\xe3\xd9\xe8" + mov_ecx(500)  # fninit; fld1
+    loop = addend + b"\xd9\xe8\xfb" + addend  # paddq; fld1; sti; paddq
+    loop += b"\xfa\xfb\xde\xc1\xfa\xff\xc9"  # cli; sti; faddp; cli; dec ecx
+    c += loop + b"\x75" + bytes([256 - len(loop) - 2])
+    c += b"\x66\x48\x0f\x7e\xc0\x48\xbb" + le64(1001) + fail_unless_equal()
+    c += mov_rdi(SCRATCH) + b"\xdf\x3f\x48\x8b\x07\x48\xbb" + le64(501) + fail_unless_equal()
+    return kernel(c + exit_with(0x10))
+
+
+def fpu_trap():
+    """CR0.TS: the first vector instruction is #NM, and runs after the handler's CLTS."""
+    handler = EXTRA + 0x800
+    gate = le16(handler) + le16(8) + b"\0\x8e" + le16(handler >> 16) + le64(0)
+
+    def edit(k):
+        k.put(EXTRA + 7 * 16, gate)
+        k.put(handler, b"\x0f\x06\x48\xff\xc3\x48\xcf")  # clts; inc rbx; iretq
+
+    c = SSE_ON + table_at(EXTRA, 0xfff, 3) + b"\x31\xdb"
+    c += b"\x0f\x20\xc0\x48\x83\xc8\x08\x0f\x22\xc0"  # cr0 |= TS
+    c += b"\x66\x0f\xef\xc0\x66\x0f\xef\xc0"  # pxor xmm0, xmm0 twice
+    return kernel(c + mov_rax(1) + fail_unless_equal() + exit_with(0x10), edit=edit)
+
+
 CASES = {
+    "fpu-handover": fpu_handover,
+    "fpu-trap": fpu_trap,
     "exit-00": lambda: kernel(exit_with(0)),
     "exit-2a": lambda: kernel(exit_with(0x2a)),
     "cr3-outside": lambda: kernel(load_cr3(RAM + 0x1000)),

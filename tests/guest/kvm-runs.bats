@@ -69,6 +69,21 @@ print(o)' "$@"; }
 	passes --cpus 2 --lowmem 0
 }
 
+@test "guest RAM in a file, windows unmapped as they are closed" {
+	passes --cpus 2 --memory-file "$BATS_TEST_TMPDIR/ram" --window-debug on
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/ram")" -eq $((256 << 20)) ]
+}
+
+@test "a file for guest RAM that can't be" {
+	ends 3 --memory-file "$BATS_TEST_TMPDIR"
+	grep -q "cannot keep guest memory in" "$err"
+}
+
+@test "1000 GiB of RAM on a machine with less, all of it through windows" {
+	ends 0 -m 1000G --lowmem 0 --scenario boot-tables,exceptions,invlpg
+	all_ok "$out"
+}
+
 @test "--mmu-option prefetch=off" { passes --cpus 2 --mmu-option prefetch=off; }
 @test "--mmu-option inplace=off" { passes --cpus 2 --mmu-option inplace=off; }
 @test "--mmu-option rootcache=off" { passes --cpus 2 --mmu-option rootcache=off; }
@@ -126,4 +141,13 @@ print(o)' "$@"; }
 @test "a failing guest: exit code 1" {
 	ends 1 --scenario no-such-thing
 	grep -q '^not ok 1 - no-such-thing' "$out"
+}
+
+# Kernels of hostile.py that do no harm. Not every host heeds CR0.TS at CPL 3.
+@test "vector and x87 registers between the monitor and the processor" {
+	python3 -B "$BATS_TEST_DIRNAME/hostile.py" fpu-handover "$files/handover"
+	python3 -B "$BATS_TEST_DIRNAME/hostile.py" fpu-trap "$files/trap"
+	ends 0 --exact off --kernel "$files/handover"
+	ends 0 --exact on --kernel "$files/handover"
+	ends 0 --exact on --kernel "$files/trap"
 }

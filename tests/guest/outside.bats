@@ -24,13 +24,26 @@ outside() {
 	[ -z "$tests" ] || grep -q "^SUMMARY: $tests tests" "$out"
 }
 
+# Likewise for an image built for i386, whose directory is UMBRA_OUTSIDE_DIR32.
+outside32() {
+	[ -n "$UMBRA_OUTSIDE_DIR32" ] || skip "UMBRA_OUTSIDE_DIR32 is not set"
+	UMBRA_OUTSIDE_DIR=$UMBRA_OUTSIDE_DIR32 outside "$1" 1 "$2"
+}
+
 @test "setjmp" { outside setjmp 1 10; }
 @test "memory" { outside memory 1 7; }
 @test "syscall: SYSCALL, SYSRET, TF" { outside syscall 1 2; }
 @test "umip" { outside umip 1 21; }
 @test "smap: 18 ways to be stopped" { outside smap 1 18; }
 @test "idt_test" { outside idt_test 1 4; }
-@test "la57: canonical checks" { outside la57 1 54; }
+@test "la57: canonical checks" { outside la57 1 56; }
+@test "pcid" { outside pcid 1 2; }
+@test "pks" { outside pks 1 7; }
+@test "debug: breakpoints and single-stepping" { outside debug 1 25; }
+@test "eventinj: faults in deliveries, NMIs" { outside eventinj 1 13; }
+# Of a build for i386.
+@test "taskswitch: an error code through a task gate" { outside32 taskswitch ""; }
+@test "taskswitch2: tasks and virtual-8086 mode" { outside32 taskswitch2 13; }
 @test "tsc" { outside tsc 1 3; }
 @test "rmap_chain: 130,000 mappings of one page, then a table" { outside rmap_chain 1 ""; }
 # Some 13 minutes where the kernel is interpreted.

@@ -50,10 +50,12 @@ quiet() {
 }
 
 @test "ThreadSanitizer: the guest on 2 and 4 vCPUs, threads against the shadow MMU" {
-	build thread tests/unit/shadow_threads
+	build thread tests/unit/shadow_threads tests/unit/shadow_test
 	guest --cpus 2
 	guest --cpus 4 --lowmem 0
 	quiet tests/unit/shadow_threads 2000
+	quiet tests/unit/shadow_test "HM-7 threads against each other"
+	quiet tests/unit/shadow_test "HM-7 who waited looks again"
 }
 
 @test "AddressSanitizer and UBSan: the guest, the shadow MMU, the CPU, the loaders" {

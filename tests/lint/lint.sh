@@ -50,6 +50,17 @@ rule_shadow_includes() {
 	includes shadow | grep -E '<(linux/|asm/kvm|libvirt|json-c|Zydis|stdio\.h|err\.h|error\.h|syslog\.h|sys/socket|sys/un\.h|sys/ioctl|netinet|arpa)'
 }
 
+# Whatever may wait or allocate says so first: sh_may_wait() within the three lines before it.
+rule_shadow_may_wait() {
+	find shadow -name '*.c' | sort | xargs awk '
+		FNR == 1 { said = -9; allowed = 0 }
+		/sh_may_wait\(\)/ { said = FNR }
+		/LINT: may-wait/ { allowed = FNR }
+		/^[ \t]*(\/?\*|\/\/)/ { next }
+		/(pthread_mutex_lock|pthread_cond_(timed)?wait|[^_a-z](malloc|calloc|aligned_alloc|realloc)|[^_a-z]mmap\(NULL,|shootdown|urcu_memb_synchronize_rcu)[ (]*\(?/ &&
+		FNR - said > 3 && !(allowed && FNR - allowed <= 1) { print FILENAME ":" FNR ": " $0 }'
+}
+
 rule_shadow_symbols() {
 	local objects
 	[[ -n $builddir ]] || { echo "SKIP no build"; return; }

@@ -44,7 +44,8 @@ struct context {
 struct drop {
 	uint64_t when;
 	uint32_t pcid;
-	bool page; /* translations of va only */
+	bool page;  /* translations of va only */
+	bool whole; /* all of them of a large page it is in */
 	uint64_t va;
 	bool tlb, global; /* non-global and global translations */
 	bool psc, psc_va; /* paging-structure caches: all, or those used for va */
@@ -60,7 +61,6 @@ struct vcpu {
 
 struct stale {
 	uint64_t now, bytes;
-	bool whole;	  /* INVLPG drops whole large pages */
 	uint32_t *newest; /* of each 8-byte word */
 	struct version *version;
 	uint32_t versions, version_room, unused; /* unused: list of free ones */
@@ -108,11 +108,6 @@ void stale_destroy(struct stale *s)
 	free(s->version);
 	free(s->newest);
 	free(s);
-}
-
-void stale_whole_pages(struct stale *s, bool whole)
-{
-	s->whole = whole;
 }
 
 static uint64_t oldest_base(const struct stale *s)
@@ -302,17 +297,19 @@ void stale_invlpg(struct stale *s, unsigned vcpu, uint64_t va)
 	add_drop(s, vcpu,
 		 (struct drop){.pcid = pcid_of(cpu),
 			       .page = true,
+			       .whole = true,
 			       .va = linear(cpu, va),
 			       .tlb = true,
 			       .global = true,
 			       .psc = true});
 }
 
-static void drop_address(struct stale *s, unsigned vcpu, uint32_t pcid, uint64_t va)
+static void drop_address(struct stale *s, unsigned vcpu, uint32_t pcid, uint64_t va, bool whole)
 {
 	add_drop(s, vcpu,
 		 (struct drop){.pcid = pcid,
 			       .page = true,
+			       .whole = whole,
 			       .va = linear(cpu_now(&s->vcpu[vcpu]), va),
 			       .tlb = true,
 			       .psc_va = true});
@@ -322,7 +319,7 @@ void stale_invpcid(struct stale *s, unsigned vcpu, unsigned type, unsigned pcid,
 {
 	switch (type) {
 	case 0:
-		drop_address(s, vcpu, pcid, va);
+		drop_address(s, vcpu, pcid, va, true);
 		break;
 	case 1:
 		add_drop(s, vcpu, (struct drop){.pcid = pcid, .tlb = true, .psc = true});
@@ -338,7 +335,7 @@ void stale_invpcid(struct stale *s, unsigned vcpu, unsigned type, unsigned pcid,
 
 void stale_fault(struct stale *s, unsigned vcpu, uint64_t va)
 {
-	drop_address(s, vcpu, pcid_of(cpu_now(&s->vcpu[vcpu])), va);
+	drop_address(s, vcpu, pcid_of(cpu_now(&s->vcpu[vcpu])), va, false);
 }
 
 #define MAX_READS 5
@@ -450,7 +447,7 @@ static uint64_t last_drop(const struct vcpu *v, uint32_t pcid, bool global, uint
 	for (size_t i = v->drops; i--;) {
 		const struct drop *d = &v->drop[i];
 
-		if (d->page && (d->va ^ va) & ~(page_bytes - 1))
+		if (d->page && (d->va ^ va) & ~((d->whole ? page_bytes : 4096) - 1))
 			continue;
 		if (global ? d->global : d->tlb && (d->pcid == ANY || d->pcid == pcid))
 			return d->when;
@@ -468,8 +465,7 @@ static bool usable(const struct search *q, const struct mm_cpu *cpu, const struc
 
 	if (!own && !global)
 		return false;
-	since = last_drop(q->v, pcid_of(&q->root->cpu), global, a->va,
-			  q->s->whole ? m->page_bytes : 4096);
+	since = last_drop(q->v, pcid_of(&q->root->cpu), global, a->va, m->page_bytes);
 	return first_time(q, q->reads - 1, later(q->first, since), q->end) != FOREVER;
 }
 

@@ -32,11 +32,6 @@ struct stale;
 /* Memory from 0 to bytes, zero at first; beyond it everything reads as ones. NULL: out of memory. */
 struct stale *stale_create(unsigned vcpus, uint64_t bytes);
 void stale_destroy(struct stale *s);
-/* Whether an event that drops the translation of one address drops all of those by the same large
- * page: so what INVLPG says (4.10.4.1, note 1), where the tables still map it so. Off at first: a
- * processor may hold a large page in pieces (4.10.2.3) and only the piece named is sure to go. */
-void stale_whole_pages(struct stale *s, bool whole);
-
 /* Memory changed: A and D bits set by a processor included. What lies beyond memory is left out. */
 void stale_write(struct stale *s, uint64_t pa, const void *from, size_t n);
 /* What memory holds by what was told. */
@@ -47,8 +42,11 @@ void stale_read(const struct stale *s, uint64_t pa, void *to, size_t n);
 void stale_regs(struct stale *s, unsigned vcpu, const struct mm_cpu *now);
 /* The same by MOV CR3; keep: bit 63 of the operand with CR4.PCIDE=1. */
 void stale_mov_cr3(struct stale *s, unsigned vcpu, const struct mm_cpu *now, bool keep);
+/* These two drop all of a large page with the address in it, though the processor may hold it in pieces
+ * (4.10.4.1, note 1, and 4.10.2.3); a page fault drops the piece. */
 void stale_invlpg(struct stale *s, unsigned vcpu, uint64_t va);
 void stale_invpcid(struct stale *s, unsigned vcpu, unsigned type, unsigned pcid, uint64_t va);
+
 /* A page fault was delivered for va. */
 void stale_fault(struct stale *s, unsigned vcpu, uint64_t va);
 /* Everything is dropped. */

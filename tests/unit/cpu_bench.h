@@ -100,6 +100,6 @@ uint64_t peek64(const struct bench *b, uint64_t at);
 extern const struct tap_case cpu_state_tests[], cpu_segment_tests[], cpu_linear_tests[],
 	cpu_far_tests[], cpu_iret_tests[], cpu_syscall_tests[], cpu_deliver_tests[],
 	cpu_chain_tests[], cpu_legacy_tests[], cpu_control_tests[], cpu_msr_tests[],
-	cpu_io_tests[], cpu_property_tests[];
+	cpu_io_tests[], cpu_property_tests[], cpu_task_tests[], cpu_v86_tests[];
 
 #endif

@@ -50,7 +50,7 @@ static void leaving_from_64_bit_mode(void)
 	struct bench *b = bench_long();
 
 	FAULTS(b, WRITE(0, b->c.s.cr0 & ~CR0_PG), VEC_GP, 0);
-	OK(b, cpu_far_jmp(&b->c, K_CODE32, 0x1000, 4, &b->f));
+	OK(b, cpu_far_jmp(&b->c, K_CODE32, 0x1000, 4, 0, &b->f));
 	OK(b, WRITE(4, CR4_PAE | CR4_PCIDE));
 	FAULTS(b, WRITE(0, b->c.s.cr0 & ~CR0_PG), VEC_GP, 0); /* PCIDE */
 	OK(b, WRITE(4, CR4_PAE));

@@ -89,7 +89,7 @@ static void compat_pushes_64_bits(void)
 	CU_ASSERT(cpu_64bit(&b->c.s));
 	EQ(b->c.s.gpr[CPU_RSP], KSTACK - 40);
 	EQ(peek64(b, KSTACK - 32), U_CODE32 | 3);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	CU_ASSERT(!cpu_64bit(&b->c.s));
 	EQ(b->c.s.rip, 0x40000);
 	EQ(b->c.s.gpr[CPU_RSP], USTACK);
@@ -179,6 +179,27 @@ static void handler_code_marked_accessed(void)
 	EQ(b->c.s.seg[CPU_CS].attr, 0xa09b);
 }
 
+/* SDM vol. 3, section 6.7.1: nothing but an IRET lets the next NMI in, even one that faults. */
+static void nmi_blocks(void)
+{
+	static const struct cpu_event nmi = {.kind = EVENT_NMI, .vector = VEC_NMI};
+	struct bench *b = bench_long();
+
+	OK(b, cpu_deliver(&b->c, &external, 0, &b->f));
+	CU_ASSERT_FALSE(b->c.s.nmi_blocked);
+	OK(b, cpu_deliver(&b->c, &nmi, 0, &b->f));
+	CU_ASSERT_TRUE(b->c.s.nmi_blocked);
+	OK(b, cpu_deliver(&b->c, &page_fault, 0, &b->f));
+	CU_ASSERT_TRUE(b->c.s.nmi_blocked);
+	b->c.s.gpr[CPU_RSP] += 8; /* the error code */
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
+	CU_ASSERT_FALSE(b->c.s.nmi_blocked);
+	b->c.s.nmi_blocked = true;
+	b->c.s.gpr[CPU_RSP] = 0x900000000000;
+	CU_ASSERT_EQUAL(cpu_iret(&b->c, 8, 0, &b->f), CPU_FAULT);
+	CU_ASSERT_FALSE(b->c.s.nmi_blocked);
+}
+
 const struct tap_case cpu_deliver_tests[] = {
 	{"#PF from ring 3", fault_from_user},
 	{"same level, alignment", same_level_aligns},
@@ -190,6 +211,7 @@ const struct tap_case cpu_deliver_tests[] = {
 	{"INT n through a DPL 0 gate", software_interrupt_dpl},
 	{"INT3, INT1", int3_and_int1},
 	{"#DB clears GD", debug_trap},
+	{"NMI blocks NMIs", nmi_blocks},
 	{"wakes a halted CPU", wakes_from_halt},
 	{"conforming handler", conforming_handler_stays_in_ring3},
 	{"handler's segment gets accessed", handler_code_marked_accessed},

@@ -22,7 +22,7 @@ static void real_mode(void)
 	EQ(b->c.s.seg[CPU_CS].selector, 0x1000);
 	EQ(b->c.s.rip, 0x105);
 	EQ(b->c.s.gpr[CPU_RSP], 0x8006);
-	FAULTS(b, cpu_far_jmp(&b->c, 0x2000, 0x10000, 4, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_far_jmp(&b->c, 0x2000, 0x10000, 4, 0, &b->f), VEC_GP, 0);
 }
 
 static void real_mode_stack_wraps(void)
@@ -40,10 +40,10 @@ static void jmp_direct(void)
 {
 	struct bench *b = bench_long();
 
-	OK(b, cpu_far_jmp(&b->c, K_CODE32, 0x1234, 4, &b->f)); /* to compatibility mode */
+	OK(b, cpu_far_jmp(&b->c, K_CODE32, 0x1234, 4, 0, &b->f)); /* to compatibility mode */
 	CU_ASSERT(!cpu_64bit(&b->c.s));
 	EQ(b->c.s.seg[CPU_CS].selector, K_CODE32);
-	OK(b, cpu_far_jmp(&b->c, K_CODE | 0, 0x5678, 4, &b->f)); /* and back */
+	OK(b, cpu_far_jmp(&b->c, K_CODE | 0, 0x5678, 4, 0, &b->f)); /* and back */
 	CU_ASSERT(cpu_64bit(&b->c.s));
 	EQ(b->c.s.rip, 0x5678);
 	EQ(b->c.s.seg[CPU_SS].selector, K_DATA);
@@ -53,17 +53,17 @@ static void jmp_checks(void)
 {
 	struct bench *b = bench_long();
 
-	FAULTS(b, cpu_far_jmp(&b->c, 0, 0, 8, &b->f), VEC_GP, 0);
-	FAULTS(b, cpu_far_jmp(&b->c, K_DATA, 0, 8, &b->f), VEC_GP, K_DATA);
-	FAULTS(b, cpu_far_jmp(&b->c, U_CODE | 3, 0, 8, &b->f), VEC_GP, U_CODE);
-	FAULTS(b, cpu_far_jmp(&b->c, K_CODE | 1, 0, 8, &b->f), VEC_GP, K_CODE);
-	FAULTS(b, cpu_far_jmp(&b->c, NP_CODE, 0, 8, &b->f), VEC_NP, NP_CODE);
-	FAULTS(b, cpu_far_jmp(&b->c, BOTH_LD, 0, 8, &b->f), VEC_GP, BOTH_LD);
-	FAULTS(b, cpu_far_jmp(&b->c, K_CODE, 0x800000000000, 8, &b->f), VEC_GP, 0);
-	FAULTS(b, cpu_far_jmp(&b->c, K_CODE32, 0x100000000, 8, &b->f), VEC_GP, 0);
-	FAULTS(b, cpu_far_jmp(&b->c, TASK_SEL, 0, 8, &b->f), VEC_GP, TASK_SEL);
-	FAULTS(b, cpu_far_jmp(&b->c, GDT_END, 0, 8, &b->f), VEC_GP, GDT_END);
-	OK(b, cpu_far_jmp(&b->c, K_CODE, 0x12345678, 2, &b->f));
+	FAULTS(b, cpu_far_jmp(&b->c, 0, 0, 8, 0, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_far_jmp(&b->c, K_DATA, 0, 8, 0, &b->f), VEC_GP, K_DATA);
+	FAULTS(b, cpu_far_jmp(&b->c, U_CODE | 3, 0, 8, 0, &b->f), VEC_GP, U_CODE);
+	FAULTS(b, cpu_far_jmp(&b->c, K_CODE | 1, 0, 8, 0, &b->f), VEC_GP, K_CODE);
+	FAULTS(b, cpu_far_jmp(&b->c, NP_CODE, 0, 8, 0, &b->f), VEC_NP, NP_CODE);
+	FAULTS(b, cpu_far_jmp(&b->c, BOTH_LD, 0, 8, 0, &b->f), VEC_GP, BOTH_LD);
+	FAULTS(b, cpu_far_jmp(&b->c, K_CODE, 0x800000000000, 8, 0, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_far_jmp(&b->c, K_CODE32, 0x100000000, 8, 0, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_far_jmp(&b->c, TASK_SEL, 0, 8, 0, &b->f), VEC_GP, TASK_SEL);
+	FAULTS(b, cpu_far_jmp(&b->c, GDT_END, 0, 8, 0, &b->f), VEC_GP, GDT_END);
+	OK(b, cpu_far_jmp(&b->c, K_CODE, 0x12345678, 2, 0, &b->f));
 	EQ(b->c.s.rip, 0x5678);
 }
 
@@ -71,7 +71,7 @@ static void jmp_conforming_keeps_cpl(void)
 {
 	struct bench *b = bench_long_user();
 
-	OK(b, cpu_far_jmp(&b->c, K_CONF, 0x9000, 8, &b->f));
+	OK(b, cpu_far_jmp(&b->c, K_CONF, 0x9000, 8, 0, &b->f));
 	EQ(b->c.s.seg[CPU_CS].selector, K_CONF | 3);
 	EQ(cpu_cpl(&b->c.s), 3);
 }
@@ -137,7 +137,7 @@ static void gate64_checks(void)
 	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(K_CODE32, 0x23456, 0xec)); /* not 64-bit code */
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_GP, K_CODE32);
 	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(K_CODE, 0x23456, 0xec));
-	FAULTS(b, cpu_far_jmp(&b->c, GATE_SEL | 3, 0, 8, &b->f), VEC_GP, K_CODE);
+	FAULTS(b, cpu_far_jmp(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_GP, K_CODE);
 	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(0, 0x23456, 0xec));
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_GP, 0);
 	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(K_CODE, 0x23456, 0xec));
@@ -152,7 +152,7 @@ static void gate64_checks(void)
 	poke64(b, AT_GDT + GATE_SEL, GATE64_LOW(K_CODE, 0x23456, 0x8c));
 	FAULTS(b, cpu_far_call(&b->c, GATE_SEL | 3, 0, 8, 0, &b->f), VEC_GP,
 	       GATE_SEL); /* RPL */
-	OK(b, cpu_far_jmp(&b->c, GATE_SEL, 0, 8, &b->f));
+	OK(b, cpu_far_jmp(&b->c, GATE_SEL, 0, 8, 0, &b->f));
 	EQ(b->c.s.rip, 0x23456);
 }
 
@@ -227,14 +227,6 @@ static void ret_checks(void)
 	FAULTS(b, cpu_far_ret(&b->c, 8, 0, &b->f), VEC_NP, NP_CODE);
 }
 
-static void task_switch_in_legacy_mode(void)
-{
-	struct bench *b = bench_prot32();
-
-	BROKEN(b, cpu_far_jmp(&b->c, TSS_SEL, 0, 4, &b->f), "task switch not emulated");
-	BROKEN(b, cpu_far_call(&b->c, TASK_SEL, 0, 4, 0, &b->f), "task switch not emulated");
-}
-
 const struct tap_case cpu_far_tests[] = {
 	{"real mode call and return", real_mode},
 	{"real mode stack wraps", real_mode_stack_wraps},
@@ -248,6 +240,5 @@ const struct tap_case cpu_far_tests[] = {
 	{"32-bit gate copies parameters", gate32_copies_parameters},
 	{"32-bit gate, inner stack checks", gate32_inner_stack_checks},
 	{"return checks", ret_checks},
-	{"task switch", task_switch_in_legacy_mode},
 	TAP_NO_CASE,
 };

@@ -24,7 +24,7 @@ static void real_16(void)
 	poke16(b, 0x7ffa, 0x4444);
 	poke16(b, 0x7ffc, 0x3000);
 	poke16(b, 0x7ffe, 0x7201); /* NT, IOPL 3, IF, CF */
-	OK(b, cpu_iret(&b->c, 2, &b->f));
+	OK(b, cpu_iret(&b->c, 2, 0, &b->f));
 	EQ(b->c.s.rip, 0x4444);
 	EQ(b->c.s.seg[CPU_CS].base, 0x30000);
 	EQ(b->c.s.rflags, 0x47203);
@@ -40,11 +40,11 @@ static void real_32_flags(void)
 	poke32(b, 0x7ff4, 0x4444);
 	poke32(b, 0x7ff8, 0x3000);
 	poke32(b, 0x7ffc, 0xffffffff);
-	OK(b, cpu_iret(&b->c, 4, &b->f));
+	OK(b, cpu_iret(&b->c, 4, 0, &b->f));
 	EQ(b->c.s.rflags, 0x257fd5 | 2 | RFL_VIF); /* VM, VIP not taken, VIF kept */
 	b->c.s.gpr[CPU_RSP] = 0x7ff4;
 	poke32(b, 0x7ff4, 0x10000); /* beyond the limit */
-	FAULTS(b, cpu_iret(&b->c, 4, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_iret(&b->c, 4, 0, &b->f), VEC_GP, 0);
 }
 
 static void long_same_level_pops_stack(void)
@@ -52,7 +52,7 @@ static void long_same_level_pops_stack(void)
 	struct bench *b = bench_long();
 
 	frame64(b, 0x1234, K_CODE, RFL_FIXED | RFL_CF, 0x6660, 0);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.rip, 0x1234);
 	EQ(b->c.s.gpr[CPU_RSP], 0x6660);
 	EQ(b->c.s.seg[CPU_SS].selector, 0); /* null is allowed */
@@ -68,7 +68,7 @@ static void long_to_user_and_segments(void)
 	b->c.s.seg[CPU_FS] = (struct cpu_segment){.selector = 0, .base = 0x7f0000001000};
 	b->c.s.seg[CPU_GS].base = 0x5000;
 	frame64(b, 0x7fff00000000, U_CODE | 3, 0x202, 0x7ffffff0, U_DATA | 3);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(cpu_cpl(&b->c.s), 3);
 	EQ(b->c.s.rip, 0x7fff00000000);
 	EQ(b->c.s.seg[CPU_CS].selector, U_CODE | 3);
@@ -85,7 +85,7 @@ static void long_to_compat(void)
 	struct bench *b = bench_long();
 
 	frame64(b, 0x8048000, U_CODE32 | 3, 0x202, 0x1ffff0000, U_DATA | 3);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	CU_ASSERT(!cpu_64bit(&b->c.s));
 	EQ(cpu_cpl(&b->c.s), 3);
 	EQ(b->c.s.gpr[CPU_RSP], 0xffff0000); /* a 32-bit stack */
@@ -97,7 +97,7 @@ static void long_to_16_bit_stack_keeps_high_half(void)
 
 	bench_desc(b, STACK16, 0x0000f3000000ffff); /* DPL 3 */
 	frame64(b, 0x8048, U_CODE16 | 3, 0x202, 0x1234, STACK16 | 3);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.gpr[CPU_RSP], 0x1234); /* the kernel's RSP had zeroes above bit 15 */
 	b = bench_long();
 	bench_desc(b, STACK16, 0x0000f3000000ffff);
@@ -105,7 +105,7 @@ static void long_to_16_bit_stack_keeps_high_half(void)
 	frame64(b, 0x8048, U_CODE16 | 3, 0x202, 0x1234, STACK16 | 3);
 	memcpy(b->mem + 0x8c000 + 0x100, b->mem + RUNSTACK - 40, 40);
 	b->c.s.gpr[CPU_RSP] = 0x8c100;
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.gpr[CPU_RSP], 0x81234);
 }
 
@@ -118,7 +118,7 @@ static void user_flags_masked(void)
 		poke64(b, USTACK - 40 + 8 * i, vals[i]);
 	b->c.s.gpr[CPU_RSP] = USTACK - 40;
 	b->c.s.rflags = RFL_FIXED | RFL_IF;
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	/* CF PF AF ZF SF TF DF OF NT, RF AC ID; IF as it was, no IOPL, VM, VIF, VIP. */
 	EQ(b->c.s.rflags, 0x254fd7 | RFL_IF);
 	b = bench_long_user();
@@ -126,11 +126,11 @@ static void user_flags_masked(void)
 		poke64(b, USTACK - 40 + 8 * i, vals[i]);
 	poke64(b, USTACK - 24, 2);
 	b->c.s.gpr[CPU_RSP] = USTACK - 40;
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.rflags, RFL_FIXED | RFL_IF); /* IF not cleared at CPL 3, IOPL 0 */
 	b->c.s.gpr[CPU_RSP] = USTACK - 40;
 	b->c.s.rflags |= RFL_IOPL;
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.rflags, RFL_FIXED | RFL_IOPL); /* at IOPL 3 it is; IOPL stays */
 }
 
@@ -139,7 +139,7 @@ static void kernel_flags(void)
 	struct bench *b = bench_long();
 
 	frame64(b, 0x1000, K_CODE, 0xffffffff, 0x6000, K_DATA);
-	OK(b, cpu_iret(&b->c, 8, &b->f));
+	OK(b, cpu_iret(&b->c, 8, 0, &b->f));
 	EQ(b->c.s.rflags, 0x3d7fd7); /* all but VM */
 }
 
@@ -148,21 +148,21 @@ static void long_checks(void)
 	struct bench *b = bench_long();
 
 	frame64(b, 0x800000000000, U_CODE | 3, 2, 0x1000, U_DATA | 3);
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, 0);
 	frame64(b, 0x1000, U_CODE | 3, 2, 0x1000, 3); /* null SS for ring 3 */
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, 0);
 	frame64(b, 0x1000, K_CODE32, 2, 0x1000, 0); /* null SS for compatibility mode */
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, 0);
 	frame64(b, 0x1000, U_CODE | 3, 2, 0x1000, K_DATA);
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, K_DATA);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, K_DATA);
 	frame64(b, 0x1000, U_CODE, 2, 0x1000, K_DATA); /* RPL 0, DPL 3 */
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, U_CODE);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, U_CODE);
 	frame64(b, 0x1000, K_CODE, 2, 0x1000, NP_DATA);
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_SS, NP_DATA);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_SS, NP_DATA);
 	frame64(b, 0x1000, BOTH_LD, 2, 0x1000, 0);
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, BOTH_LD);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, BOTH_LD);
 	b->c.s.rflags |= RFL_NT;
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_GP, 0);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_GP, 0);
 }
 
 static void prot32_same_level(void)
@@ -173,7 +173,7 @@ static void prot32_same_level(void)
 	poke32(b, RUNSTACK - 12, 0x1234);
 	poke32(b, RUNSTACK - 8, K_CODE32);
 	poke32(b, RUNSTACK - 4, 0x3202);
-	OK(b, cpu_iret(&b->c, 4, &b->f));
+	OK(b, cpu_iret(&b->c, 4, 0, &b->f));
 	EQ(b->c.s.rip, 0x1234);
 	EQ(b->c.s.gpr[CPU_RSP], RUNSTACK); /* SS:ESP not popped */
 	EQ(b->c.s.rflags, 0x3202);
@@ -188,21 +188,10 @@ static void prot32_outer_level(void)
 	for (unsigned i = 0; i < 5; i++)
 		poke32(b, RUNSTACK - 20 + 4 * i, vals[i]);
 	b->c.s.gpr[CPU_RSP] = RUNSTACK - 20;
-	OK(b, cpu_iret(&b->c, 4, &b->f));
+	OK(b, cpu_iret(&b->c, 4, 0, &b->f));
 	EQ(cpu_cpl(&b->c.s), 3);
 	EQ(b->c.s.gpr[CPU_RSP], USTACK);
 	EQ(b->c.s.seg[CPU_DS].attr, 0);
-}
-
-static void prot32_not_emulated(void)
-{
-	struct bench *b = bench_prot32();
-
-	b->c.s.gpr[CPU_RSP] = RUNSTACK - 12;
-	poke32(b, RUNSTACK - 4, 0x20202); /* VM */
-	BROKEN(b, cpu_iret(&b->c, 4, &b->f), "virtual-8086 mode not emulated");
-	b->c.s.rflags |= RFL_NT;
-	BROKEN(b, cpu_iret(&b->c, 4, &b->f), "task switch not emulated");
 }
 
 static void pop_fault(void)
@@ -212,7 +201,7 @@ static void pop_fault(void)
 	b->c.s.gpr[CPU_RSP] = 0xdff0; /* RSP and SS lie on page 0xe */
 	poke64(b, 0xdff8, U_CODE | 3);
 	b->page[0xe] = PAGE_ABSENT;
-	FAULTS(b, cpu_iret(&b->c, 8, &b->f), VEC_PF, 0);
+	FAULTS(b, cpu_iret(&b->c, 8, 0, &b->f), VEC_PF, 0);
 	EQ(b->f.cr2, 0xe000);
 }
 
@@ -228,7 +217,6 @@ const struct tap_case cpu_iret_tests[] = {
 	{"64-bit checks", long_checks},
 	{"32-bit, same level", prot32_same_level},
 	{"32-bit, outer level", prot32_outer_level},
-	{"32-bit, not emulated", prot32_not_emulated},
 	{"page fault on a pop", pop_fault},
 	TAP_NO_CASE,
 };

@@ -73,7 +73,7 @@ static void stack_switch_and_return(void)
 	EQ(peek32(b, KSTACK - 12), 0x202);
 	EQ(peek32(b, KSTACK - 16), U_CODE32 | 3);
 	EQ(peek32(b, KSTACK - 20), 0x40000);
-	OK(b, cpu_iret(&b->c, 4, &b->f));
+	OK(b, cpu_iret(&b->c, 4, 0, &b->f));
 	EQ(cpu_cpl(&b->c.s), 3);
 	EQ(b->c.s.rip, 0x40000);
 	EQ(b->c.s.gpr[CPU_RSP], USTACK);
@@ -134,16 +134,6 @@ static void stack_limit(void)
 	BROKEN(b, cpu_deliver(&b->c, &external, 0, &b->f), "triple fault");
 }
 
-static void task_gate(void)
-{
-	struct bench *b = bench_prot32();
-
-	bench_gate(b, VEC_GP, TSS_SEL, 0, 0x85, 0);
-	b->before = b->c.s;
-	BROKEN(b, cpu_deliver(&b->c, &general, 0, &b->f), "task switch not emulated");
-	CU_ASSERT(memcmp(&b->before, &b->c.s, sizeof(b->before)) == 0);
-}
-
 const struct tap_case cpu_legacy_tests[] = {
 	{"real mode", real_mode},
 	{"real mode pushes no error code", real_mode_no_error_code},
@@ -154,6 +144,5 @@ const struct tap_case cpu_legacy_tests[] = {
 	{"16-bit TSS", tss_16_bit},
 	{"inner stack errors", inner_stack_errors},
 	{"stack limit", stack_limit},
-	{"task gate", task_gate},
 	TAP_NO_CASE,
 };

@@ -115,6 +115,25 @@ static void engine_owned(void)
 	REFUSED(b, 0x12345, 0);
 }
 
+/* SDM vol. 3, section 4.6.2: 32 bits, and only where CPUID offers PKS. The engine hears of it. */
+static void protection_keys(void)
+{
+	struct bench *b = bench_long();
+	struct cpu_model with = *b->c.model;
+
+	REFUSED(b, 0x6e1, 0);
+	with.cr4_allowed |= CR4_PKS;
+	b->c.model = &with;
+	OK(b, write(b, 0x6e1, 0xfffffffc));
+	EQ(b->last_cr, CPU_OP_PKRS);
+	EQ(b->last_val, 0xfffffffc);
+	EQ(read(b, 0x6e1), 0xfffffffc);
+	REFUSED(b, 0x6e1, 1ull << 32);
+	OK(b, cpu_set_pkru(&b->c, 0x55555554, &b->f));
+	EQ(b->last_cr, CPU_OP_PKRU);
+	EQ(b->c.s.pkru, 0x55555554);
+}
+
 static void privilege(void)
 {
 	struct bench *b = bench_long_user();
@@ -131,6 +150,7 @@ const struct tap_case cpu_msr_tests[] = {
 	{"MTRRs", mtrr},
 	{"constants", constants},
 	{"the engine's own", engine_owned},
+	{"protection keys", protection_keys},
 	{"privilege", privilege},
 	TAP_NO_CASE,
 };

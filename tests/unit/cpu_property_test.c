@@ -79,13 +79,13 @@ static enum cpu_result transfer(struct bench *b, unsigned what, unsigned size)
 
 	switch (what) {
 	case DO_JMP:
-		return cpu_far_jmp(&b->c, any_selector(), any_address(), size, &b->f);
+		return cpu_far_jmp(&b->c, any_selector(), any_address(), size, 0, &b->f);
 	case DO_CALL:
 		return cpu_far_call(&b->c, any_selector(), any_address(), size, 0x40007, &b->f);
 	case DO_RET:
 		return cpu_far_ret(&b->c, size, next() & 0x1f, &b->f);
 	case DO_IRET:
-		return cpu_iret(&b->c, size, &b->f);
+		return cpu_iret(&b->c, size, 0, &b->f);
 	default:
 		return cpu_deliver(&b->c, &e, 0x40000, &b->f);
 	}
@@ -114,10 +114,21 @@ static bool data_segments_hold(const struct cpu_state *s)
 	return true;
 }
 
+static bool v86_holds(const struct cpu_state *s)
+{
+	for (int i = 0; i < CPU_SEGS; i++)
+		if (s->seg[i].base != (uint64_t)s->seg[i].selector << 4 ||
+		    s->seg[i].limit != 0xffff || s->seg[i].attr != 0xf3)
+			return false;
+	return s->rip <= 0xffff;
+}
+
 static bool state_holds(const struct cpu_state *s)
 {
 	const struct cpu_segment *cs = &s->seg[CPU_CS];
 
+	if (s->rflags & RFL_VM)
+		return v86_holds(s);
 	if (cpu_real_mode(s))
 		return cs->base == (uint64_t)cs->selector << 4 && s->rip <= cs->limit;
 	if ((cs->selector & 3u) != cpu_cpl(s) || !(cs->attr & SEG_P) || !(cs->attr & 8))
@@ -142,6 +153,10 @@ static bool round_holds(unsigned *done)
 		++*done;
 		return level_moved_right(what, cpl, cpu_cpl(&b->c.s)) && state_holds(&b->c.s);
 	}
+	/* Its registers are the new task's already. */
+	if ((r == CPU_FAULT && b->f.in_new_task) ||
+	    (r == CPU_BROKEN && b->c.s.tr.selector != b->before.tr.selector))
+		return b->c.s.tr.attr == 0x8b && (b->c.s.cr0 & CR0_TS);
 	if (r == CPU_BROKEN)
 		b->before.activity = b->c.s.activity;
 	return memcmp(&b->before, &b->c.s, sizeof(b->before)) == 0;

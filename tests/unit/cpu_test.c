@@ -17,6 +17,8 @@ static const struct tap_suite suites[] = {
 	{.name = "control", .cases = cpu_control_tests},
 	{.name = "msr", .cases = cpu_msr_tests},
 	{.name = "io", .cases = cpu_io_tests},
+	{.name = "task", .cases = cpu_task_tests},
+	{.name = "v86", .cases = cpu_v86_tests},
 	{.name = "property", .cases = cpu_property_tests},
 	TAP_END,
 };

@@ -176,12 +176,15 @@ int fake_create(const struct fake_config *cfg, struct fake *f)
 
 unsigned fake_destroy(struct fake *f)
 {
+	struct gmem_stats st;
 	unsigned left;
 
 	for (unsigned i = 0; i < f->cfg.vcpus; i++)
 		sh_vcpu_destroy(f->vcpu[i].v);
 	left = sh_mmu_destroy(f->mmu);
 	left += gmem_thread_exit(f->gm);
+	gmem_stats(f->gm, &st);
+	left += (unsigned)(st.wait_violations + st.lifo_errors + st.pool_errors);
 	gmem_destroy(f->gm);
 	free(f->tables);
 	free((void *)f->hidden);
@@ -223,7 +226,9 @@ static struct fake_result emulate(struct fake_vcpu *vc, uint64_t gva, unsigned f
 
 	atomic_fetch_add(&vc->f->emulated, 1);
 	if (wr != SH_WALK_OK) {
-		r.kind = wr == SH_WALK_FAULT ? FAKE_PF : FAKE_NOT_CANON;
+		r.kind = wr == SH_WALK_FAULT	   ? FAKE_PF
+			 : wr == SH_WALK_NOT_CANON ? FAKE_NOT_CANON
+						   : FAKE_HOST;
 		r.error = w.error;
 		return r;
 	}

@@ -177,18 +177,6 @@ static uint64_t mach_rdtsc(void *p, const struct cpu_state *s)
 	return 0x1122334455667788;
 }
 
-static enum cpu_result mach_get_vec(void *p, unsigned n, uint8_t val[32])
-{
-	memcpy(val, ((struct machine *)p)->vec[n], 32);
-	return CPU_OK;
-}
-
-static enum cpu_result mach_set_vec(void *p, unsigned n, const uint8_t val[32])
-{
-	memcpy(((struct machine *)p)->vec[n], val, 32);
-	return CPU_OK;
-}
-
 static const struct cpu_ops mach_ops = {
 	.read = mach_read,
 	.write = mach_write,
@@ -203,14 +191,13 @@ static const struct cpu_ops mach_ops = {
 	.wrmsr = mach_wrmsr,
 	.cpuid = mach_cpuid,
 	.rdtsc = mach_rdtsc,
-	.get_vec = mach_get_vec,
-	.set_vec = mach_set_vec,
 };
 
 static const struct cpu_model mach_model = {
 	.maxphyaddr = 46,
 	.cr4_allowed = 0x77ffff & ~(CR4_LA57 | (1ull << 13) | (1ull << 14)),
 	.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+	.invpcid = true,
 };
 
 struct machine *machine_create(uint64_t base)
@@ -255,6 +242,8 @@ void machine_long(struct machine *m, uint64_t rip)
 	struct cpu_state *s = &m->cpu.s;
 
 	*s = (struct cpu_state){.rip = rip, .rflags = RFL_FIXED};
+	cpu_fpu_reset(&s->fpu);
+	cpu_fpu_init(&s->fpu);
 	set_segments(s, ATTR_CODE | SEG_L | SEG_G, ATTR_DATA | SEG_DB | SEG_G, UINT32_MAX);
 	s->cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_ET | CR0_MP | CR0_WP;
 	s->cr4 = CR4_PAE | CR4_OSFXSR;
@@ -267,6 +256,8 @@ void machine_flat32(struct machine *m, uint32_t eip)
 	struct cpu_state *s = &m->cpu.s;
 
 	*s = (struct cpu_state){.rip = eip, .rflags = RFL_FIXED};
+	cpu_fpu_reset(&s->fpu);
+	cpu_fpu_init(&s->fpu);
 	set_segments(s, ATTR_CODE | SEG_DB | SEG_G, ATTR_DATA | SEG_DB | SEG_G, UINT32_MAX);
 	s->cr0 = CR0_PE | CR0_ET;
 	s->gpr[CPU_RSP] = m->base + 0x8000;
@@ -277,6 +268,8 @@ void machine_real(struct machine *m, uint16_t ip)
 	struct cpu_state *s = &m->cpu.s;
 
 	*s = (struct cpu_state){.rip = ip, .rflags = RFL_FIXED};
+	cpu_fpu_reset(&s->fpu);
+	cpu_fpu_init(&s->fpu);
 	set_segments(s, ATTR_CODE, ATTR_DATA, 0xffff);
 	for (int k = 0; k < CPU_SEGS; k++)
 		s->seg[k].selector = 0;

@@ -24,7 +24,6 @@ struct machine {
 	uint64_t base; /* linear address of ram[0] */
 	uint8_t *ram;
 	uint8_t perm[MACHINE_PAGES];
-	uint8_t vec[16][32];
 	uint32_t in_value;
 	unsigned ins, outs, last_size;
 	uint16_t last_port;

@@ -73,6 +73,7 @@ __asm__(".text\n"
 	"	ret\n");
 
 static volatile sig_atomic_t caught;
+uint8_t native_fault_fpu[512];
 static uint8_t signal_stack[64 * 1024];
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -81,6 +82,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 	(void)info;
 	caught = sig;
+	memcpy(native_fault_fpu, u->uc_mcontext.fpregs, sizeof(native_fault_fpu));
 	u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)native_return;
 }
 

@@ -23,6 +23,9 @@ struct native_regs {
 bool native_open(void);
 void native_close(void);
 
+/* The FXSAVE64 image at the fault that native_run() returned. */
+extern uint8_t native_fault_fpu[512];
+
 /* Executes the bytes at NATIVE_CODE. Returns 0, or the signal it raised with *r as it was then.
  */
 int native_run(const uint8_t *bytes, unsigned len, struct native_regs *r);

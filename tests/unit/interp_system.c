@@ -303,16 +303,13 @@ static void probes(void)
 
 static void vectors(void)
 {
-	uint8_t ones[32];
-
 	start(0);
-	memset(ones, 0xff, 32);
-	memcpy(m->vec[1], ones, 32);
-	memcpy(m->vec[0], ones, 32);
+	memset(s->fpu.xmm, 0xff, 32);
+	memset(s->ymm_high, 0xff, 32);
 	s->gpr[CPU_RDI] = DATA;
 	CU_ASSERT_EQUAL(machine_step_hex(m, "66 0f ef c0"), CPU_OK); /* pxor: keeps the top */
-	CU_ASSERT_EQUAL(m->vec[0][0], 0);
-	CU_ASSERT_EQUAL(m->vec[0][16], 0xff);
+	CU_ASSERT_EQUAL(s->fpu.xmm[0][0], 0);
+	CU_ASSERT_EQUAL(s->ymm_high[0][0], 0xff);
 	CU_ASSERT_EQUAL(machine_step_hex(m, "0f 29 0f"), CPU_OK); /* movaps %xmm1,(%rdi) */
 	CU_ASSERT_EQUAL(machine_peek(m, DATA + 8, 8), ~0ull);
 	CU_ASSERT_EQUAL(machine_peek(m, DATA + 16, 8), 0);
@@ -325,14 +322,14 @@ static void vectors(void)
 	s->cr4 |= CR4_OSXSAVE;
 	s->xcr0 = 7;
 	CU_ASSERT_EQUAL(machine_step_hex(m, "c5 fe 6f 07"), CPU_OK); /* vmovdqu (%rdi),%ymm0 */
-	CU_ASSERT_EQUAL(m->vec[0][0], 0xff);
-	CU_ASSERT_EQUAL(m->vec[0][16], 0);
+	CU_ASSERT_EQUAL(s->fpu.xmm[0][0], 0xff);
+	CU_ASSERT_EQUAL(s->ymm_high[0][0], 0);
 	CU_ASSERT_EQUAL(machine_step_hex(m, "66 48 0f 7e c8"), CPU_OK); /* movq %xmm1,%rax */
 	CU_ASSERT_EQUAL(s->gpr[CPU_RAX], ~0ull);
 	CU_ASSERT_EQUAL(machine_step_hex(m, "66 0f 6e c8"), CPU_OK); /* movd %eax,%xmm1 */
-	CU_ASSERT_EQUAL(m->vec[1][3], 0xff);
-	CU_ASSERT_EQUAL(m->vec[1][4], 0);
-	CU_ASSERT_EQUAL(m->vec[1][16], 0xff);
+	CU_ASSERT_EQUAL(s->fpu.xmm[1][3], 0xff);
+	CU_ASSERT_EQUAL(s->fpu.xmm[1][4], 0);
+	CU_ASSERT_EQUAL(s->ymm_high[1][0], 0xff);
 	s->cr0 |= CR0_TS;
 	CU_ASSERT_EQUAL(machine_step_hex(m, "0f 28 c1"), CPU_FAULT);
 	CU_ASSERT_EQUAL(m->fault.vector, VEC_NM);

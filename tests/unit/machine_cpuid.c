@@ -31,7 +31,7 @@ static void widths(void)
 	struct sh_cpu_model sh;
 	uint32_t out[4];
 
-	machine_model(&model, &sh);
+	machine_model(machine.can, &model, &sh);
 	cpuid(0, 0x80000008, 0, out);
 	CU_ASSERT_EQUAL(out[EAX] & 0xff, 46);
 	CU_ASSERT_EQUAL(out[EAX] >> 8 & 0xff, 48);
@@ -66,7 +66,7 @@ static void no_xsave(void)
 }
 
 /* A feature whose control bit does not exist must not be offered, and the other way round. */
-static void control_bits(void)
+static void control_bits_agree(unsigned can)
 {
 	static const struct {
 		uint64_t cr4;
@@ -78,12 +78,13 @@ static void control_bits(void)
 		{CR4_SMEP, 7, EBX, 7},	{CR4_SMAP, 7, EBX, 20}, {CR4_UMIP, 7, ECX, 2},
 		{1u << 0, 1, EDX, 1},	{1u << 12, 7, ECX, 16}, {1u << 13, 1, ECX, 5},
 		{1u << 17, 1, ECX, 17}, {1u << 18, 1, ECX, 26}, {1u << 16, 7, EBX, 0},
-		{1u << 22, 7, ECX, 3},
+		{1u << 22, 7, ECX, 3},	{1u << 24, 7, ECX, 31},
 	};
 	struct cpu_model model;
 	struct sh_cpu_model sh;
 
-	machine_model(&model, &sh);
+	machine.can = can;
+	machine_model(machine.can, &model, &sh);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		bool offered = has(rows[i].leaf, rows[i].reg, rows[i].bit);
 		bool allowed = model.cr4_allowed & rows[i].cr4;
@@ -93,6 +94,24 @@ static void control_bits(void)
 			       rows[i].leaf, rows[i].reg, rows[i].bit, offered, allowed);
 		CU_ASSERT_EQUAL(offered, allowed);
 	}
+	machine.can = 0;
+}
+
+static void control_bits(void)
+{
+	control_bits_agree(0);
+	control_bits_agree(CAN_PKU | CAN_LA57);
+}
+
+/* SDM vol. 2, CPUID: OSPKE follows CR4.PKE. */
+static void ospke(void)
+{
+	machine.can = CAN_PKU;
+	CU_ASSERT_FALSE(has(7, ECX, 4));
+	machine.vcpu[0].cpu.s.cr4 = CR4_PKE;
+	CU_ASSERT(has(7, ECX, 4));
+	machine.vcpu[0].cpu.s.cr4 = 0;
+	machine.can = 0;
 }
 
 static void long_mode(void)
@@ -127,6 +146,7 @@ const struct tap_case cpuid_tests[] = {
 	{"APIC ID per vCPU", apic_ids},
 	{"no XSAVE", no_xsave},
 	{"features and bits of CR4", control_bits},
+	{"OSPKE", ospke},
 	{"long mode and APIC", long_mode},
 	{"unknown leaves are zero", unknown_leaves},
 	TAP_NO_CASE,

@@ -22,7 +22,7 @@ static struct {
 	bool refused;
 } source[SOURCES];
 
-static long live; /* allocations and mappings made and not given back */
+static _Atomic long live; /* allocations and mappings made and not given back */
 
 static bool refuse(enum source s)
 {
@@ -46,6 +46,16 @@ static bool disarm(enum source s)
 	return source[s].refused;
 }
 
+void fx_refuse_memory(unsigned k)
+{
+	arm(MEMORY, k);
+}
+
+bool fx_refused(void)
+{
+	return disarm(MEMORY);
+}
+
 void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -63,6 +73,20 @@ struct sh_page *__wrap_sh_pool_get(struct sh_mmu *mmu);
 int __real_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
 int __wrap_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s);
 
+static void (*on_alloc)(void);
+
+/* An allocation may sleep, and then others run. */
+static void sleep_here(void)
+{
+	void (*fn)(void) = on_alloc;
+
+	if (!fn)
+		return;
+	on_alloc = NULL; /* fn may allocate */
+	fn();
+	on_alloc = fn;
+}
+
 static void *counted(void *p)
 {
 	live += p != NULL;
@@ -71,16 +95,19 @@ static void *counted(void *p)
 
 void *__wrap_malloc(size_t n)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_malloc(n));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_calloc(n, size));
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t n)
 {
+	sleep_here();
 	return refuse(MEMORY) ? NULL : counted(__real_aligned_alloc(align, n));
 }
 
@@ -119,6 +146,11 @@ int __wrap_sh_set_add(struct sh_mmu *mmu, sh_set_t *set, sh_slot_t s)
 	return refuse(RECORD) ? -ENOMEM : __real_sh_set_add(mmu, set, s);
 }
 
+void fx_on_alloc(void (*fn)(void))
+{
+	on_alloc = fn;
+}
+
 /* ---- creation ---- */
 static void test_gmem(void)
 {
@@ -138,7 +170,8 @@ static void test_gmem(void)
 			if (more)
 				CU_ASSERT_EQUAL(live, before);
 		}
-		CU_ASSERT_EQUAL(k, 2 + low);
+		/* The record, lowmem, the pool's range, and the call that succeeds. */
+		CU_ASSERT_EQUAL(k, 3 + low);
 		gmem_destroy(gm);
 		CU_ASSERT_EQUAL(live, before);
 	}
@@ -170,7 +203,7 @@ static void test_mmu(void)
 		if (more)
 			CU_ASSERT_EQUAL(live, before);
 	}
-	CU_ASSERT_EQUAL(k, 7);
+	CU_ASSERT_EQUAL(k, 8);
 	arm(MEMORY, 0);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), -ENOMEM);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), 0);
@@ -274,8 +307,24 @@ static int exchange(struct fake *f)
 	return r < 0 ? r : 0;
 }
 
+/* A large leaf and the two tables above it. */
+static int large_fault(struct fake *f)
+{
+	enum sh_fault_result r;
+	struct sh_walk w;
+
+	if (gmem_store(f->gm, GPA((G_PD << 12) + 8), PTE_PS | fx_pte(512, T_RWU), 8))
+		return -EFAULT;
+	if (fake_enter(f, 0, SH_USER))
+		return -ENOMEM;
+	r = sh_fault(f->vcpu[0].v, GVA(2 << 20), SH_USER, &w);
+	if (r == SH_FAULT_HOST)
+		return -(int)w.error;
+	return r == SH_FAULT_RESUME || r == SH_FAULT_SPURIOUS ? 0 : -EIO;
+}
+
 static int (*const events[])(struct fake *f) = {first_fault, write_tracked, write_crossing,
-						exchange};
+						exchange, large_fault};
 
 static void test_memory(void)
 {
@@ -295,12 +344,14 @@ static void test_records(void)
 	/* Three links, and the leaf with its neighbours. */
 	CU_ASSERT_EQUAL(each(RECORD, 4 << 20, first_fault), 3 + 8);
 	CU_ASSERT(each(RECORD, 4 << 20, write_tracked) > 3 + 8);
+	CU_ASSERT_EQUAL(each(RECORD, 4 << 20, large_fault), 2 + 1);
 }
 
 /* A table that was reserved is not there after all. */
 static void test_tables(void)
 {
 	CU_ASSERT_EQUAL(each(POOL, 4 << 20, first_fault), 4);
+	CU_ASSERT_EQUAL(each(POOL, 4 << 20, large_fault), 3);
 }
 
 /* The pool has n tables, and all of them are in use. */

@@ -20,6 +20,11 @@ bool chance(struct run *r, unsigned percent)
 	return rnd(r) % 100 < percent;
 }
 
+uint64_t upper_table(struct run *r)
+{
+	return LARGE * (1 + rnd(r) % 4) + rnd(r) % 3;
+}
+
 static uint64_t random_wide(struct run *r)
 {
 	uint64_t e = chance(r, 95) ? PTE_P : 0;
@@ -31,9 +36,11 @@ static uint64_t random_wide(struct run *r)
 	e |= chance(r, 30) ? PTE_G : 0;
 	if (r->formats >= 1u << SH_FMT_4LVL && chance(r, 40))
 		e |= rnd(r) % 4 << 59;
-	if (chance(r, 6)) {
+	if (chance(r, 1))
+		frame = upper_table(r);
+	if (chance(r, 10)) {
 		e |= PTE_PS;
-		frame = chance(r, 80) ? 0 : 512;
+		frame = chance(r, 30) ? 0 : rnd(r) % REGIONS * LARGE;
 	}
 	if (chance(r, 1))
 		e |= 1ull << (40 + rnd(r) % 12);

@@ -66,12 +66,20 @@ bool fx_hooks_ran(void);
 /* Spin locks this thread holds: none when anything may wait or allocate. */
 unsigned fx_spins_held(void);
 
+/* Refuses the kth (from 0) of the next allocations and mappings; fx_refused() says whether it came
+ * to that, and ends it. fx_on_alloc: fn runs at each allocation. See shadow_alloc.c. */
+void fx_refuse_memory(unsigned k);
+bool fx_refused(void);
+void fx_on_alloc(void (*fn)(void));
+/* Whether a store to p faults. One thread at a time. */
+bool fx_faults(volatile uint8_t *p);
+
 /* One suite per file. */
 extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_rmap[],
 	suite_walk[], suite_fault[], suite_large[], suite_rights[], suite_write[],
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[],
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
-	suite_rules[], suite_dmap[], suite_dmap_model[], suite_dmap_pressure[],
-	suite_dmap_guest[];
+	suite_rules[], suite_leaf[], suite_windows[], suite_pool[], suite_windows_mmu[],
+	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[];
 
 #endif

@@ -157,7 +157,8 @@ static void step_write(struct run *r)
 {
 	static const unsigned sizes[] = {8, 8, 8, 8, 8, 4, 2, 1, 16, 3};
 	unsigned size = sizes[rnd(r) % 10];
-	uint64_t gpa = (rnd(r) % TABLES << 12) + random_offset(r, size > 8 ? 16 : size);
+	uint64_t table = chance(r, 85) ? rnd(r) % TABLES : upper_table(r);
+	uint64_t gpa = (table << 12) + random_offset(r, size > 8 ? 16 : size);
 	uint64_t val[2] = {random_bytes(r, gpa & 7), random_entry(r)};
 	struct sh_vcpu *v = chance(r, 30) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;
 
@@ -253,10 +254,13 @@ static void one_step(struct run *r)
 static void check(struct run *r)
 {
 	char buf[300] = "";
+	struct sh_stats st;
 	uint8_t page[4096], want[4096];
 
 	if (sh_audit(r->f.mmu, buf, sizeof(buf)))
 		FAIL(r, "audit: %s", buf);
+	sh_mmu_stats(r->f.mmu, &st);
+	r->v->large_seen += st.pages_2m + st.pages_1g;
 	for (unsigned i = 0; i < FRAMES && !r->v->failed; i++) {
 		gmem_read(r->f.gm, GPA((uint64_t)i << 12), page, sizeof(page));
 		stale_read(r->s, (uint64_t)i << 12, want, sizeof(want));
@@ -283,8 +287,6 @@ static bool start(struct run *r, const struct program *p)
 	r->s = stale_create(VCPUS, p->cfg.size);
 	if (!r->s)
 		return false;
-	stale_whole_pages(r->s, p->whole_pages);
-	r->exact_pcids = p->exact_pcids;
 	r->bug = p->bug;
 	r->rng = p->seed;
 	r->formats = p->formats;
@@ -326,6 +328,8 @@ void program_run(const struct program *p, struct verdict *v)
 
 		sh_mmu_stats(r->f.mmu, &st);
 		v->tracked_writes = st.v[SH_ST_PTE_WRITE];
+		v->large = st.v[SH_ST_LARGE];
+		v->splits = st.v[SH_ST_LARGE_SPLIT];
 	}
 	if (fake_destroy(&r->f))
 		FAIL(r, "leaks at the end");

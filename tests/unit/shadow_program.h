@@ -34,8 +34,6 @@ struct program {
 	const uint32_t *step; /* numbers of the steps to do */
 	size_t steps;
 	enum program_bug bug;
-	bool exact_pcids; /* the library is to tell PCIDs apart itself */
-	bool whole_pages; /* INVLPG of one address is that of its whole large page */
 };
 
 struct verdict {
@@ -44,7 +42,9 @@ struct verdict {
 	char why[400];
 	/* What the run exercised. */
 	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes, switches;
-	uint64_t stale; /* translations that only what is remembered permits */
+	uint64_t stale;		/* translations that only what is remembered permits */
+	uint64_t large, splits; /* large leaves made, and dropped for a table inside */
+	uint64_t large_seen;	/* found there by the audits, all audits together */
 };
 
 void program_run(const struct program *p, struct verdict *v);

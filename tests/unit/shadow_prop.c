@@ -2,13 +2,10 @@
  *
  * Property test: random programs in every configuration.
  *   shadow_prop [--steps N] [--seed S] [--config C] [--bug NAME]
- *               [--exact-pcids 1] [--whole-pages 1]
  * The default runs all configurations, a million steps together; make check-long ten million. Then
- * each bug of the program (shadow_program.h) is switched on, and must be found. --bug does that for
- * one, in one configuration, and shows what is found. Two things the library doesn't do yet are asked
- * for on demand: --exact-pcids, no translation is used under another PCID after MOV CR3 without a
- * flush; --whole-pages, INVLPG drops all of a large page. A failure prints one line that reproduces it and the steps that are left when all that don't matter
- * are taken out.
+ * each bug of the program (shadow_program.h) is switched on, and must be found; --bug does that for
+ * one, in one configuration, and shows what is found. A failure prints one line that reproduces it and
+ * the steps that are left when all that don't matter are taken out.
  * Read first: shadow_program.h.
  */
 #include <stdio.h>
@@ -60,20 +57,22 @@ static const struct {
 static struct fake_config config_of(unsigned c, uint64_t seed)
 {
 	struct fake_config cfg;
+	uint64_t mix = (seed + c) * 0x9e3779b97f4a7c15ull >> 40;
 	unsigned technique = c & 3;
 
 	fake_defaults(&cfg);
 	cfg.vcpus = 2;
+	cfg.size = 32 << 20;
 	cfg.seed = seed | 1;
 	for (unsigned o = 0; o < SH_OPTIONS; o++)
-		cfg.options.on[o] = technique == 0 || (technique > 1 && (seed + c) >> o & 1);
+		cfg.options.on[o] = technique == 0 || (technique > 1 && mix >> o & 1);
 	cfg.limit = c & 4 ? SH_MIN_TABLES + 4 : 0;
 	cfg.gated = c & 8;
 	cfg.tagged = (c ^ seed) & 1;
 	cfg.pde_cache = !cfg.gated && technique == 3;
 	cfg.evict = technique == 2 ? 7 : 0;
 	cfg.levels = c < 16 ? 4 : worlds[c - 16].levels;
-	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : 4u << 20;
+	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : cfg.size;
 	return cfg;
 }
 
@@ -110,9 +109,9 @@ static size_t shrink(struct program *p, uint32_t *step, size_t n, struct verdict
 static void report(struct program *p, unsigned c, uint32_t *step, size_t n, struct verdict *v)
 {
 	printf("# FAILED: %s\n# reproduce: shadow_prop --config %u --seed %lu --steps %zu "
-	       "--bug %s --exact-pcids %d --whole-pages %d\n",
+	       "--bug %s\n",
 	       v->why, c, (unsigned long)(p->seed - c * 1000003ull), n,
-	       program_bug_names[p->bug], p->exact_pcids, p->whole_pages);
+	       program_bug_names[p->bug]);
 	fflush(stdout);
 	n = shrink(p, step, v->at + 1, v);
 	printf("# shrunk to %zu steps: %s\n# ", n, v->why);
@@ -140,28 +139,35 @@ struct arguments {
 	uint64_t seed;
 	int only;
 	enum program_bug bug;
-	bool exact_pcids, whole_pages;
 };
 
-static bool run_config(unsigned c, const struct arguments *a, size_t steps)
+/* What all programs together exercised. */
+struct totals {
+	uint64_t large, splits, stale;
+};
+
+static bool run_config(unsigned c, const struct arguments *a, size_t steps, struct totals *t)
 {
 	uint32_t *step = malloc(steps * sizeof(*step));
 	struct program p = program_of(c, a->seed, step, steps);
 	struct verdict v;
 
 	p.bug = a->bug;
-	p.exact_pcids = a->exact_pcids;
-	p.whole_pages = a->whole_pages;
 	program_run(&p, &v);
 	if (v.failed)
 		report(&p, c, step, steps, &v);
 	else
 		printf("# config %2u: %zu steps, %lu accesses, %lu TLB hits, %lu stale, %lu "
-		       "emulated, %lu true faults, %lu tracked writes, %lu mode switches\n",
+		       "emulated, %lu true faults, %lu tracked writes, %lu mode switches, "
+		       "%lu large leaves, %lu split\n",
 		       c, steps, (unsigned long)v.accesses, (unsigned long)v.hits,
 		       (unsigned long)v.stale, (unsigned long)v.emulated,
 		       (unsigned long)v.faults_true, (unsigned long)v.tracked_writes,
-		       (unsigned long)v.switches);
+		       (unsigned long)v.switches, (unsigned long)v.large,
+		       (unsigned long)v.splits);
+	t->large += v.large;
+	t->splits += v.splits;
+	t->stale += v.stale;
 	printf("%s %u - random programs, configuration %u\n", v.failed ? "not ok" : "ok", c + 1,
 	       c);
 	free(step);
@@ -211,17 +217,33 @@ static enum program_bug bug_named(const char *name)
 	exit(2);
 }
 
+/* That the programs are such that there is something to get wrong. */
+static bool used_everything(size_t steps, const struct totals *t)
+{
+	bool ok =
+		t->large > steps / 1000 && t->splits > steps / 50000 && t->stale > steps / 5000;
+
+	printf("%s %u - large leaves and stale translations in random programs\n"
+	       "# %lu made, %lu split, %lu stale\n",
+	       ok ? "ok" : "not ok", CONFIGS + PROGRAM_BUGS, (unsigned long)t->large,
+	       (unsigned long)t->splits, (unsigned long)t->stale);
+	return ok;
+}
+
 static int run_all(const struct arguments *a)
 {
+	struct totals t = {0};
 	int failed = 0;
 
-	printf("1..%u\n", a->only < 0 ? CONFIGS + PROGRAM_BUGS - 1 : 1);
+	printf("1..%u\n", a->only < 0 ? CONFIGS + PROGRAM_BUGS : 1);
 	for (unsigned c = 0; c < CONFIGS; c++)
 		if (a->only < 0 || c == (unsigned)a->only)
-			failed +=
-				!run_config(c, a, a->only < 0 ? a->steps / CONFIGS : a->steps);
+			failed += !run_config(c, a, a->only < 0 ? a->steps / CONFIGS : a->steps,
+					      &t);
 	for (unsigned b = PROGRAM_BUG_NONE + 1; b < PROGRAM_BUGS && a->only < 0; b++)
 		failed += !find_bug(b, a->seed);
+	if (a->only < 0)
+		failed += !used_everything(a->steps, &t);
 	return failed != 0;
 }
 
@@ -239,10 +261,6 @@ int main(int argc, char **argv)
 			a.only = atoi(argv[i + 1]);
 		else if (!strcmp(argv[i], "--bug"))
 			a.bug = bug_named(argv[i + 1]);
-		else if (!strcmp(argv[i], "--exact-pcids"))
-			a.exact_pcids = atoi(argv[i + 1]);
-		else if (!strcmp(argv[i], "--whole-pages"))
-			a.whole_pages = atoi(argv[i + 1]);
 	}
 	urcu_memb_register_thread();
 	code = run_all(&a);

@@ -109,8 +109,6 @@ void step_cr3(struct run *r)
 		return;
 	drops = sh_flush_of(sh_vcpu_regs(r->f.vcpu[vcpu].v), SH_REG_CR3,
 			    regs.cr3 | (keep ? NOFLUSH : 0));
-	if (!r->exact_pcids && sh_pcid(&regs) != sh_pcid(sh_vcpu_regs(r->f.vcpu[vcpu].v)))
-		drops = SH_FLUSH_ALL;
 	if (r->bug == PROGRAM_BUG_CR3)
 		drops = SH_FLUSH_NONE;
 	sh_set_regs(r->f.vcpu[vcpu].v, &regs, drops);

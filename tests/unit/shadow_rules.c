@@ -127,6 +127,37 @@ static void test_kinds_alternate(void)
 	fx_end(&f);
 }
 
+/* Pieces of a large page are cached one by one; INVLPG of any address of it drops all of them, before
+ * its entry was changed and after. */
+static void test_invlpg_of_large(void)
+{
+	for (unsigned after = 0; after < 2; after++) {
+		struct fake_config cfg;
+		struct fake f;
+
+		fake_defaults(&cfg);
+		cfg.options.on[SH_OPT_LARGE] = after;
+		fx_start(&f, &cfg);
+		fx_put(&f, G_PD, 9, fx_pte(0, T_RWU | PTE_D | PTE_PS));
+		for (unsigned i = 0; i < 8; i++)
+			fx_try(&f, 0, (9ull << 21) + i * 0x1000, 0);
+		if (!after) /* behind the monitor's back, so that it finds a large page */
+			gmem_store(f.gm, GPA((G_PD << 12) + 8 * 9),
+				   fx_pte(512, T_RWU | PTE_D | PTE_PS), 8);
+		else
+			fx_put(&f, G_PD, 9, 0);
+		fx_invlpg(&f, 0, (9ull << 21) + 0x100000);
+		for (unsigned i = 0; i < 8; i++)
+			CU_ASSERT_FALSE(fake_access(&f, 0, (9ull << 21) + i * 0x1000, 0,
+						    &(uint64_t){0}, 8)
+						.tlb_hit);
+		if (!after)
+			gmem_store(f.gm, GPA((G_PD << 12) + 8 * 9),
+				   fx_pte(0, T_RWU | PTE_D | PTE_PS), 8);
+		fx_end(&f);
+	}
+}
+
 /* The guest frees an address space and its top table becomes data, or another address space's: no
  * entry of the old one is followed, and the frame is written natively again in the end. */
 static void test_root_becomes_data(void)
@@ -183,5 +214,6 @@ const struct tap_case suite_rules[] = {
 	{"a directory entry of alternating kinds", test_kinds_alternate},
 	{"a top-level table becomes data", test_root_becomes_data},
 	{"an entry written in halves", test_torn_halves},
+	{"INVLPG of a large page", test_invlpg_of_large},
 	{0},
 };

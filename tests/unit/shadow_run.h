@@ -14,6 +14,9 @@
 #define VA_SLOTS 6u
 #define VCPUS	 2u
 
+#define LARGE	512u /* frames of a region of 2 MiB: what large pages name */
+#define REGIONS 16u /* the memory's; the first has the tables, the next four one now and then */
+
 #define PDPTS  TABLES /* the frame PDPTs of PAE are taken from */
 #define PCIDS  4u
 #define RECENT 4u
@@ -31,7 +34,6 @@ struct run {
 	uint64_t rng;
 	/* The access under way, and what the tables said before it. */
 	const struct mm_result *now;
-	bool exact_pcids;
 	uint64_t recent[VCPUS][RECENT]; /* pages accessed */
 };
 
@@ -47,6 +49,8 @@ extern const unsigned slots[VA_SLOTS];
 
 uint64_t rnd(struct run *r);
 bool chance(struct run *r, unsigned percent);
+/* The frame of a table in one of the regions that large pages name. */
+uint64_t upper_table(struct run *r);
 /* An entry, or two of 4 bytes. */
 uint64_t random_entry(struct run *r);
 uint64_t random_bytes(struct run *r, unsigned offset);

@@ -14,6 +14,8 @@
 
 #define THREADS 4u
 #define TABLES	8u
+#define LARGE	512ull /* frames of a region of 2 MiB: what large pages name */
+#define REGIONS 8u     /* the first has the tables, the next two one now and then */
 
 static struct fake f;
 static bool mixed; /* every vCPU goes from one paging format to another */
@@ -30,8 +32,11 @@ static uint64_t entry(uint64_t *x)
 {
 	uint64_t r = rnd(x);
 
-	return (r % TABLES << 12) | T_RWU | (r & 0x100000 ? PTE_D : 0) |
-	       (r & 0x700000 ? 0 : PTE_PS) * (r >> 32 & 1);
+	uint64_t e = T_RWU | (r & 0x100000 ? PTE_D : 0);
+
+	if (r >> 32 & 1 && !(r & 0x600000)) /* a large page: with the tables, or above them */
+		return e | PTE_PS | (r >> 41) % REGIONS * LARGE << 12;
+	return (r >> 40 & 63 ? r % TABLES : LARGE * (1 + (r >> 50) % 2) + r % 2) << 12 | e;
 }
 
 /* Two bits of n for each level: entries 0 and 1 of tables of 8-byte entries, 0 and 2 of others. */
@@ -151,6 +156,7 @@ static void start(uint32_t limit)
 	cfg.vcpus = THREADS;
 	cfg.threads = true;
 	cfg.tagged = true;
+	cfg.size = cfg.lowmem = REGIONS * LARGE << 12;
 	cfg.limit = limit;
 	cfg.levels = mixed ? 5 : 4;
 	if (fake_create(&cfg, &f))
@@ -165,6 +171,7 @@ static unsigned finish(void)
 {
 	char buf[500] = "";
 	unsigned wrong = sh_audit(f.mmu, buf, sizeof(buf)), leaks;
+	struct sh_stats st;
 	uint64_t v = 0;
 
 	if (wrong)
@@ -189,6 +196,10 @@ static unsigned finish(void)
 	wrong += f.violations + (unsigned)atomic_load(&bad);
 	if (f.violations)
 		printf("# %s\n", f.why);
+	sh_mmu_stats(f.mmu, &st);
+	printf("# %lu large leaves, %lu split\n", (unsigned long)st.v[SH_ST_LARGE],
+	       (unsigned long)st.v[SH_ST_LARGE_SPLIT]);
+	wrong += !st.v[SH_ST_LARGE] + !st.v[SH_ST_LARGE_SPLIT];
 	leaks = fake_destroy(&f);
 	return wrong + leaks;
 }

@@ -237,6 +237,7 @@ static void test_reuse(void)
 	cfg.tables = cfg.limit = SH_MIN_TABLES;
 	cfg.pde_cache = true;
 	cfg.size = 128 << 20;
+	cfg.options.on[SH_OPT_LARGE] = false; /* every 2 MiB must want a table */
 	fx_start(&f, &cfg);
 	for (unsigned i = 0; i < 32; i++)
 		fx_put(&f, G_PD, 16 + i, PTE_PS | fx_pte(512 * (i + 1), T_RWUD));

@@ -132,6 +132,11 @@ static enum cpu_result write_cr3(struct cpu *c, uint64_t val, struct cpu_fault *
 	return commit(c, 3, val, &p, true, f);
 }
 
+enum cpu_result cpu_switch_cr3(struct cpu *c, uint64_t val, struct cpu_fault *f)
+{
+	return write_cr3(c, val, f);
+}
+
 static bool cr4_ok(const struct cpu *c, uint64_t val)
 {
 	const struct cpu_state *s = &c->s;

@@ -91,7 +91,10 @@ static enum cpu_result deliver_once(struct cpu *c, const struct cpu_event *e,
 		return r;
 	c->s.rflags |= RFL_FIXED;
 	c->s.int_shadow = false;
+	c->s.db_shadow = false;
 	c->s.activity = CPU_RUNNING;
+	if (e->kind == EVENT_NMI)
+		c->s.nmi_blocked = true;
 	if (is_exception(e) && e->vector == VEC_DB)
 		c->s.dr[7] &= ~DR7_GD;
 	return CPU_OK;
@@ -109,7 +112,7 @@ enum cpu_result cpu_deliver(struct cpu *c, const struct cpu_event *first, uint64
 	uint64_t rip = c->s.rip, cr2 = c->s.cr2;
 	struct cpu_event e = *first;
 	enum cpu_result r = CPU_FAULT;
-	bool more = true;
+	bool more = true, switched = false;
 
 	if (is_exception(first) && first->vector == VEC_PF)
 		c->s.cr2 = first->cr2;
@@ -121,14 +124,17 @@ enum cpu_result cpu_deliver(struct cpu *c, const struct cpu_event *first, uint64
 		 * overflow. */
 		if (f->vector == VEC_PF)
 			c->s.cr2 = f->cr2;
+		switched |= f->in_new_task;
 		/* The fault belongs to the instruction that asked for the interrupt. */
-		if (!is_external(&e))
+		if (!is_external(&e) && !f->in_new_task)
 			c->s.rip = insn_start;
 		more = next_event(&e, f);
 	}
 	if (r == CPU_OK)
 		return CPU_OK;
-	c->s.rip = rip;
-	c->s.cr2 = cr2;
+	if (!switched) {
+		c->s.rip = rip;
+		c->s.cr2 = cr2;
+	}
 	return r == CPU_FAULT ? triple_fault(c, f) : r;
 }

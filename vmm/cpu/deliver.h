@@ -28,7 +28,8 @@ struct cpu_event {
 
 /* Delivers e to cpu, with whatever nested faults, double fault and triple fault come of it (SDM
  * vol. 3, table 6-5). CPU_OK: state is at the first instruction of some handler, pushes are in
- * guest memory. CPU_BROKEN: triple fault; state is as before e and activity is CPU_SHUTDOWN.
+ * guest memory. CPU_BROKEN: triple fault; state is as before e, or at the start of the task that a
+ * task gate led to, and activity is CPU_SHUTDOWN.
  * CPU_HOST, CPU_RETRY: nothing changed but guest memory above the stack pointer; call again.
  * For EVENT_SOFT_*, s.rip must already be behind the instruction, and insn_start is the RIP that
  * a fault in the delivery itself reports; for others it is ignored.

@@ -68,10 +68,11 @@ struct cpu_segment cpu_desc_segment(const struct cpu_desc *d)
 	};
 }
 
-enum cpu_result cpu_desc_mark(struct cpu *c, const struct cpu_desc *d, unsigned bits,
-			      struct cpu_fault *f)
+/* Gives the descriptor in the guest's table a new value. */
+static enum cpu_result replace(struct cpu *c, const struct cpu_desc *d, uint64_t desired,
+			       struct cpu_fault *f)
 {
-	uint64_t expect = d->low, desired = d->low | ((uint64_t)bits << 40);
+	uint64_t expect = d->low;
 	enum cpu_result r;
 	bool done = false;
 
@@ -87,4 +88,16 @@ enum cpu_result cpu_desc_mark(struct cpu *c, const struct cpu_desc *d, unsigned 
 	if (r == CPU_OK && !done)
 		return CPU_RETRY;
 	return r;
+}
+
+enum cpu_result cpu_desc_mark(struct cpu *c, const struct cpu_desc *d, unsigned bits,
+			      struct cpu_fault *f)
+{
+	return replace(c, d, d->low | ((uint64_t)bits << 40), f);
+}
+
+enum cpu_result cpu_desc_unmark(struct cpu *c, const struct cpu_desc *d, unsigned bits,
+				struct cpu_fault *f)
+{
+	return replace(c, d, d->low & ~((uint64_t)bits << 40), f);
 }

@@ -57,6 +57,10 @@ struct cpu_segment cpu_desc_segment(const struct cpu_desc *d);
 enum cpu_result cpu_desc_mark(struct cpu *c, const struct cpu_desc *d, unsigned bits,
 			      struct cpu_fault *f);
 
+/* Clears bits of the type field likewise. */
+enum cpu_result cpu_desc_unmark(struct cpu *c, const struct cpu_desc *d, unsigned bits,
+				struct cpu_fault *f);
+
 static inline uint16_t cpu_desc_attr(const struct cpu_desc *d)
 {
 	return (d->low >> 40) & 0xf0ff;
@@ -81,6 +85,17 @@ static inline bool attr_is_writable(unsigned a)
 static inline bool attr_is_readable(unsigned a)
 {
 	return (a & SEG_S) && (!(a & TYPE_CODE) || (a & TYPE_READABLE));
+}
+
+/* Loads a segment register as virtual-8086 mode does (SDM vol. 3, section 20.2.1). */
+static inline struct cpu_segment cpu_v86_segment(uint16_t selector)
+{
+	return (struct cpu_segment){
+		.selector = selector,
+		.base = (uint64_t)selector << 4,
+		.limit = 0xffff,
+		.attr = SEG_P | 3u << SEG_DPL_SHIFT | SEG_S | TYPE_WRITABLE | TYPE_ACCESSED,
+	};
 }
 
 static inline bool cpu_real_or_v86(const struct cpu_state *s)

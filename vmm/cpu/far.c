@@ -2,11 +2,12 @@
  *
  * Owns far JMP and CALL: direct, and through call gates.
  *
- * Limit: there is no task switching. A task gate or TSS is #GP in long mode, as on hardware,
- * and CPU_BROKEN elsewhere. Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3,
+ * To a TSS or a task gate it is a task switch (task.c), which long mode does not have: #GP.
+ * Read after: transfer.h. Manual: SDM vol. 2, JMP and CALL; vol. 3,
  * sections 5.8.2 to 5.8.5.
  */
 #include "vmm/cpu/segment.h"
+#include "vmm/cpu/task.h"
 #include "vmm/cpu/transfer.h"
 
 struct far {
@@ -176,9 +177,11 @@ static enum cpu_result far_system(struct cpu *c, struct cpu_desc *d, const struc
 		break;
 	case SYS_TASK_GATE:
 	case SYS_TSS16:
+	case SYS_TSS16_BUSY:
 	case SYS_TSS:
+	case SYS_TSS_BUSY:
 		if (!lm)
-			return cpu_broken(f, "task switch not emulated");
+			return cpu_task_far(c, d, how->call, how->next_rip, f);
 		break;
 	}
 	return cpu_fault_sel(f, VEC_GP, d->selector);
@@ -207,9 +210,9 @@ static uint64_t truncate(uint64_t off, unsigned opsize)
 }
 
 enum cpu_result cpu_far_jmp(struct cpu *c, uint16_t sel, uint64_t off, unsigned opsize,
-			    struct cpu_fault *f)
+			    uint64_t next_rip, struct cpu_fault *f)
 {
-	struct far how = {.size = opsize};
+	struct far how = {.size = opsize, .next_rip = next_rip};
 
 	off = truncate(off, opsize);
 	if (cpu_real_or_v86(&c->s))

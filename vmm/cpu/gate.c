@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Owns entry into a handler through a gate of the IDT: 16-bit and 32-bit gates, and the 64-bit
- * ones of long mode with their IST.
+ * ones of long mode with their IST. Task gates lead to task.c.
  *
- * Registers change only after the last push. Limits: no task gates, no virtual-8086 mode.
+ * Registers change only after the last push.
  * Read after: entry.h. Manual: SDM vol. 3, sections 6.11, 6.12 and 6.14; vol. 2, INT n.
  */
 #include "vmm/cpu/entry.h"
+#include "vmm/cpu/task.h"
 
 #define IDT_BIT 2u /* of an error code: the index is the IDT's */
 
@@ -70,8 +71,6 @@ static enum cpu_result read_gate(struct cpu *c, const struct cpu_entry *en, stru
 		return idt_fault(f, VEC_GP, en);
 	if (!(g->attr & SEG_P))
 		return idt_fault(f, VEC_NP, en);
-	if (SEG_TYPE(g->attr) == SYS_TASK_GATE)
-		return cpu_broken(f, "task switch not emulated");
 	return CPU_OK;
 }
 
@@ -85,6 +84,9 @@ static enum cpu_result read_handler(struct cpu *c, const struct idt_gate *g, str
 	if (r != CPU_OK)
 		return r;
 	attr = cpu_desc_attr(d);
+	/* Virtual-8086 code can only be interrupted to CPL 0. */
+	if ((c->s.rflags & RFL_VM) && (SEG_DPL(attr) || attr_is_conforming(attr)))
+		return cpu_fault_sel(f, VEC_GP, g->selector);
 	if (SEG_DPL(attr) > cpu_cpl(&c->s) || (cpu_long_mode(&c->s) && !(attr & SEG_L)))
 		return cpu_fault_sel(f, VEC_GP, g->selector);
 	return attr & SEG_P ? CPU_OK : cpu_fault_sel(f, VEC_NP, g->selector);
@@ -112,6 +114,16 @@ static enum cpu_result choose_stack(struct cpu *c, const struct idt_gate *g, uns
 	return CPU_OK;
 }
 
+static enum cpu_result push_v86_data(struct cpu *c, unsigned size, struct cpu_stack *st,
+				     struct cpu_fault *f)
+{
+	const struct cpu_segment *seg = c->s.seg;
+	uint64_t vals[] = {seg[CPU_GS].selector, seg[CPU_FS].selector, seg[CPU_DS].selector,
+			   seg[CPU_ES].selector};
+
+	return cpu_stack_push_all(c, st, vals, 4, size, f);
+}
+
 static enum cpu_result push_frame(struct cpu *c, const struct cpu_entry *en, unsigned size,
 				  bool with_stack, struct cpu_stack *st, struct cpu_fault *f)
 {
@@ -121,8 +133,20 @@ static enum cpu_result push_frame(struct cpu *c, const struct cpu_entry *en, uns
 		s->seg[CPU_CS].selector, s->rip,	  en->e->error,
 	};
 	unsigned first = with_stack ? 0 : 2, end = en->e->has_error ? 6 : 5;
+	enum cpu_result r = s->rflags & RFL_VM ? push_v86_data(c, size, st, f) : CPU_OK;
 
+	if (r != CPU_OK)
+		return r;
 	return cpu_stack_push_all(c, st, frame + first, end - first, size, f);
+}
+
+/* The handler finds null selectors where the 8086 program had paragraphs (section 20.2.3). */
+static void drop_v86_data(struct cpu_state *s)
+{
+	static const enum cpu_seg data[] = {CPU_ES, CPU_DS, CPU_FS, CPU_GS};
+
+	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		s->seg[data[i]] = (struct cpu_segment){0};
 }
 
 static void clear_flags(struct cpu_state *s, unsigned gate_attr)
@@ -151,11 +175,28 @@ static enum cpu_result enter_handler(struct cpu *c, const struct cpu_entry *en,
 		r = cpu_take_code(c, d, cpl, &cs, f);
 	if (r != CPU_OK)
 		return r;
+	if (c->s.rflags & RFL_VM)
+		drop_v86_data(&c->s);
 	c->s.seg[CPU_CS] = cs;
 	c->s.rip = g->off;
 	cpu_stack_commit(&c->s, &st);
 	clear_flags(&c->s, g->attr);
 	return CPU_OK;
+}
+
+static enum cpu_result enter_task(struct cpu *c, const struct cpu_entry *en,
+				  const struct idt_gate *g, struct cpu_fault *f)
+{
+	const struct cpu_task t = {
+		.how = TASK_EVENT,
+		.tss = g->selector,
+		.rip = c->s.rip,
+		.rflags = en->rflags,
+		.has_error = en->e->has_error,
+		.error = en->e->error,
+	};
+
+	return cpu_task_switch(c, &t, f);
 }
 
 enum cpu_result cpu_enter_gate(struct cpu *c, const struct cpu_entry *en, struct cpu_fault *f)
@@ -164,9 +205,9 @@ enum cpu_result cpu_enter_gate(struct cpu *c, const struct cpu_entry *en, struct
 	struct cpu_desc d;
 	enum cpu_result r;
 
-	if (c->s.rflags & RFL_VM)
-		return cpu_broken(f, "virtual-8086 mode not emulated");
 	r = read_gate(c, en, &g, f);
+	if (r == CPU_OK && SEG_TYPE(g.attr) == SYS_TASK_GATE)
+		return enter_task(c, en, &g, f);
 	if (r == CPU_OK)
 		r = read_handler(c, &g, &d, f);
 	if (r == CPU_OK)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Owns IRET in all modes but virtual-8086 mode, which is not emulated; nor are task returns.
+ * Owns IRET outside virtual-8086 mode, whose own is in v86.c; returns to tasks are task.c's.
  *
- * Blocking of NMIs is not modelled, so there is nothing to unblock here.
- * Read after: transfer.h. Manual: SDM vol. 2, IRET; vol. 3, sections 6.12.1 and 6.14.3.
+ * Read after: transfer.h, v86.h. Manual: SDM vol. 2, IRET; vol. 3, sections 6.12.1 and 6.14.3.
  */
 #include "vmm/cpu/segment.h"
+#include "vmm/cpu/task.h"
 #include "vmm/cpu/transfer.h"
+#include "vmm/cpu/v86.h"
 
 /* Flags that a frame sets at any level; IF, IOPL, VIF and VIP come on top by privilege. */
 #define FLAGS_ANY \
@@ -82,21 +83,30 @@ static enum cpu_result iret_protected(struct cpu *c, unsigned opsize, struct cpu
 	if (r != CPU_OK)
 		return r;
 	if (!cpu_long_mode(&c->s) && cpu_cpl(&c->s) == 0 && (frame[FRAME_FLAGS] & RFL_VM))
-		return cpu_broken(f, "virtual-8086 mode not emulated");
+		return cpu_v86_enter(c, &st, frame, f);
 	r = iret_frame(c, &st, frame, opsize, f);
 	if (r == CPU_OK)
 		set_flags(&c->s, frame[FRAME_FLAGS], mask);
 	return r;
 }
 
-enum cpu_result cpu_iret(struct cpu *c, unsigned opsize, struct cpu_fault *f)
+static enum cpu_result iret(struct cpu *c, unsigned opsize, uint64_t next_rip,
+			    struct cpu_fault *f)
 {
 	if (cpu_real_mode(&c->s))
 		return iret_real(c, opsize, f);
 	if (c->s.rflags & RFL_VM)
-		return cpu_broken(f, "virtual-8086 mode not emulated");
+		return cpu_v86_iret(c, opsize, f);
 	if (c->s.rflags & RFL_NT)
-		return cpu_long_mode(&c->s) ? cpu_gp0(f)
-					    : cpu_broken(f, "task switch not emulated");
+		return cpu_long_mode(&c->s) ? cpu_gp0(f) : cpu_task_return(c, next_rip, f);
 	return iret_protected(c, opsize, f);
+}
+
+enum cpu_result cpu_iret(struct cpu *c, unsigned opsize, uint64_t next_rip, struct cpu_fault *f)
+{
+	enum cpu_result r = iret(c, opsize, next_rip, f);
+
+	if (r == CPU_OK || r == CPU_FAULT)
+		c->s.nmi_blocked = false;
+	return r;
 }

@@ -10,6 +10,8 @@ cpu_sources = \
 	vmm/cpu/desc.h \
 	vmm/cpu/entry.h \
 	vmm/cpu/far.c \
+	vmm/cpu/fpu.c \
+	vmm/cpu/fpu.h \
 	vmm/cpu/gate.c \
 	vmm/cpu/io.c \
 	vmm/cpu/iret.c \
@@ -28,8 +30,16 @@ cpu_sources = \
 	vmm/cpu/syscall.c \
 	vmm/cpu/system.c \
 	vmm/cpu/system.h \
+	vmm/cpu/task.c \
+	vmm/cpu/task.h \
+	vmm/cpu/task_load.c \
+	vmm/cpu/task_load.h \
 	vmm/cpu/transfer.c \
-	vmm/cpu/transfer.h
+	vmm/cpu/transfer.h \
+	vmm/cpu/tss.c \
+	vmm/cpu/tss.h \
+	vmm/cpu/v86.c \
+	vmm/cpu/v86.h
 
 # Their unit tests: one CUnit program.
 cpu_test_sources = \
@@ -48,4 +58,6 @@ cpu_test_sources = \
 	tests/unit/cpu_segment_test.c \
 	tests/unit/cpu_state_test.c \
 	tests/unit/cpu_syscall_test.c \
-	tests/unit/cpu_test.c
+	tests/unit/cpu_task_test.c \
+	tests/unit/cpu_test.c \
+	tests/unit/cpu_v86_test.c

@@ -77,6 +77,7 @@ static enum cpu_result efer(const struct cpu *c, uint64_t val, struct cpu_fault 
 }
 
 #define MSR_EFER 0xc0000080
+#define MSR_PKRS 0x6e1
 
 static const struct msr msrs[] = {
 	{0x00000017, NONE, read_only, 0}, /* PLATFORM_ID */
@@ -88,6 +89,7 @@ static const struct msr msrs[] = {
 	{0x000001a0, FIELD(msr_misc_enable), any, 0},
 	{0x00000277, FIELD(msr_pat), pat, 0},
 	{0x000002ff, FIELD(msr_mtrr_def_type), mtrr_def_type, 0},
+	{MSR_PKRS, FIELD(msr_pkrs), low32, 0},
 	{MSR_EFER, FIELD(efer), efer, 0},
 	{0xc0000081, FIELD(msr_star), any, 0},
 	{0xc0000082, FIELD(msr_lstar), canonical, 0},
@@ -99,8 +101,10 @@ static const struct msr msrs[] = {
 	{0xc0000103, FIELD(msr_tsc_aux), low32, 0},
 };
 
-static const struct msr *find(uint32_t number)
+static const struct msr *find(const struct cpu *c, uint32_t number)
 {
+	if (number == MSR_PKRS && !(c->model->cr4_allowed & CR4_PKS))
+		return NULL;
 	for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
 		if (msrs[i].number == number)
 			return &msrs[i];
@@ -124,10 +128,20 @@ static enum cpu_result write_efer(struct cpu *c, uint64_t val, struct cpu_fault 
 	return r;
 }
 
+/* Rights follow from it, as from PKRU. */
+static enum cpu_result write_pkrs(struct cpu *c, uint64_t val, struct cpu_fault *f)
+{
+	enum cpu_result r = c->ops->set_cr(c->m, &c->s, CPU_OP_PKRS, val, f);
+
+	if (r == CPU_OK)
+		c->s.msr_pkrs = val;
+	return r;
+}
+
 static enum cpu_result write_msr(struct cpu *c, uint32_t number, uint64_t val,
 				 struct cpu_fault *f)
 {
-	const struct msr *m = find(number);
+	const struct msr *m = find(c, number);
 	enum cpu_result r;
 
 	if (!m)
@@ -137,6 +151,8 @@ static enum cpu_result write_msr(struct cpu *c, uint32_t number, uint64_t val,
 		return r;
 	if (number == MSR_EFER)
 		return write_efer(c, val, f);
+	if (number == MSR_PKRS)
+		return write_pkrs(c, val, f);
 	if (m->offset != NONE)
 		*field(&c->s, m) = val;
 	return CPU_OK;
@@ -145,7 +161,7 @@ static enum cpu_result write_msr(struct cpu *c, uint32_t number, uint64_t val,
 static enum cpu_result read_msr(struct cpu *c, uint32_t number, uint64_t *val,
 				struct cpu_fault *f)
 {
-	const struct msr *m = find(number);
+	const struct msr *m = find(c, number);
 
 	if (!m)
 		return c->ops->rdmsr(c->m, &c->s, number, val, f);

@@ -32,6 +32,7 @@ struct cpu_fault {
 	uint64_t cr2; /* #PF only */
 	const char *why;
 	int host_errno;
+	bool in_new_task; /* a task switch came first: the registers are the new task's */
 };
 
 /* Kinds of memory access, or-ed. IMPLICIT is a supervisor access whatever the CPL (descriptor
@@ -67,7 +68,7 @@ struct cpu_ops {
 	enum cpu_result (*out)(void *m, uint16_t port, unsigned size, uint32_t val);
 
 	/* Called before a control register or EFER takes its new, already validated value
-	 * (reg: 0, 3, 4, 8, or CPU_OP_EFER). s holds the old one, which the caller then replaces.
+	 * (reg: 0, 3, 4, 8, or a CPU_OP_). s holds the old one, which the caller then replaces.
 	 * For reg 3, val keeps bit 63 (no flush). A change of CR0.PG that enters or leaves long
 	 * mode is announced for reg 0 only: EFER.LMA follows from val and s->efer. s->pdpte still
 	 * holds the old entries. */
@@ -86,16 +87,18 @@ struct cpu_ops {
 	void (*cpuid)(void *m, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
 		      uint32_t out[4]);
 	uint64_t (*rdtsc)(void *m, const struct cpu_state *s);
-	/* XMM/YMM/x87 register file, for the moves kernels make. Register n, 32 bytes; NULL where
-	 * the engine can't reach it. */
-	enum cpu_result (*get_vec)(void *m, unsigned n, uint8_t val[32]);
-	enum cpu_result (*set_vec)(void *m, unsigned n, const uint8_t val[32]);
+	/* Brings the vector and x87 registers into s->fpu, before an instruction that looks at them
+	 * or (write) changes them; from then on s->fpu is their home, until the engine runs. CPU_OK
+	 * or CPU_HOST. NULL where s->fpu always is. */
+	enum cpu_result (*fpu)(void *m, struct cpu_state *s, bool write, struct cpu_fault *f);
 	/* Reads len bytes of guest-physical memory, where the page tables play no part (the PDPTEs
 	 * that MOV CR loads in PAE mode). Bytes with no memory behind them read as all ones. */
 	enum cpu_result (*read_phys)(void *m, uint64_t gpa, void *buf, unsigned len);
 };
 
 #define CPU_OP_EFER 100
+#define CPU_OP_PKRU 101
+#define CPU_OP_PKRS 102
 
 /* Highest physical address bits of the virtual CPU (CPUID 0x80000008), for reserved-bit checks
  * of CR3 and MSRs that hold physical addresses. */
@@ -103,6 +106,7 @@ struct cpu_model {
 	unsigned maxphyaddr;
 	uint64_t cr4_allowed; /* bits that don't #GP */
 	uint64_t efer_allowed;
+	bool invpcid; /* the instruction exists */
 };
 
 /* Everything an instruction needs, in one place to pass around. */

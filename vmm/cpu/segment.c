@@ -8,16 +8,15 @@
 #include "vmm/cpu/desc.h"
 #include "vmm/cpu/segment.h"
 
-#define V86_ATTR 0x00f3 /* present, DPL 3, read/write, accessed */
-
 static void load_real(struct cpu_state *s, enum cpu_seg seg, uint16_t selector)
 {
+	if (s->rflags & RFL_VM) {
+		s->seg[seg] = cpu_v86_segment(selector);
+		return;
+	}
+	/* Real mode keeps limit and attributes: big real mode lives on that. */
 	s->seg[seg].selector = selector;
 	s->seg[seg].base = (uint64_t)selector << 4;
-	if (s->rflags & RFL_VM) {
-		s->seg[seg].limit = 0xffff;
-		s->seg[seg].attr = V86_ATTR;
-	}
 }
 
 /* A null selector makes the segment unusable. SS keeps its DPL, which is the CPL; it may be

@@ -22,14 +22,18 @@ enum cpu_result cpu_load_tr(struct cpu *c, uint16_t selector, struct cpu_fault *
 enum cpu_result cpu_linear(struct cpu *c, enum cpu_seg seg, uint64_t offset, unsigned len,
 			   unsigned flags, gva_t *va, struct cpu_fault *f);
 
-/* Far transfers. opsize is 2, 4 or 8 bytes; next_rip the RIP behind the instruction. */
+/* Far transfers. opsize is 2, 4 or 8 bytes; next_rip the RIP behind the instruction. Outside long
+ * mode they may switch tasks (task.h): a fault with in_new_task then comes after the registers
+ * have changed and belongs to the new task. */
 enum cpu_result cpu_far_jmp(struct cpu *c, uint16_t sel, uint64_t off, unsigned opsize,
-			    struct cpu_fault *f);
+			    uint64_t next_rip, struct cpu_fault *f);
 enum cpu_result cpu_far_call(struct cpu *c, uint16_t sel, uint64_t off, unsigned opsize,
 			     uint64_t next_rip, struct cpu_fault *f);
 enum cpu_result cpu_far_ret(struct cpu *c, unsigned opsize, unsigned pop_bytes,
 			    struct cpu_fault *f);
-enum cpu_result cpu_iret(struct cpu *c, unsigned opsize, struct cpu_fault *f);
+/* Unblocks NMIs, also if it faults. */
+enum cpu_result cpu_iret(struct cpu *c, unsigned opsize, uint64_t next_rip,
+			 struct cpu_fault *f);
 enum cpu_result cpu_syscall(struct cpu *c, uint64_t next_rip, struct cpu_fault *f);
 enum cpu_result cpu_sysret(struct cpu *c, unsigned opsize, struct cpu_fault *f);
 enum cpu_result cpu_sysenter(struct cpu *c, struct cpu_fault *f);

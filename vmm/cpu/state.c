@@ -48,7 +48,8 @@ static void reset_core(struct cpu_state *s)
 	s->cr2 = s->cr3 = s->cr4 = s->cr8 = s->efer = 0;
 	s->dr[6] = DR6_RESET;
 	s->dr[7] = DR7_RESET;
-	s->int_shadow = false;
+	s->int_shadow = s->db_shadow = s->nmi_blocked = s->nmi_pending = false;
+	s->db_held = 0;
 	s->activity = s->index ? CPU_WAIT_SIPI : CPU_RUNNING;
 }
 
@@ -57,6 +58,7 @@ void cpu_reset(struct cpu_state *s, unsigned index)
 	*s = (struct cpu_state){.index = index};
 	reset_core(s);
 	s->xcr0 = 1;
+	cpu_fpu_reset(&s->fpu);
 	s->msr_pat = PAT_RESET;
 	s->msr_misc_enable = 1; /* fast strings */
 	s->msr_apic_base = APIC_BASE_MSR | (index ? 0 : APIC_BSP);

@@ -12,6 +12,7 @@
 #define UMBRA_CPU_STATE_H
 
 #include "shadow/addr.h"
+#include "vmm/cpu/fpu.h"
 
 /* General registers in the order of their encoding (Intel SDM vol. 2, table 2-4). */
 /* clang-format off */
@@ -81,6 +82,8 @@ struct cpu_table {
 #define CR4_SMAP       (1ull << 21)
 #define CR4_PKE	       (1ull << 22)
 #define CR4_PKS	       (1ull << 24)
+
+#define DR7_ENABLES 0xffull /* L0, G0 to L3, G3 */
 
 #define EFER_SCE (1ull << 0)
 #define EFER_LME (1ull << 8)
@@ -153,10 +156,19 @@ struct cpu_state {
 	uint64_t msr_pat, msr_tsc_aux, msr_tsc_offset, msr_misc_enable;
 	uint64_t msr_apic_base;
 	uint64_t msr_mtrr_def_type;
+	uint64_t msr_pkrs;
+
+	/* Home of the vector and x87 registers. An engine may keep them elsewhere between two
+	 * instructions of ours: cpu_ops.fpu brings them here. */
+	struct cpu_fpu fpu;
+	uint8_t ymm_high[16][16]; /* bits 128-255; 0 where CPUID offers no AVX */
 
 	enum cpu_activity activity;
 	bool int_shadow; /* the instruction after STI, MOV SS or POP SS */
-	unsigned index;	 /* 0 is the boot processor; also the APIC id */
+	bool db_shadow;	 /* the instruction after MOV SS or POP SS: no debug traps, no NMI */
+	uint8_t db_held; /* DR6 bits of the data breakpoints that a MOV SS or POP SS met */
+	bool nmi_blocked, nmi_pending; /* in an NMI handler; one more has come (SDM 6.7.1) */
+	unsigned index;		       /* 0 is the boot processor; also the APIC id */
 };
 
 /* Current privilege level: the DPL of SS (SDM vol. 3, section 5.5), which equals CS.RPL except

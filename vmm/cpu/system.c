@@ -50,6 +50,15 @@ enum cpu_result cpu_invpcid(struct cpu *c, uint64_t type, const uint64_t desc[2]
 	return c->ops->invpcid(c->m, &c->s, (unsigned)type, desc[0], GVA(desc[1]), f);
 }
 
+enum cpu_result cpu_set_pkru(struct cpu *c, uint32_t val, struct cpu_fault *f)
+{
+	enum cpu_result r = c->ops->set_cr(c->m, &c->s, CPU_OP_PKRU, val, f);
+
+	if (r == CPU_OK)
+		c->s.pkru = val;
+	return r;
+}
+
 #define XCR0_X87    (1ull << 0)
 #define XCR0_SSE    (1ull << 1)
 #define XCR0_AVX    (1ull << 2)

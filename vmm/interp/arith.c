@@ -156,7 +156,7 @@ enum cpu_result x_cmpxchg_wide(struct exec *x)
 		return exec_gp(x);
 	wide_halves(s, CPU_RDX, CPU_RAX, len / 2, expect);
 	wide_halves(s, CPU_RCX, CPU_RBX, len / 2, desired);
-	r = x->c->ops->cmpxchg(x->c->m, s, va, expect, desired, len, &done, x->f);
+	r = exec_va_cmpxchg(x, va, expect, desired, len, &done);
 	if (r != CPU_OK)
 		return r;
 	if (done)

@@ -95,7 +95,7 @@ static enum cpu_result jmp_far(struct exec *x)
 	enum cpu_result r = far_read(x, &p);
 
 	if (r == CPU_OK)
-		r = cpu_far_jmp(x->c, p.sel, p.off, p.opsize, x->f);
+		r = cpu_far_jmp(x->c, p.sel, p.off, p.opsize, x->next, x->f);
 	if (r == CPU_OK)
 		x->next = exec_state(x)->rip;
 	return r;

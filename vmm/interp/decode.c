@@ -84,6 +84,7 @@ static const struct {
 	{ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS, OPND_SEG},
 	{ZYDIS_REGISTER_CR0, ZYDIS_REGISTER_CR15, OPND_CR},
 	{ZYDIS_REGISTER_DR0, ZYDIS_REGISTER_DR15, OPND_DR},
+	{ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7, OPND_MM},
 	{ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM15, OPND_VEC},
 	{ZYDIS_REGISTER_YMM0, ZYDIS_REGISTER_YMM15, OPND_VEC},
 };
@@ -115,9 +116,24 @@ static void mem_operand(struct opnd *o, const ZydisDecodedOperandMem *m)
 	o->imm = (uint64_t)m->disp.value;
 }
 
+static uint8_t role_of(const ZydisDecodedOperand *z)
+{
+	unsigned role = 0;
+
+	if (z->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
+		role |= ROLE_READ;
+	if (z->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+		role |= ROLE_WRITE;
+	if (z->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG)
+		role |= ROLE_REG;
+	if (z->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM)
+		role |= ROLE_RM;
+	return (uint8_t)role;
+}
+
 static void take_operand(struct opnd *o, const ZydisDecodedOperand *z)
 {
-	*o = (struct opnd){.size = (uint8_t)(z->size / 8)};
+	*o = (struct opnd){.size = (uint8_t)(z->size / 8), .role = role_of(z)};
 	switch (z->type) {
 	case ZYDIS_OPERAND_TYPE_REGISTER:
 		reg_operand(o, z->reg.value);
@@ -166,6 +182,52 @@ static uint8_t seg_of(ZydisInstructionAttributes a, enum decode_mode mode)
 	return CPU_SEGS;
 }
 
+static uint8_t unit_of(const ZydisDecodedInstruction *z)
+{
+	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return z->encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW ? UNIT_ABSENT : UNIT_VEX;
+	switch (z->meta.isa_ext) {
+	case ZYDIS_ISA_EXT_X87:
+		return UNIT_X87;
+	case ZYDIS_ISA_EXT_MMX:
+	case ZYDIS_ISA_EXT_SSE:
+	case ZYDIS_ISA_EXT_SSE2:
+		return UNIT_SIMD;
+	case ZYDIS_ISA_EXT_SSE3: /* and FISTTP */
+		return z->opcode_map ? UNIT_SIMD_NEW : UNIT_X87;
+	case ZYDIS_ISA_EXT_SSSE3:
+	case ZYDIS_ISA_EXT_SSE4:
+		return UNIT_SIMD_NEW;
+	case ZYDIS_ISA_EXT_AES:
+	case ZYDIS_ISA_EXT_PCLMULQDQ:
+	case ZYDIS_ISA_EXT_SHA:
+	case ZYDIS_ISA_EXT_GFNI:
+	case ZYDIS_ISA_EXT_SSE4A:
+		return UNIT_ABSENT;
+	default:
+		return UNIT_NONE;
+	}
+}
+
+/* Mandatory prefixes extend the opcode. */
+static uint8_t mandatory_prefix(const ZydisDecodedInstruction *z)
+{
+	for (unsigned k = 0; k < z->raw.prefix_count; k++)
+		if (z->raw.prefixes[k].type == ZYDIS_PREFIX_TYPE_MANDATORY)
+			return z->raw.prefixes[k].value;
+	return 0;
+}
+
+static void take_opcode(struct insn *out, const ZydisDecodedInstruction *z)
+{
+	out->map = (uint8_t)z->opcode_map;
+	out->opcode = z->opcode;
+	out->prefix = mandatory_prefix(z);
+	out->modrm = (uint8_t)(z->raw.modrm.mod << 6 | z->raw.modrm.reg << 3 | z->raw.modrm.rm);
+	out->imm8 = (uint8_t)z->raw.imm[0].value.u;
+	out->unit = unit_of(z);
+}
+
 static void take_insn(struct insn *out, const ZydisDecodedInstruction *z, enum decode_mode mode)
 {
 	out->mnemonic = (uint16_t)z->mnemonic;
@@ -179,6 +241,7 @@ static void take_insn(struct insn *out, const ZydisDecodedInstruction *z, enum d
 	out->lock = z->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 	out->vex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
 	out->evex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
+	take_opcode(out, z);
 	out->far_branch = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
 	out->rex_w = z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->raw.rex.W;
 }

@@ -43,12 +43,15 @@ struct exec {
 	unsigned max_rep;
 	bool shadow;	   /* sets int_shadow */
 	bool ss_loaded;	   /* MOV SS or POP SS: holds back traps as well as interrupts */
+	uint8_t watch;	   /* breakpoints that accesses are compared with */
+	uint8_t hits;	   /* those they met */
+	bool align;	   /* #AC on misaligned operands */
 	bool unfinished;   /* a REP with iterations left: RIP stays */
 	bool delivered;	   /* software interrupt: no single-step trap (SDM vol. 3, 6.8.3) */
 	bool not_emulated; /* with CPU_BROKEN */
 };
 
-const struct handler *handler_of(unsigned mnemonic);
+const struct handler *handler_of(const struct insn *i);
 
 /* operand.c */
 uint64_t exec_ea(const struct exec *x, const struct opnd *o);
@@ -56,6 +59,16 @@ enum cpu_result exec_mem_read(struct exec *x, const struct opnd *o, void *buf, u
 			      unsigned flags);
 enum cpu_result exec_mem_write(struct exec *x, const struct opnd *o, const void *buf,
 			       unsigned len);
+
+/* Every access of an instruction's own to memory at a linear address or to a port: alignment is
+ * checked, and breakpoints take note. The operand itself, not a chunk of several. */
+enum cpu_result exec_va_read(struct exec *x, gva_t va, void *buf, unsigned len, unsigned flags);
+enum cpu_result exec_va_write(struct exec *x, gva_t va, const void *buf, unsigned len);
+enum cpu_result exec_va_cmpxchg(struct exec *x, gva_t va, void *expect, const void *desired,
+				unsigned len, bool *done);
+enum cpu_result exec_port_in(struct exec *x, uint16_t port, unsigned size, uint32_t *val);
+enum cpu_result exec_port_out(struct exec *x, uint16_t port, unsigned size, uint32_t val);
+
 /* Reads o zero-extended from its size; an immediate is cut to size. */
 enum cpu_result exec_read(struct exec *x, const struct opnd *o, unsigned size, uint64_t *val);
 enum cpu_result exec_write(struct exec *x, const struct opnd *o, unsigned size, uint64_t val);
@@ -237,7 +250,7 @@ enum cpu_result x_out(struct exec *x);
 enum cpu_result x_hlt(struct exec *x);
 enum cpu_result x_cpuid(struct exec *x);
 enum cpu_result x_rdtsc(struct exec *x);
-enum cpu_result x_rdpid(struct exec *x);
+enum cpu_result x_rdrand(struct exec *x);
 enum cpu_result x_rdmsr(struct exec *x);
 enum cpu_result x_wrmsr(struct exec *x);
 enum cpu_result x_gp(struct exec *x);
@@ -247,9 +260,7 @@ enum cpu_result x_rdpkru(struct exec *x);
 enum cpu_result x_wrpkru(struct exec *x);
 enum cpu_result x_xgetbv(struct exec *x);
 enum cpu_result x_xsetbv(struct exec *x);
-enum cpu_result x_mwait(struct exec *x);
 enum cpu_result x_clflush(struct exec *x);
-enum cpu_result x_fwait(struct exec *x);
 
 /* sysreg.c */
 enum cpu_result x_mov_special(struct exec *x);

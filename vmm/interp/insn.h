@@ -25,8 +25,9 @@ enum opnd_kind {
 	OPND_SEG,
 	OPND_CR,
 	OPND_DR,
-	OPND_VEC,   /* XMM or YMM, by size */
-	OPND_OTHER, /* x87, MMX, mask and such: nothing here handles it */
+	OPND_VEC, /* XMM or YMM, by size */
+	OPND_MM,
+	OPND_OTHER, /* x87 registers, mask and such: nothing reads these as an operand */
 };
 
 #define REG_NONE 0xff
@@ -40,8 +41,26 @@ struct opnd {
 	uint8_t base;  /* OPND_MEM: general register, REG_NONE or REG_RIP */
 	uint8_t index; /* OPND_MEM: general register or REG_NONE */
 	uint8_t shift; /* OPND_MEM: log2 of the scale */
+	uint8_t role;  /* ROLE_ */
 	uint16_t far_sel;
 	uint64_t imm; /* immediate, far offset, or displacement */
+};
+
+/* What an operand is for and where its number is encoded. */
+#define ROLE_READ  (1u << 0)
+#define ROLE_WRITE (1u << 1)
+#define ROLE_REG   (1u << 2) /* ModRM.reg */
+#define ROLE_RM	   (1u << 3) /* ModRM.rm */
+
+/* Families of instructions executed alike, without an entry each in table.c. */
+enum insn_unit {
+	UNIT_NONE,
+	UNIT_ABSENT, /* not offered in CPUID */
+	UNIT_X87,
+	UNIT_SIMD,     /* MMX, SSE, SSE2 */
+	UNIT_SIMD_NEW, /* SSE3 to SSE4.2: CPUID offers them if the host has them */
+	UNIT_VEX,      /* VEX and EVEX */
+	UNITS
 };
 
 enum insn_rep { REP_NONE, REP_E, REP_NE };
@@ -59,6 +78,12 @@ struct insn {
 	bool far_branch; /* JMP, CALL and RET are one mnemonic for near and far */
 	bool vex;	 /* VEX encoded */
 	bool evex;
+	uint8_t unit; /* enum insn_unit */
+	uint8_t map;  /* opcode map: 0, 1 for 0F, 2 for 0F38, 3 for 0F3A */
+	uint8_t opcode;
+	uint8_t modrm;	/* 0 if there is none */
+	uint8_t prefix; /* mandatory prefix or 0 */
+	uint8_t imm8;
 	struct opnd op[INSN_OPNDS];
 };
 

@@ -11,6 +11,13 @@ interp_sources = \
 	vmm/interp/decimal.c \
 	vmm/interp/decode.c \
 	vmm/interp/exec.h \
+	vmm/interp/fpu.h \
+	vmm/interp/fpu_env.c \
+	vmm/interp/fpu_host.S \
+	vmm/interp/fpu_image.c \
+	vmm/interp/fpu_ops.h \
+	vmm/interp/fpu_stub.c \
+	vmm/interp/fpu_x87.c \
 	vmm/interp/insn.h \
 	vmm/interp/interp.h \
 	vmm/interp/move.c \
@@ -18,6 +25,9 @@ interp_sources = \
 	vmm/interp/operand.c \
 	vmm/interp/probe.c \
 	vmm/interp/shift.c \
+	vmm/interp/sse.c \
+	vmm/interp/sse_mmx.c \
+	vmm/interp/sse_state.c \
 	vmm/interp/stack.c \
 	vmm/interp/step.c \
 	vmm/interp/string.c \
@@ -25,4 +35,6 @@ interp_sources = \
 	vmm/interp/system.c \
 	vmm/interp/table.c \
 	vmm/interp/trap.c \
-	vmm/interp/vector.c
+	vmm/interp/vector.c \
+	vmm/interp/watch.c \
+	vmm/interp/watch.h

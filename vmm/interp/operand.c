@@ -5,6 +5,57 @@
  * Read first: exec.h.
  */
 #include "vmm/interp/exec.h"
+#include "vmm/interp/watch.h"
+
+/* Operands of 2, 4 and 8 bytes have a natural alignment (SDM vol. 3, table 6-7); larger ones look
+ * after their own. */
+static bool misaligned(const struct exec *x, gva_t va, unsigned len)
+{
+	return x->align && (len == 2 || len == 4 || len == 8) && (va.v & (len - 1));
+}
+
+static void note(struct exec *x, gva_t va, unsigned len, unsigned flags)
+{
+	if (x->watch)
+		x->hits |= watch_data(&x->c->s, va.v, len, flags);
+}
+
+enum cpu_result exec_va_read(struct exec *x, gva_t va, void *buf, unsigned len, unsigned flags)
+{
+	if (misaligned(x, va, len))
+		return cpu_fault_ec(x->f, VEC_AC, 0);
+	note(x, va, len, flags);
+	return x->c->ops->read(x->c->m, &x->c->s, va, buf, len, flags, x->f);
+}
+
+enum cpu_result exec_va_write(struct exec *x, gva_t va, const void *buf, unsigned len)
+{
+	if (misaligned(x, va, len))
+		return cpu_fault_ec(x->f, VEC_AC, 0);
+	note(x, va, len, MEM_WRITE);
+	return x->c->ops->write(x->c->m, &x->c->s, va, buf, len, MEM_WRITE, x->f);
+}
+
+enum cpu_result exec_va_cmpxchg(struct exec *x, gva_t va, void *expect, const void *desired,
+				unsigned len, bool *done)
+{
+	note(x, va, len, MEM_READ | MEM_WRITE);
+	return x->c->ops->cmpxchg(x->c->m, &x->c->s, va, expect, desired, len, done, x->f);
+}
+
+enum cpu_result exec_port_in(struct exec *x, uint16_t port, unsigned size, uint32_t *val)
+{
+	if (x->watch)
+		x->hits |= watch_port(&x->c->s, port, size);
+	return x->c->ops->in(x->c->m, port, size, val);
+}
+
+enum cpu_result exec_port_out(struct exec *x, uint16_t port, unsigned size, uint32_t val)
+{
+	if (x->watch)
+		x->hits |= watch_port(&x->c->s, port, size);
+	return x->c->ops->out(x->c->m, port, size, val);
+}
 
 static uint64_t base_value(const struct exec *x, unsigned reg)
 {
@@ -38,7 +89,7 @@ enum cpu_result exec_mem_read(struct exec *x, const struct opnd *o, void *buf, u
 
 	if (r != CPU_OK)
 		return r;
-	return x->c->ops->read(x->c->m, &x->c->s, va, buf, len, flags, x->f);
+	return exec_va_read(x, va, buf, len, flags);
 }
 
 enum cpu_result exec_mem_write(struct exec *x, const struct opnd *o, const void *buf,
@@ -49,7 +100,7 @@ enum cpu_result exec_mem_write(struct exec *x, const struct opnd *o, const void 
 
 	if (r != CPU_OK)
 		return r;
-	return x->c->ops->write(x->c->m, &x->c->s, va, buf, len, MEM_WRITE, x->f);
+	return exec_va_write(x, va, buf, len);
 }
 
 enum cpu_result exec_read(struct exec *x, const struct opnd *o, unsigned size, uint64_t *val)
@@ -95,8 +146,7 @@ static enum cpu_result rmw_locked(struct exec *x, gva_t va, alu_fn fn,
 		*rfl = before;
 
 		uint64_t val = fn(*old, arg, rfl);
-		enum cpu_result r = x->c->ops->cmpxchg(x->c->m, &x->c->s, va, old, &val,
-						       arg->size, &done, x->f);
+		enum cpu_result r = exec_va_cmpxchg(x, va, old, &val, arg->size, &done);
 
 		if (r != CPU_OK)
 			return r;
@@ -114,7 +164,7 @@ static enum cpu_result rmw_mem(struct exec *x, const struct opnd *dst, alu_fn fn
 
 	*old = 0;
 	if (r == CPU_OK)
-		r = x->c->ops->read(x->c->m, &x->c->s, va, old, arg->size, flags, x->f);
+		r = exec_va_read(x, va, old, arg->size, flags);
 	if (r != CPU_OK)
 		return r;
 	if (lock)
@@ -122,7 +172,7 @@ static enum cpu_result rmw_mem(struct exec *x, const struct opnd *dst, alu_fn fn
 
 	uint64_t val = fn(*old, arg, rfl);
 
-	return x->c->ops->write(x->c->m, &x->c->s, va, &val, arg->size, MEM_WRITE, x->f);
+	return exec_va_write(x, va, &val, arg->size);
 }
 
 enum cpu_result exec_rmw(struct exec *x, const struct opnd *dst, alu_fn fn,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/cpu/system.h"
+#include "vmm/cpu/v86.h"
 #include "vmm/interp/exec.h"
 
 /* Width of rSP as an address (SDM vol. 1, section 6.2.3). */
@@ -41,7 +42,7 @@ static enum cpu_result stack_write(struct stack *st, unsigned len, const void *b
 				       MEM_WRITE, &va, x->f);
 
 	if (r == CPU_OK)
-		r = x->c->ops->write(x->c->m, s, va, buf, len, MEM_WRITE, x->f);
+		r = exec_va_write(x, va, buf, len);
 	if (r == CPU_OK)
 		st->rsp = rsp;
 	return r;
@@ -56,7 +57,7 @@ static enum cpu_result stack_read(struct stack *st, unsigned len, unsigned flags
 				       flags, &va, x->f);
 
 	if (r == CPU_OK)
-		r = x->c->ops->read(x->c->m, s, va, buf, len, flags, x->f);
+		r = exec_va_read(x, va, buf, len, flags);
 	if (r == CPU_OK)
 		st->rsp = rsp_add(s, st->rsp, len);
 	return r;
@@ -165,22 +166,17 @@ enum cpu_result x_popa(struct exec *x)
 	return CPU_OK;
 }
 
-/* In virtual-8086 mode with IOPL < 3, PUSHF and POPF are left to the monitor; CR4.VME, which
- * would virtualise IF for 16-bit ones, is not offered. */
-static bool vm86_traps(const struct cpu_state *s)
-{
-	return (s->rflags & RFL_VM) && (s->rflags & RFL_IOPL) != RFL_IOPL;
-}
-
 enum cpu_result x_pushf(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 	struct stack st = stack_begin(x);
+	enum cpu_if how = cpu_if_in_v86(s, x->h->arg);
 	enum cpu_result r;
 
-	if (vm86_traps(s))
+	if (how == IF_REFUSED)
 		return exec_gp(x);
-	r = stack_push(&st, x->h->arg, s->rflags & ~(RFL_VM | RFL_RF));
+	r = stack_push(&st, x->h->arg,
+		       how == IF_VIRTUAL ? cpu_vif_flags(s) : s->rflags & ~(RFL_VM | RFL_RF));
 	if (r == CPU_OK)
 		stack_commit(&st);
 	return r;
@@ -202,15 +198,21 @@ enum cpu_result x_popf(struct exec *x)
 	struct cpu_state *s = exec_state(x);
 	struct stack st = stack_begin(x);
 	uint64_t v, m = popf_mask(s, x->h->arg);
+	enum cpu_if how = cpu_if_in_v86(s, x->h->arg);
 	enum cpu_result r;
 
-	if (vm86_traps(s))
+	if (how == IF_REFUSED)
 		return exec_gp(x);
 	r = stack_pop(&st, x->h->arg, &v);
 	if (r != CPU_OK)
 		return r;
+	if (how == IF_VIRTUAL && !cpu_vif_accepts(s, v))
+		return exec_gp(x);
 	stack_commit(&st);
-	set_flags(&s->rflags, m, v & m);
+	if (how == IF_VIRTUAL)
+		cpu_vif_load(s, v);
+	else
+		set_flags(&s->rflags, m, v & m);
 	return CPU_OK;
 }
 

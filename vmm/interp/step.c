@@ -2,8 +2,8 @@
  *
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
- * Known limits: no alignment checks (#AC), no breakpoints by DR0 to DR3, no task switches, no
- * CR4.VME and CR4.PVI; x87, MMX and XSAVE are not emulated, nor is SSE or AVX arithmetic.
+ * Known limits: of AVX only moves and exclusive or, no XSAVE (CPUID offers neither). An interrupt
+ * between two iterations of a REP instruction pushes RF=0.
  *
  * Read first: interp.h, insn.h, exec.h.
  */
@@ -15,8 +15,10 @@
 #include "vmm/interp/cache.h"
 #include "vmm/interp/exec.h"
 #include "vmm/interp/interp.h"
+#include "vmm/interp/watch.h"
 
-#define DR6_BS (1ull << 14)
+#define DR6_HITS 0xfull
+#define DR6_BS	 (1ull << 14)
 
 struct interp {
 	struct decoders decoders;
@@ -148,6 +150,7 @@ static void retire(struct exec *x, bool had_rf)
 	struct cpu_state *s = exec_state(x);
 
 	s->int_shadow = x->shadow;
+	s->db_shadow = x->ss_loaded;
 	if (x->unfinished)
 		return;
 	s->rip = x->next;
@@ -161,8 +164,8 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 	const bool had_rf = s->rflags & RFL_RF;
 	enum cpu_result r;
 
-	x->h = handler_of(x->i->mnemonic);
-	if (!x->h->fn || x->i->evex) {
+	x->h = handler_of(x->i);
+	if (!x->h->fn) {
 		describe(info, x->f);
 		return CPU_BROKEN;
 	}
@@ -177,33 +180,78 @@ static enum cpu_result execute(struct exec *x, struct interp_info *info)
 	return r;
 }
 
-static enum cpu_result step(struct interp *in, struct cpu *c, unsigned max_rep,
-			    struct interp_info *info, struct cpu_fault *f, bool *no_trap)
+static uint64_t linear_rip(const struct cpu_state *s)
 {
-	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
-	enum cpu_result r;
+	return cpu_64bit(s) ? s->rip : (uint32_t)(s->seg[CPU_CS].base + (uint32_t)s->rip);
+}
 
-	info->rip = c->s.rip;
+/* A breakpoint's #DB clears B0 to B3 of others in DR6; all other bits stay until software clears
+ * them (section 17.2.3). */
+static void report(struct cpu_state *s, uint64_t dr6)
+{
+	if (dr6 & DR6_HITS)
+		s->dr[6] &= ~DR6_HITS;
+	s->dr[6] |= dr6;
+}
+
+/* Instruction breakpoints come before everything else about an instruction, and RF or a MOV SS in
+ * front of it holds them back (SDM vol. 3, sections 17.3.1.1 and 6.8.3). */
+static enum cpu_result check_breakpoints(struct cpu *c, struct cpu_fault *f)
+{
+	struct cpu_state *s = &c->s;
+	uint8_t hits;
+
+	if (!(s->dr[7] & DR7_ENABLES) || (s->rflags & RFL_RF) || s->db_shadow)
+		return CPU_OK;
+	hits = watch_code(s, linear_rip(s));
+	report(s, hits);
+	return hits ? cpu_fault(f, VEC_DB) : CPU_OK;
+}
+
+static bool alignment_counts(const struct cpu_state *s)
+{
+	return (s->rflags & RFL_AC) && (s->cr0 & CR0_AM) && cpu_cpl(s) == 3;
+}
+
+static void begin(struct exec *x, struct interp_info *info)
+{
+	const struct cpu_state *s = exec_state(x);
+
+	info->rip = s->rip;
 	info->len = 0;
 	info->mnemonic = 0;
 	info->returned = false;
 	info->not_emulated = false;
 	info->text[0] = 0;
-	r = fetch_decode(in, c, &x.i, info, f);
+	x->align = alignment_counts(s);
+	if (s->dr[7] & DR7_ENABLES)
+		x->watch = watch_armed(s);
+	/* Breakpoints trap after each iteration of a string instruction. */
+	if (x->watch || (s->rflags & RFL_TF))
+		x->max_rep = 1;
+}
+
+static enum cpu_result step(struct interp *in, struct exec *x, struct interp_info *info)
+{
+	struct cpu *c = x->c;
+	enum cpu_result r;
+
+	begin(x, info);
+	r = check_breakpoints(c, x->f);
+	if (r == CPU_OK)
+		r = fetch_decode(in, c, &x->i, info, x->f);
 	if (r != CPU_OK)
 		return r;
-	x.next = rip_after(&c->s, x.i->len);
-	r = execute(&x, info);
-	*no_trap = x.delivered || x.ss_loaded;
-	return r;
+	x->next = rip_after(&c->s, x->i->len);
+	return execute(x, info);
 }
 
 enum cpu_result interp_step(struct interp *in, struct cpu *c, unsigned max_rep,
 			    struct interp_info *info, struct cpu_fault *f)
 {
-	bool no_trap;
+	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
 
-	return step(in, c, max_rep, info, f, &no_trap);
+	return step(in, &x, info);
 }
 
 static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
@@ -221,29 +269,49 @@ static enum cpu_result deliver_fault(struct cpu *c, struct cpu_fault *f)
 
 /* Unlike a fault, a trap can't be had again by running the instruction again: a delivery that
  * must be repeated is repeated here. */
-static enum cpu_result deliver_single_step(struct cpu *c, struct cpu_fault *f)
+static enum cpu_result deliver_trap(struct cpu *c, uint64_t dr6, struct cpu_fault *f)
 {
 	const struct cpu_event e = {.kind = EVENT_EXCEPTION, .vector = VEC_DB};
 	enum cpu_result r;
 
-	c->s.dr[6] |= DR6_BS;
+	report(&c->s, dr6);
 	do
 		r = cpu_deliver(c, &e, c->s.rip, f);
 	while (r == CPU_RETRY);
 	return r;
 }
 
+/* Debug traps behind a completed instruction. Those of a load of SS wait for the end of the next
+ * one; if that is a software interrupt, they come at its handler, which single-stepping does not
+ * reach (SDM vol. 3, section 6.8.3). */
+static enum cpu_result after(struct exec *x, bool tf, uint8_t held)
+{
+	uint64_t dr6 = x->hits | held;
+
+	if (x->ss_loaded) {
+		x->c->s.db_held = (uint8_t)dr6;
+		return CPU_OK;
+	}
+	if (tf && !x->delivered)
+		dr6 |= DR6_BS;
+	if (x->delivered && x->i->mnemonic == ZYDIS_MNEMONIC_INT1) {
+		report(&x->c->s, dr6); /* its own #DB serves for both */
+		return CPU_OK;
+	}
+	return dr6 ? deliver_trap(x->c, dr6, x->f) : CPU_OK;
+}
+
 enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned max_rep,
 				    struct interp_info *info, struct cpu_fault *f)
 {
+	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
 	const bool tf = c->s.rflags & RFL_TF;
-	bool no_trap = false;
-	/* Single-stepping traps after each iteration of a string instruction. */
-	enum cpu_result r = step(in, c, tf ? 1 : max_rep, info, f, &no_trap);
+	const uint8_t held = c->s.db_held;
+	enum cpu_result r = step(in, &x, info);
 
+	if (r == CPU_OK || r == CPU_FAULT)
+		c->s.db_held = 0;
 	if (r == CPU_FAULT)
 		return deliver_fault(c, f);
-	if (r == CPU_OK && tf && !no_trap)
-		return deliver_single_step(c, f);
-	return r;
+	return r == CPU_OK ? after(&x, tf, held) : r;
 }

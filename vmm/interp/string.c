@@ -69,7 +69,7 @@ static enum cpu_result src_read(struct run *u, void *buf)
 	enum cpu_result r = src_linear(u, u->size, &va);
 
 	if (r == CPU_OK)
-		r = x->c->ops->read(x->c->m, &x->c->s, va, buf, u->size, MEM_READ, x->f);
+		r = exec_va_read(x, va, buf, u->size, MEM_READ);
 	return r;
 }
 
@@ -82,8 +82,8 @@ static enum cpu_result dst_access(struct run *u, unsigned flags, void *buf)
 	if (r != CPU_OK)
 		return r;
 	if (flags == MEM_WRITE)
-		return x->c->ops->write(x->c->m, &x->c->s, va, buf, u->size, flags, x->f);
-	return x->c->ops->read(x->c->m, &x->c->s, va, buf, u->size, flags, x->f);
+		return exec_va_write(x, va, buf, u->size);
+	return exec_va_read(x, va, buf, u->size, flags);
 }
 
 static bool rep_ends(const struct run *u)
@@ -114,7 +114,7 @@ static uint64_t chunk_limit(const struct run *u, unsigned reg, gva_t va)
 		room = CHUNK;
 	if (n > room / u->size)
 		n = room / u->size;
-	if (!n || (u->x->c->s.rflags & RFL_DF))
+	if (!n || (u->x->c->s.rflags & RFL_DF) || u->x->align)
 		n = 1;
 	return n;
 }
@@ -134,8 +134,7 @@ static enum cpu_result step_stos(struct run *u)
 		u->n = 1;
 	for (unsigned k = 0; k < u->n; k++)
 		memcpy(buf + k * u->size, &x->c->s.gpr[CPU_RAX], u->size);
-	r = x->c->ops->write(x->c->m, &x->c->s, va, buf, (unsigned)u->n * u->size, MEM_WRITE,
-			     x->f);
+	r = exec_va_write(x, va, buf, (unsigned)u->n * u->size);
 	if (r == CPU_OK)
 		advance(u, CPU_RDI);
 	return r;
@@ -167,7 +166,6 @@ static void movs_chunk(struct run *u, gva_t *from, gva_t *to)
 static enum cpu_result step_movs(struct run *u)
 {
 	struct exec *x = u->x;
-	const struct cpu_ops *ops = x->c->ops;
 	uint8_t buf[CHUNK];
 	gva_t from, to;
 	enum cpu_result r = src_linear(u, u->size, &from);
@@ -180,9 +178,9 @@ static enum cpu_result step_movs(struct run *u)
 
 	const unsigned len = (unsigned)u->n * u->size;
 
-	r = ops->read(x->c->m, &x->c->s, from, buf, len, MEM_READ, x->f);
+	r = exec_va_read(x, from, buf, len, MEM_READ);
 	if (r == CPU_OK)
-		r = ops->write(x->c->m, &x->c->s, to, buf, len, MEM_WRITE, x->f);
+		r = exec_va_write(x, to, buf, len);
 	if (r != CPU_OK)
 		return r;
 	advance(u, CPU_RSI);
@@ -249,7 +247,7 @@ static enum cpu_result step_ins(struct run *u)
 
 	u->n = 1;
 	if (r == CPU_OK)
-		r = x->c->ops->in(x->c->m, (uint16_t)x->c->s.gpr[CPU_RDX], u->size, &v);
+		r = exec_port_in(x, (uint16_t)x->c->s.gpr[CPU_RDX], u->size, &v);
 	if (r == CPU_OK)
 		r = dst_access(u, MEM_WRITE, &v);
 	if (r == CPU_OK)
@@ -265,7 +263,7 @@ static enum cpu_result step_outs(struct run *u)
 
 	u->n = 1;
 	if (r == CPU_OK)
-		r = x->c->ops->out(x->c->m, (uint16_t)x->c->s.gpr[CPU_RDX], u->size, v);
+		r = exec_port_out(x, (uint16_t)x->c->s.gpr[CPU_RDX], u->size, v);
 	if (r == CPU_OK)
 		advance(u, CPU_RSI);
 	return r;

@@ -159,8 +159,13 @@ enum cpu_result x_invpcid(struct exec *x)
 {
 	const struct opnd *type = &x->i->op[0];
 	uint64_t desc[2];
-	enum cpu_result r = exec_mem_read(x, &x->i->op[1], desc, sizeof(desc), MEM_READ);
+	enum cpu_result r;
 
+	if (!x->c->model->invpcid)
+		return exec_ud(x);
+	if (cpu_cpl(exec_state(x)))
+		return exec_gp(x);
+	r = exec_mem_read(x, &x->i->op[1], desc, sizeof(desc), MEM_READ);
 	if (r != CPU_OK)
 		return r;
 	return cpu_invpcid(x->c, reg_get(exec_state(x), type, type->size), desc, x->f);

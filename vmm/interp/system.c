@@ -5,16 +5,36 @@
  *
  * Read first: exec.h, ../cpu/system.h.
  */
+#include <sys/random.h>
+
 #include "vmm/cpu/system.h"
+#include "vmm/cpu/v86.h"
 #include "vmm/interp/exec.h"
 
 enum cpu_result x_cli(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 
-	if (!cpu_may_change_if(s))
+	switch (cpu_if_for_cli(s)) {
+	case IF_REAL:
+		s->rflags &= ~RFL_IF;
+		return CPU_OK;
+	case IF_VIRTUAL:
+		s->rflags &= ~RFL_VIF;
+		return CPU_OK;
+	default:
 		return exec_gp(x);
-	s->rflags &= ~RFL_IF;
+	}
+}
+
+/* A virtual interrupt that waits for VIF is the monitor's to deliver. */
+static enum cpu_result sti_virtual(struct exec *x)
+{
+	struct cpu_state *s = exec_state(x);
+
+	if (s->rflags & RFL_VIP)
+		return exec_gp(x);
+	s->rflags |= RFL_VIF;
 	return CPU_OK;
 }
 
@@ -23,11 +43,16 @@ enum cpu_result x_sti(struct exec *x)
 {
 	struct cpu_state *s = exec_state(x);
 
-	if (!cpu_may_change_if(s))
+	switch (cpu_if_for_cli(s)) {
+	case IF_REAL:
+		x->shadow = !(s->rflags & RFL_IF);
+		s->rflags |= RFL_IF;
+		return CPU_OK;
+	case IF_VIRTUAL:
+		return sti_virtual(x);
+	default:
 		return exec_gp(x);
-	x->shadow = !(s->rflags & RFL_IF);
-	s->rflags |= RFL_IF;
-	return CPU_OK;
+	}
 }
 
 /* CLAC, STAC: #UD rather than #GP above CPL 0. */
@@ -56,7 +81,7 @@ enum cpu_result x_in(struct exec *x)
 	enum cpu_result r = cpu_check_io(x->c, port, dst->size, x->f);
 
 	if (r == CPU_OK)
-		r = x->c->ops->in(x->c->m, port, dst->size, &v);
+		r = exec_port_in(x, port, dst->size, &v);
 	if (r == CPU_OK)
 		reg_set(exec_state(x), dst, dst->size, v);
 	return r;
@@ -70,8 +95,8 @@ enum cpu_result x_out(struct exec *x)
 
 	if (r != CPU_OK)
 		return r;
-	return x->c->ops->out(x->c->m, port, src->size,
-			      (uint32_t)reg_get(exec_state(x), src, src->size));
+	return exec_port_out(x, port, src->size,
+			     (uint32_t)reg_get(exec_state(x), src, src->size));
 }
 
 enum cpu_result x_hlt(struct exec *x)
@@ -112,11 +137,18 @@ enum cpu_result x_rdtsc(struct exec *x)
 	return CPU_OK;
 }
 
-enum cpu_result x_rdpid(struct exec *x)
+/* RDRAND and RDSEED. A host with nothing to give yet is a failure that software must expect: CF=0
+ * and a destination of 0. */
+enum cpu_result x_rdrand(struct exec *x)
 {
-	struct cpu_state *s = exec_state(x);
+	const struct opnd *dst = &x->i->op[0];
+	uint64_t v = 0;
+	bool ok = getrandom(&v, sizeof(v), GRND_NONBLOCK) == (ssize_t)sizeof(v);
 
-	s->gpr[x->i->op[0].reg] = (uint32_t)s->msr_tsc_aux;
+	if (!opnd_is_reg(dst))
+		return exec_not_emulated(x);
+	reg_set(exec_state(x), dst, dst->size, ok ? v : 0);
+	set_flags(&exec_state(x)->rflags, RFL_ARITH, ok ? RFL_CF : 0);
 	return CPU_OK;
 }
 
@@ -183,8 +215,7 @@ enum cpu_result x_wrpkru(struct exec *x)
 		return exec_ud(x);
 	if ((uint32_t)s->gpr[CPU_RCX] || (uint32_t)s->gpr[CPU_RDX])
 		return exec_gp(x);
-	s->pkru = (uint32_t)s->gpr[CPU_RAX];
-	return CPU_OK;
+	return cpu_set_pkru(x->c, (uint32_t)s->gpr[CPU_RAX], x->f);
 }
 
 enum cpu_result x_xgetbv(struct exec *x)
@@ -204,25 +235,10 @@ enum cpu_result x_xsetbv(struct exec *x)
 	return cpu_xsetbv(x->c, x->f);
 }
 
-/* MONITOR and MWAIT: an MWAIT may end at once for any reason. */
-enum cpu_result x_mwait(struct exec *x)
-{
-	return cpu_cpl(exec_state(x)) ? exec_ud(x) : CPU_OK;
-}
-
 /* CLFLUSH and its kin fault as a load of one byte. */
 enum cpu_result x_clflush(struct exec *x)
 {
 	uint8_t b;
 
 	return exec_mem_read(x, &x->i->op[0], &b, 1, MEM_READ);
-}
-
-enum cpu_result x_fwait(struct exec *x)
-{
-	const uint64_t both = CR0_MP | CR0_TS;
-
-	if ((exec_state(x)->cr0 & both) == both)
-		return cpu_fault(x->f, VEC_NM);
-	return CPU_OK;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Which handler executes which instruction. An instruction without an entry is reported as not
- * emulated.
+ * Which handler executes which instruction. An instruction without an entry is executed by
+ * the family it belongs to (enum insn_unit), or reported as not emulated.
  *
  * Read first: exec.h.
  */
-#include "vmm/interp/exec.h"
+#include "vmm/interp/fpu.h"
 
 static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	/* Arithmetic and logic. */
@@ -81,7 +81,6 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	/* Moves. */
 	[ZYDIS_MNEMONIC_MOV] = {.fn = x_mov},
 	[ZYDIS_MNEMONIC_MOVNTI] = {.fn = x_mov},
-	[ZYDIS_MNEMONIC_MOVDIRI] = {.fn = x_mov},
 	[ZYDIS_MNEMONIC_MOVZX] = {.fn = x_movzx},
 	[ZYDIS_MNEMONIC_MOVSX] = {.fn = x_movsx},
 	[ZYDIS_MNEMONIC_MOVSXD] = {.fn = x_movsx},
@@ -120,7 +119,6 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_LFENCE] = {.fn = x_nop},
 	[ZYDIS_MNEMONIC_MFENCE] = {.fn = x_nop},
 	[ZYDIS_MNEMONIC_SFENCE] = {.fn = x_nop},
-	[ZYDIS_MNEMONIC_SERIALIZE] = {.fn = x_nop},
 	[ZYDIS_MNEMONIC_CLDEMOTE] = {.fn = x_nop},
 	[ZYDIS_MNEMONIC_RDSSPD] = {.fn = x_nop},
 	[ZYDIS_MNEMONIC_RDSSPQ] = {.fn = x_nop},
@@ -201,7 +199,7 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_UD1] = {.fn = x_ud},
 	[ZYDIS_MNEMONIC_UD2] = {.fn = x_ud},
 
-	/* Extensions the virtual CPU does not have. */
+	/* Extensions that CPUID does not offer: #UD, as the manual says of each. */
 	[ZYDIS_MNEMONIC_VMCALL] = {.fn = x_ud},
 	[ZYDIS_MNEMONIC_VMMCALL] = {.fn = x_ud},
 	[ZYDIS_MNEMONIC_VMLAUNCH] = {.fn = x_ud},
@@ -233,6 +231,69 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_XTEST] = {.fn = x_ud},
 	[ZYDIS_MNEMONIC_INCSSPD] = {.fn = x_ud},
 	[ZYDIS_MNEMONIC_INCSSPQ] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_RDPID] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MONITOR] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MWAIT] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_CLWB] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SERIALIZE] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MOVDIRI] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_CLUI] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SENDUIPI] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_STUI] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_TESTUI] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_UIRET] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XRESLDTRK] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XSUSLDTRK] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_CLRSSBSY] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_RSTORSSP] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SAVEPREVSSP] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SETSSBSY] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_WRSSD] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_WRSSQ] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_WRUSSD] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_WRUSSQ] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_HRESET] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_INVLPGB] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_TLBSYNC] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SEAMCALL] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SEAMOPS] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_SEAMRET] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_TDCALL] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MOVDIR64B] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_CLZERO] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_ENCLV] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_ENQCMD] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_ENQCMDS] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_TPAUSE] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_UMONITOR] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_UMWAIT] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MONITORX] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MWAITX] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MCOMMIT] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_PSMASH] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_PVALIDATE] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_RMPADJUST] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_RMPUPDATE] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_RDPRU] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_PCONFIG] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_PTWRITE] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_MONTMUL] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XCRYPT_CBC] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XCRYPT_CFB] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XCRYPT_CTR] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XCRYPT_ECB] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XCRYPT_OFB] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XSHA1] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XSHA256] = {.fn = x_ud},
+	[ZYDIS_MNEMONIC_XSTORE] = {.fn = x_ud},
+	/* MPX is not offered either, but its opcodes are those of NOPs. */
+	[ZYDIS_MNEMONIC_BNDCL] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDCN] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDCU] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDLDX] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDMK] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDMOV] = {.fn = x_nop},
+	[ZYDIS_MNEMONIC_BNDSTX] = {.fn = x_nop},
 
 	/* Stack. */
 	[ZYDIS_MNEMONIC_PUSH] = {.fn = x_push},
@@ -289,7 +350,8 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_CPUID] = {.fn = x_cpuid},
 	[ZYDIS_MNEMONIC_RDTSC] = {.fn = x_rdtsc, .arg = 0},
 	[ZYDIS_MNEMONIC_RDTSCP] = {.fn = x_rdtsc, .arg = 1},
-	[ZYDIS_MNEMONIC_RDPID] = {.fn = x_rdpid},
+	[ZYDIS_MNEMONIC_RDRAND] = {.fn = x_rdrand},
+	[ZYDIS_MNEMONIC_RDSEED] = {.fn = x_rdrand},
 	[ZYDIS_MNEMONIC_RDMSR] = {.fn = x_rdmsr},
 	[ZYDIS_MNEMONIC_WRMSR] = {.fn = x_wrmsr},
 	[ZYDIS_MNEMONIC_RDPMC] = {.fn = x_gp},
@@ -302,14 +364,11 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_WRPKRU] = {.fn = x_wrpkru},
 	[ZYDIS_MNEMONIC_XGETBV] = {.fn = x_xgetbv},
 	[ZYDIS_MNEMONIC_XSETBV] = {.fn = x_xsetbv},
-	[ZYDIS_MNEMONIC_MONITOR] = {.fn = x_mwait},
-	[ZYDIS_MNEMONIC_MWAIT] = {.fn = x_mwait},
 	[ZYDIS_MNEMONIC_CLFLUSH] = {.fn = x_clflush},
 	[ZYDIS_MNEMONIC_CLFLUSHOPT] = {.fn = x_clflush},
-	[ZYDIS_MNEMONIC_CLWB] = {.fn = x_clflush},
 	[ZYDIS_MNEMONIC_INVD] = {.fn = x_nop, .flags = H_CPL0},
 	[ZYDIS_MNEMONIC_WBINVD] = {.fn = x_nop, .flags = H_CPL0},
-	[ZYDIS_MNEMONIC_FWAIT] = {.fn = x_fwait},
+	[ZYDIS_MNEMONIC_FWAIT] = {.fn = x_wait},
 	[ZYDIS_MNEMONIC_LMSW] = {.fn = x_lmsw, .flags = H_CPL0},
 	[ZYDIS_MNEMONIC_SMSW] = {.fn = x_smsw},
 	[ZYDIS_MNEMONIC_CLTS] = {.fn = x_clts},
@@ -322,7 +381,7 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_SLDT] = {.fn = x_store_sys, .arg = 0, .flags = H_PROT},
 	[ZYDIS_MNEMONIC_STR] = {.fn = x_store_sys, .arg = 1, .flags = H_PROT},
 	[ZYDIS_MNEMONIC_INVLPG] = {.fn = x_invlpg, .flags = H_CPL0},
-	[ZYDIS_MNEMONIC_INVPCID] = {.fn = x_invpcid, .flags = H_CPL0},
+	[ZYDIS_MNEMONIC_INVPCID] = {.fn = x_invpcid},
 	[ZYDIS_MNEMONIC_LAR] = {.fn = x_lar, .flags = H_PROT},
 	[ZYDIS_MNEMONIC_LSL] = {.fn = x_lsl, .flags = H_PROT},
 	[ZYDIS_MNEMONIC_VERR] = {.fn = x_verify, .arg = 0, .flags = H_PROT},
@@ -341,8 +400,6 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_MOVUPD] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_MOVDQU] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_LDDQU] = {.fn = x_vmov},
-	[ZYDIS_MNEMONIC_MOVD] = {.fn = x_vmovd},
-	[ZYDIS_MNEMONIC_MOVQ] = {.fn = x_vmovd},
 	[ZYDIS_MNEMONIC_VMOVAPS] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VMOVAPD] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VMOVDQA] = {.fn = x_vmov, .arg = VMOV_ALIGNED},
@@ -356,15 +413,44 @@ static const struct handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_VLDDQU] = {.fn = x_vmov},
 	[ZYDIS_MNEMONIC_VMOVD] = {.fn = x_vmovd},
 	[ZYDIS_MNEMONIC_VMOVQ] = {.fn = x_vmovd},
-	[ZYDIS_MNEMONIC_PXOR] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
-	[ZYDIS_MNEMONIC_XORPS] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
-	[ZYDIS_MNEMONIC_XORPD] = {.fn = x_vxor, .arg = VMOV_ALIGNED},
 	[ZYDIS_MNEMONIC_VPXOR] = {.fn = x_vxor},
 	[ZYDIS_MNEMONIC_VXORPS] = {.fn = x_vxor},
 	[ZYDIS_MNEMONIC_VXORPD] = {.fn = x_vxor},
+
+	/* State of the vector and x87 units. */
+	[ZYDIS_MNEMONIC_LDMXCSR] = {.fn = x_ldmxcsr},
+	[ZYDIS_MNEMONIC_STMXCSR] = {.fn = x_stmxcsr},
+	[ZYDIS_MNEMONIC_MASKMOVDQU] = {.fn = x_maskmov, .arg = 16},
+	[ZYDIS_MNEMONIC_MASKMOVQ] = {.fn = x_maskmov, .arg = 8},
+	[ZYDIS_MNEMONIC_EMMS] = {.fn = x_emms},
+	[ZYDIS_MNEMONIC_FXSAVE] = {.fn = x_fxsave, .arg = 0},
+	[ZYDIS_MNEMONIC_FXSAVE64] = {.fn = x_fxsave, .arg = 1},
+	[ZYDIS_MNEMONIC_FXRSTOR] = {.fn = x_fxrstor, .arg = 0},
+	[ZYDIS_MNEMONIC_FXRSTOR64] = {.fn = x_fxrstor, .arg = 1},
+	[ZYDIS_MNEMONIC_XSAVE] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVE64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEOPT] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEOPT64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEC] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVEC64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVES] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XSAVES64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTOR] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTOR64] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTORS] = {.fn = x_xsave},
+	[ZYDIS_MNEMONIC_XRSTORS64] = {.fn = x_xsave},
 };
 
-const struct handler *handler_of(unsigned mnemonic)
+/* Instructions without an entry of their own, by family: the host's units execute these. */
+static const struct handler units[UNITS] = {
+	[UNIT_ABSENT] = {.fn = x_ud}, [UNIT_X87] = {.fn = x_x87},
+	[UNIT_SIMD] = {.fn = x_simd}, [UNIT_SIMD_NEW] = {.fn = x_simd},
+	[UNIT_VEX] = {.fn = x_vex},
+};
+
+const struct handler *handler_of(const struct insn *i)
 {
-	return &handlers[mnemonic];
+	const struct handler *h = &handlers[i->mnemonic];
+
+	return h->fn && !i->evex ? h : &units[i->unit];
 }

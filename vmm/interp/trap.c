@@ -6,6 +6,7 @@
  * Read first: exec.h, ../cpu/deliver.h.
  */
 #include "vmm/cpu/deliver.h"
+#include "vmm/cpu/v86.h"
 #include "vmm/interp/exec.h"
 
 /* A software interrupt pushes the RIP behind it; a fault in its delivery reports its own. */
@@ -30,11 +31,17 @@ static enum cpu_result soft_event(struct exec *x, enum cpu_event_kind kind, uint
 enum cpu_result x_int(struct exec *x)
 {
 	const struct cpu_state *s = exec_state(x);
+	const uint8_t vector = (uint8_t)x->i->op[0].imm;
+	enum cpu_result r = CPU_OK;
 
-	/* SDM vol. 3, section 20.2.6; redirection by CR4.VME is not offered. */
-	if ((s->rflags & RFL_VM) && (s->rflags & RFL_IOPL) != RFL_IOPL)
-		return exec_gp(x);
-	return soft_event(x, EVENT_SOFT_INT, (uint8_t)x->i->op[0].imm);
+	if (s->rflags & RFL_VM)
+		r = cpu_v86_int(x->c, vector, x->next, &x->delivered, x->f);
+	if (r != CPU_OK)
+		return r;
+	if (!x->delivered)
+		return soft_event(x, EVENT_SOFT_INT, vector);
+	x->next = s->rip;
+	return CPU_OK;
 }
 
 enum cpu_result x_int3(struct exec *x)
@@ -87,7 +94,7 @@ static enum cpu_result jumped(struct exec *x, enum cpu_result r)
 
 enum cpu_result x_iret(struct exec *x)
 {
-	return jumped(x, cpu_iret(x->c, x->h->arg, x->f));
+	return jumped(x, cpu_iret(x->c, x->h->arg, x->next, x->f));
 }
 
 enum cpu_result x_syscall(struct exec *x)

@@ -1,69 +1,66 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The SSE and AVX instructions with which kernels clear and copy pages: whole-register moves,
- * MOVD, MOVQ, and exclusive or (mostly of a register with itself). Everything else vector is
- * not emulated, nor is any of it on an engine without access to the registers.
+ * The moves with which kernels clear and copy pages, done here because they are the frequent ones,
+ * and of AVX the few that go with them: whole-register moves, VMOVD, VMOVQ and exclusive or.
+ * Everything else vector is the host's work (sse.c).
  *
- * Read first: exec.h. Manual: SDM vol. 1, sections 13.1 and 14.3; vol. 2, table 2-16 and on.
+ * Read first: exec.h, fpu.h. Manual: SDM vol. 1, sections 13.1 and 14.3; vol. 2, table 2-16 and on.
  */
 #include <string.h>
 
-#include "vmm/interp/exec.h"
+#include "vmm/interp/fpu.h"
 
 #define VEC_BYTES 32
 #define XCR0_AVX  6u /* SSE and AVX state, both needed */
 
 /* What must hold before any of these runs. */
-static enum cpu_result vector_ready(struct exec *x)
+static enum cpu_result vector_ready(struct exec *x, bool write)
 {
 	struct cpu_state *s = exec_state(x);
+	enum cpu_result r;
 
-	if (x->i->vex) {
-		if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & XCR0_AVX) != XCR0_AVX)
-			return exec_ud(x);
-	} else if ((s->cr0 & CR0_EM) || !(s->cr4 & CR4_OSFXSR)) {
-		return exec_ud(x);
-	}
-	if (s->cr0 & CR0_TS)
-		return cpu_fault(x->f, VEC_NM);
-	return x->c->ops->get_vec && x->c->ops->set_vec ? CPU_OK : exec_not_emulated(x);
+	if (!x->i->vex)
+		r = sse_ready(x);
+	else if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & XCR0_AVX) != XCR0_AVX)
+		r = exec_ud(x);
+	else
+		r = s->cr0 & CR0_TS ? cpu_fault(x->f, VEC_NM) : CPU_OK;
+	return r == CPU_OK ? fpu_take(x, write) : r;
+}
+
+static void vec_get(const struct cpu_state *s, unsigned reg, uint8_t val[VEC_BYTES])
+{
+	memcpy(val, s->fpu.xmm[reg], 16);
+	memcpy(val + 16, s->ymm_high[reg], 16);
 }
 
 /* Without VEX the bits above the operand survive; with it they become 0. */
-static enum cpu_result vec_store(struct exec *x, const struct opnd *dst, const uint8_t *val,
-				 unsigned len)
+static void vec_store(struct exec *x, const struct opnd *dst, const uint8_t *val, unsigned len)
 {
+	struct cpu_state *s = exec_state(x);
 	uint8_t reg[VEC_BYTES] = {0};
-	enum cpu_result r = CPU_OK;
 
 	if (!x->i->vex)
-		r = x->c->ops->get_vec(x->c->m, dst->reg, reg);
-	if (r != CPU_OK)
-		return r;
+		vec_get(s, dst->reg, reg);
 	memcpy(reg, val, len);
-	return x->c->ops->set_vec(x->c->m, dst->reg, reg);
+	memcpy(s->fpu.xmm[dst->reg], reg, 16);
+	memcpy(s->ymm_high[dst->reg], reg + 16, 16);
 }
 
 static bool misaligned(struct exec *x, const struct opnd *o)
 {
-	const struct cpu_state *s = exec_state(x);
-	uint64_t va = exec_ea(x, o);
-
-	if (!(x->h->arg & VMOV_ALIGNED) || o->kind != OPND_MEM)
-		return false;
-	if (!cpu_64bit(s) || o->seg == CPU_FS || o->seg == CPU_GS)
-		va += s->seg[o->seg].base;
-	return va & (o->size - 1u);
+	return (x->h->arg & VMOV_ALIGNED) && o->kind == OPND_MEM && sse_misaligned(x, o);
 }
 
 static enum cpu_result vec_load(struct exec *x, const struct opnd *o, uint8_t val[VEC_BYTES])
 {
 	memset(val, 0, VEC_BYTES);
-	if (o->kind == OPND_VEC)
-		return x->c->ops->get_vec(x->c->m, o->reg, val);
-	if (o->kind != OPND_MEM)
+	if (o->kind == OPND_MEM)
+		return exec_mem_read(x, o, val, o->size, MEM_READ);
+	if (o->kind != OPND_VEC)
 		return exec_not_emulated(x);
-	return exec_mem_read(x, o, val, o->size, MEM_READ);
+	vec_get(exec_state(x), o->reg, val);
+	return CPU_OK;
 }
 
 /* MOVAPS to MOVDQU and the non-temporal ones, 16 or 32 bytes. */
@@ -71,7 +68,7 @@ enum cpu_result x_vmov(struct exec *x)
 {
 	const struct opnd *dst = &x->i->op[0], *src = &x->i->op[1];
 	uint8_t val[VEC_BYTES];
-	enum cpu_result r = vector_ready(x);
+	enum cpu_result r = vector_ready(x, dst->kind == OPND_VEC);
 
 	if (r != CPU_OK)
 		return r;
@@ -82,10 +79,11 @@ enum cpu_result x_vmov(struct exec *x)
 		return r;
 	if (dst->kind == OPND_MEM)
 		return exec_mem_write(x, dst, val, dst->size);
-	return vec_store(x, dst, val, dst->size);
+	vec_store(x, dst, val, dst->size);
+	return CPU_OK;
 }
 
-/* MOVD and MOVQ: the low 4 or 8 bytes, zero-extended to 16 in a vector register. The operand
+/* VMOVD and VMOVQ: the low 4 or 8 bytes, zero-extended to 16 in a vector register. The operand
  * that isn't the whole vector register tells the width. */
 enum cpu_result x_vmovd(struct exec *x)
 {
@@ -93,39 +91,32 @@ enum cpu_result x_vmovd(struct exec *x)
 	const unsigned len = dst->size < src->size ? dst->size : src->size;
 	uint8_t val[VEC_BYTES] = {0};
 	uint64_t low = 0;
-	enum cpu_result r = vector_ready(x);
+	enum cpu_result r = vector_ready(x, dst->kind == OPND_VEC);
 
-	if (r != CPU_OK)
-		return r;
-	if (dst->kind == OPND_OTHER || src->kind == OPND_OTHER)
-		return exec_not_emulated(x); /* MMX */
-	r = src->kind == OPND_VEC ? x->c->ops->get_vec(x->c->m, src->reg, val)
-				  : exec_read(x, src, len, &low);
 	if (r != CPU_OK)
 		return r;
 	if (src->kind == OPND_VEC)
-		memcpy(&low, val, len);
-	if (dst->kind != OPND_VEC)
-		return exec_write(x, dst, len, low);
-	memset(val, 0, sizeof(val));
-	memcpy(val, &low, len);
-	return vec_store(x, dst, val, 16);
-}
-
-/* PXOR, XORPS, XORPD: legacy forms have two operands, VEX ones three. */
-enum cpu_result x_vxor(struct exec *x)
-{
-	const struct opnd *dst = &x->i->op[0], *a = &x->i->op[x->i->nops - 2];
-	const struct opnd *b = &x->i->op[x->i->nops - 1];
-	uint8_t va[VEC_BYTES], vb[VEC_BYTES];
-	enum cpu_result r = vector_ready(x);
-
+		memcpy(&low, exec_state(x)->fpu.xmm[src->reg], len);
+	else
+		r = exec_read(x, src, len, &low);
 	if (r != CPU_OK)
 		return r;
 	if (dst->kind != OPND_VEC)
-		return exec_not_emulated(x); /* MMX */
-	if (!x->i->vex && b->kind == OPND_MEM && misaligned(x, b))
-		return exec_gp(x);
+		return exec_write(x, dst, len, low);
+	memcpy(val, &low, len);
+	vec_store(x, dst, val, 16);
+	return CPU_OK;
+}
+
+/* VPXOR, VXORPS, VXORPD. */
+enum cpu_result x_vxor(struct exec *x)
+{
+	const struct opnd *dst = &x->i->op[0], *a = &x->i->op[1], *b = &x->i->op[2];
+	uint8_t va[VEC_BYTES], vb[VEC_BYTES];
+	enum cpu_result r = vector_ready(x, dst->kind == OPND_VEC);
+
+	if (r != CPU_OK)
+		return r;
 	r = vec_load(x, a, va);
 	if (r == CPU_OK)
 		r = vec_load(x, b, vb);
@@ -133,16 +124,17 @@ enum cpu_result x_vxor(struct exec *x)
 		return r;
 	for (unsigned k = 0; k < VEC_BYTES; k++)
 		va[k] ^= vb[k];
-	return vec_store(x, dst, va, dst->size);
+	vec_store(x, dst, va, dst->size);
+	return CPU_OK;
 }
 
 /* Two mnemonics shared with string instructions, which have no visible operands. */
 enum cpu_result x_movsd(struct exec *x)
 {
-	return x->i->nops ? exec_not_emulated(x) : x_movs(x);
+	return x->i->nops ? x_simd(x) : x_movs(x);
 }
 
 enum cpu_result x_cmpsd(struct exec *x)
 {
-	return x->i->nops ? exec_not_emulated(x) : x_cmps(x);
+	return x->i->nops ? x_simd(x) : x_cmps(x);
 }

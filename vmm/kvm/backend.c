@@ -226,6 +226,16 @@ int kvm_take_foreign(struct kvm_vcpu *kv)
 	return err;
 }
 
+/* Whether the VM's processor takes 1-GByte entries: host and KVM both must, as either may be the one
+ * that walks our tables. */
+static bool gb_pages(const struct kvm_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->cpuid->nent; i++)
+		if (vm->cpuid->entries[i].function == 0x80000001)
+			return vm->cpuid->entries[i].edx & 1u << 26;
+	return false;
+}
+
 void kvm_backend_fill(struct machine *m, struct sh_backend *be)
 {
 	struct kvm_vm *vm = m->eng;
@@ -235,6 +245,7 @@ void kvm_backend_fill(struct machine *m, struct sh_backend *be)
 		.table_mem = kvm_table(vm, 0),
 		.table_mfn = vm->table_mfn,
 		.tables = vm->tables,
+		.gb_pages = gb_pages(vm),
 		.gate_entry = vm->gate.pml4e,
 		.touch = be_touch,
 		.touch_table = be_touch_table,

@@ -2,6 +2,7 @@
  *
  * The KVM engine as the rest of the monitor sees it. Read first: ../engine.h, kvm.h.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,7 @@ static int vcpu_create(struct vcpu *v)
 		free(kv);
 		return err;
 	}
+	kv->fpu_here = kv->fpu_newer = true; /* what RESET left */
 	v->eng = kv;
 	enlist(v->m->eng, v->index, kv);
 	kvm_kick_arm(kv->run);
@@ -129,6 +131,8 @@ static void state_out(const struct cpu_state *s, mfn_t root, struct kvm_entry *e
 	e->rflags = s->rflags;
 	e->fs_base = s->seg[CPU_FS].base;
 	e->gs_base = s->seg[CPU_GS].base;
+	e->cr0 = s->cr0;
+	e->cr4 = s->cr4;
 	e->root = root;
 }
 
@@ -160,6 +164,7 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	struct kvm_vcpu *kv = v->eng;
 	struct kvm_entry e;
 	enum kvm_left left;
+	int err;
 
 	if (atomic_fetch_and(&v->requests, ~REQ_FLUSH) & REQ_FLUSH)
 		kv->flush_all = true;
@@ -169,6 +174,12 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 					  .why = "the gate did not come back from a touch"};
 		return;
 	}
+	err = kvm_fpu_put(kv, &v->cpu.s);
+	if (err) {
+		*x = (struct engine_exit){
+			.kind = EXIT_HOST_ERROR, .err = -err, .why = "KVM_SET_FPU"};
+		return;
+	}
 	state_out(&v->cpu.s, root, &e);
 	exit_stats_enter(&v->stats);
 	left = kvm_enter(kv, &e, x, may_enter, v);
@@ -176,9 +187,16 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	atomic_store(&v->mode, VCPU_OUTSIDE);
 	atomic_fetch_add(&v->runs, 1);
 	x->kind = kind[left];
-	if (left != KVM_LEFT_NOT_ENTERED)
+	if (left != KVM_LEFT_NOT_ENTERED) {
 		state_in(&v->cpu.s, &e);
+		kv->fpu_here = false;
+	}
 	sh_root_loaded(v->sh, kvm_hw_root(kv));
+}
+
+static int fpu(struct vcpu *v, bool write)
+{
+	return kvm_fpu_take(v->eng, &v->cpu.s, write);
 }
 
 static void kick(struct vcpu *v)
@@ -186,12 +204,28 @@ static void kick(struct vcpu *v)
 	pthread_kill(v->thread, KVM_KICK_SIGNAL);
 }
 
+#define CPUID7_ECX_OSPKE (1u << 4)
+
+/* The VM's CR4.PKE stays 0, so that RDPKRU and WRPKRU raise #UD at CPL 3 and are emulated. But
+ * where the VM's CPL 3 is the bare host's (kvm_pvm), what counts is the host's CR4.PKE, and CPUID
+ * shows it: with it set they would run unnoticed. There PKU is not offered. */
+static unsigned can(void)
+{
+	unsigned a, b, c = 0, d;
+
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & CPUID7_ECX_OSPKE))
+		return 0;
+	return CAN_PKU;
+}
+
 const struct engine engine_kvm = {
 	.name = "kvm",
+	.can = can,
 	.machine_create = create,
 	.machine_destroy = destroy,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.run = run,
 	.kick = kick,
+	.fpu = fpu,
 };

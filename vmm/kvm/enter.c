@@ -88,6 +88,23 @@ static void set_bases(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
+/* What makes a vector or x87 instruction #NM or #UD, and #XM #UD, is the guest's to say. */
+#define FPU_CR0 (CR0_MP | CR0_EM | CR0_TS)
+#define FPU_CR4 (CR4_OSFXSR | CR4_OSXMMEXCPT)
+
+static void set_fpu_traps(struct kvm_vcpu *kv, const struct kvm_entry *e)
+{
+	struct kvm_sregs *s = &kv->run->s.regs.sregs;
+	uint64_t cr0 = (s->cr0 & ~FPU_CR0) | (e->cr0 & FPU_CR0);
+	uint64_t cr4 = (s->cr4 & ~FPU_CR4) | (e->cr4 & FPU_CR4);
+
+	if (s->cr0 == cr0 && s->cr4 == cr4)
+		return;
+	s->cr0 = cr0;
+	s->cr4 = cr4;
+	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
 void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g)
 {
 	*r = (struct kvm_regs){
@@ -325,6 +342,7 @@ static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 		kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
 	set_bases(kv, e);
+	set_fpu_traps(kv, e);
 	if (kv->vm->facts.enter_direct && !kv->touches && !kv->invlpgs && !kv->flush_all)
 		prepare_direct(kv, e);
 	else

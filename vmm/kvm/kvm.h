@@ -73,7 +73,8 @@ struct kvm_vcpu {
 	uint64_t touch[KVM_TOUCHES], invlpg[KVM_INVLPGS];
 	unsigned touches, invlpgs;
 	bool tables_marked, flush_all;
-	uint64_t *table_bits; /* of vm->tables bits */
+	uint64_t *table_bits;	  /* of vm->tables bits */
+	bool fpu_here, fpu_newer; /* fpu.c */
 };
 
 /* vm.c */
@@ -89,6 +90,7 @@ uint64_t *kvm_table(struct kvm_vm *vm, uint32_t i);
 /* enter.c */
 struct kvm_entry {
 	uint64_t gpr[CPU_GPRS], rip, rflags, fs_base, gs_base;
+	uint64_t cr0, cr4; /* bits that decide about vector and x87 instructions */
 	mfn_t root;
 };
 enum kvm_left {
@@ -112,6 +114,11 @@ void kvm_kick_install(void);
 void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g);
 void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r);
 bool kvm_exception_pending(const struct kvm_run *run);
+
+/* fpu.c */
+/* s->fpu becomes the guest's own; with write, also KVM's at the next kvm_fpu_put(). 0 or -errno. */
+int kvm_fpu_take(struct kvm_vcpu *kv, struct cpu_state *s, bool write);
+int kvm_fpu_put(struct kvm_vcpu *kv, const struct cpu_state *s);
 
 /* backend.c */
 void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot);
