@@ -80,7 +80,7 @@ check-long: tests/unit/shadow_prop$(EXEEXT)
 # What the library alone costs: `make bench` prints it, one line a result: name, number, unit. 64 GiB
 # of guest memory are mapped for some of it; guest tables and shadows take 0.5 GiB of the host.
 noinst_PROGRAMS += tests/bench/shadow_bench
-tests_bench_shadow_bench_SOURCES = tests/bench/bench.h tests/bench/bench_machine.c \
+tests_bench_shadow_bench_SOURCES = tests/bench/bench.h tests/bench/bench_dmap.c tests/bench/bench_machine.c \
 	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/shadow_bench.c
 tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
 

@@ -23,7 +23,8 @@
 #define END_SIGNAL (SIGRTMIN + 1)
 
 const char *const umbra_mmu_names[] = {"prefetch",  "prefill", "inplace", "flood",
-				       "rootcache", "unsync",  "large",	  NULL};
+				       "rootcache", "unsync",  "large",	  "dmap",
+				       "collapse",  NULL};
 _Static_assert(sizeof(umbra_mmu_names) / sizeof(char *) == SH_OPTIONS + 1,
 	       "one name per technique");
 

@@ -45,5 +45,6 @@ void bench_print(const char *group, const char *what, double value, const char *
 
 void bench_threads(void);
 void bench_memory(void);
+void bench_dmap(void);
 
 #endif

@@ -295,6 +295,8 @@ int main(int argc, char **argv)
 		bench_threads();
 	if (!only || !strcmp(only, "memory"))
 		bench_memory();
+	if (!only || !strcmp(only, "dmap"))
+		bench_dmap();
 	urcu_memb_unregister_thread();
 	return 0;
 }

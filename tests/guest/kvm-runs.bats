@@ -91,6 +91,7 @@ print(o)' "$@"; }
 @test "--mmu-option prefill=off" { passes --cpus 2 --mmu-option prefill=off; }
 @test "--mmu-option unsync=off" { passes --cpus 2 --mmu-option unsync=off; }
 @test "--mmu-option large=off" { passes --cpus 2 --mmu-option large=off; }
+@test "--mmu-option dmap=off" { passes --cpus 2 --mmu-option dmap=off; }
 
 @test "--mmu-option flood=off" {
 	LIMIT=120 passes --cpus 2 --mmu-option flood=off
@@ -99,12 +100,13 @@ print(o)' "$@"; }
 @test "every technique off" {
 	LIMIT=120 passes --cpus 2 --mmu-option prefetch=off --mmu-option inplace=off \
 		--mmu-option flood=off --mmu-option rootcache=off --mmu-option prefill=off \
-		--mmu-option unsync=off --mmu-option large=off
+		--mmu-option unsync=off --mmu-option large=off \
+		--mmu-option dmap=off --mmu-option collapse=off
 }
 
 @test "these are all techniques that there are" {
 	names=$("$UMBRA" run --help | sed "1,/^Techniques/d" | tr -d " ")
-	[ "$(sort <<<"$names")" = $'flood\ninplace\nlarge\nprefetch\nprefill\nrootcache\nunsync' ]
+	[ "$(sort <<<"$names")" = $'collapse\ndmap\nflood\ninplace\nlarge\nprefetch\nprefill\nrootcache\nunsync' ]
 }
 
 @test "few shadow tables: --shadow-limit 1M" {
