@@ -224,6 +224,31 @@ static void test_alias(void)
 	fx_end(&f);
 }
 
+/* The guest maps the frame by a large page, and so does its shadow. */
+static void test_alias_large(void)
+{
+	uint64_t va = 4 * BIGM, at = M2 + 9;
+	struct sh_stats st;
+	struct sh_wx wx;
+	struct fake f;
+
+	start(&f, 8 * BIGM, false);
+	fx_put(&f, G_PD, 2, PTE_PS | fx_pte(M2, T_RWUD));
+	CU_ASSERT_EQUAL(store_at(&f, 0, va + 0x9000).kind, FAKE_OK);
+	sh_mmu_stats(f.mmu, &st);
+	CU_ASSERT_EQUAL(st.pages_2m, 1);
+	sh_wx_scan(f.mmu, &wx);
+	CU_ASSERT(wx.leaves >= 4 * M2 + M2);
+	CU_ASSERT_EQUAL(alias(&f, at, 0, SH_DM_W), 0);
+	CU_ASSERT_EQUAL(store_at(&f, 0, va + 0x9000).error, EACCES);
+	CU_ASSERT_EQUAL(store_at(&f, 0, va + 0xa000).kind, FAKE_OK);
+	CU_ASSERT_EQUAL(load_at(&f, 0, va + 0x9000, 0).kind, FAKE_OK);
+	fx_audit(&f);
+	CU_ASSERT_EQUAL(alias(&f, at, SH_DM_W, 0), 0);
+	CU_ASSERT_EQUAL(store_at(&f, 0, va + 0x9000).kind, FAKE_OK);
+	fx_end(&f);
+}
+
 /* From writable to executable through the direct map; the guest's own entry is writable. */
 static void test_alias_wx(void)
 {
@@ -293,6 +318,7 @@ const struct tap_case suite_dmap_guest[] = {
 	{"a frame that is no table any more is writable", test_untracked},
 	{"a direct map made after tables were", test_late},
 	{"PA-14: shadow leaves follow the direct map", test_alias},
+	{"PA-14: large leaves follow the direct map", test_alias_large},
 	{"PA-14: no hole for W and X by an alias", test_alias_wx},
 	{"PA-17: a frame that is free is mapped nowhere", test_pagealloc},
 	TAP_NO_CASE,

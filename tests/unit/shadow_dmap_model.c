@@ -360,11 +360,87 @@ static void test_selftest_finds(void)
 	fx_end(&f);
 }
 
+/* Counters that say what happened, not what is there: told from the entries before and after. */
+struct seen {
+	uint64_t same[4], whole[4], splits[4], joins[4], checked;
+};
+
+static void expect_one(struct model *m, uint64_t frame, unsigned want, struct seen *s)
+{
+	unsigned level, now;
+	uint64_t e = dmt_raw(&m->f, frame, &level);
+
+	s->checked++;
+	if (attr_of_entry(e, level) == want) {
+		s->same[level]++;
+		return;
+	}
+	for (now = level; now > 1; now--, s->checked++)
+		s->splits[now]++;
+}
+
+static void test_counters(void)
+{
+	struct fake_config cfg;
+	struct seen s = {.checked = 0};
+	struct sh_dmap_stats st;
+	unsigned level;
+	struct model m;
+
+	dmt_config(&cfg, (1ull << 30) + 4 * BIGM);
+	cfg.options.on[SH_OPT_COLLAPSE] = false;
+	model_start(&m, &cfg, 90);
+	for (unsigned i = 0; i < 4000; i++) {
+		uint64_t frame = rnd(&m) % 3 ? rnd(&m) % (8 * M2) : G1 + rnd(&m) % (2 * M2);
+		unsigned bit = rnd(&m) % 2 ? SH_DM_PCD : SH_DM_P, on = rnd(&m) % 2;
+		unsigned want = on ? m.attr[frame] | bit : m.attr[frame] & ~bit;
+
+		expect_one(&m, frame, want, &s);
+		dmt_change(&m.f, frame, 1, on ? bit : 0, on ? 0 : bit);
+		m.attr[frame] = want & 0xff;
+		if (i % 100)
+			continue;
+		frame = rnd(&m) % 2 * M2;
+		dmt_raw(&m.f, frame, &level);
+		if (level != 2)
+			continue;
+		s.checked++;
+		if (m.attr[frame] & SH_DM_X)
+			s.whole[2]++;
+		else
+			s.same[2]++;
+		for (uint64_t k = frame; k < frame + M2; k++)
+			m.attr[k] &= ~SH_DM_X & 0xff;
+		dmt_change(&m.f, frame, M2, 0, SH_DM_X);
+	}
+	st = dmt_stats(&m.f);
+	CU_ASSERT_EQUAL(st.checked, s.checked);
+	for (unsigned l = 1; l <= 3; l++) {
+		CU_ASSERT_EQUAL(st.sameprot[l], s.same[l]);
+		CU_ASSERT_EQUAL(st.splits[l], s.splits[l]);
+		CU_ASSERT_EQUAL(st.preserved[l], s.whole[l]);
+		CU_ASSERT_EQUAL(st.collapses[l], 0);
+	}
+	CU_ASSERT_EQUAL(st.splits[3], 1);
+	CU_ASSERT_EQUAL(st.splits[2], 10);
+	CU_ASSERT_EQUAL(st.splits_lost, 0);
+	dmt_conserved(&m.f, true);
+	dmt_change(&m.f, 0, m.frames, m.begin, SH_DM_ALL & ~m.begin);
+	CU_ASSERT_EQUAL(sh_dmap_collapse(m.f.mmu, NULL), 11);
+	st = dmt_stats(&m.f);
+	CU_ASSERT_EQUAL(st.collapses[2], 10);
+	CU_ASSERT_EQUAL(st.collapses[3], 1);
+	dmt_conserved(&m.f, true);
+	fx_end(&m.f);
+	free(m.attr);
+}
+
 const struct tap_case suite_dmap_model[] = {
 	{"PA-4: 90,000 random changes against an array", test_random},
 	{"PA-4: 12,000 random changes around a 1-GiB page", test_random_1g},
 	{"PA-5: the self-test in three forms leaves the map as it was", test_selftest},
 	{"PA-5: the self-test finds a page that is not as it should be", test_selftest_finds},
+	{"PA-20: every counter against a recount", test_counters},
 	{"PA-19: never writable and executable", test_wx},
 	TAP_NO_CASE,
 };

@@ -71,6 +71,8 @@ static struct fake_config config_of(unsigned c, uint64_t seed)
 	cfg.tagged = (c ^ seed) & 1;
 	cfg.pde_cache = !cfg.gated && technique == 3;
 	cfg.evict = technique == 2 ? 7 : 0;
+	cfg.dmap.pagealloc = technique == 3;
+	cfg.dmap.largest = technique == 2;
 	cfg.levels = c < 16 ? 4 : worlds[c - 16].levels;
 	cfg.lowmem = technique == 2 ? 0 : technique == 3 ? 0x5000 : cfg.size;
 	return cfg;
