@@ -317,13 +317,13 @@ static void debug_start(struct fake *f, uint32_t limit)
 	dmt_start(f, &cfg);
 }
 
-static void test_recursion(void)
+static void recursion(uint32_t spare)
 {
 	struct sh_dmap_stats s;
 	struct fake f;
 
 	/* Two tables for the pool itself, one for RAM's directory, and the two on top. */
-	debug_start(&f, 5 + 4 + SH_MIN_TABLES);
+	debug_start(&f, 5 + 4 + SH_MIN_TABLES + spare);
 	for (unsigned i = 0; i < 8; i++) {
 		fill_pool(&f);
 		sh_dmap_collapse(f.mmu, NULL);
@@ -334,6 +334,12 @@ static void test_recursion(void)
 	CU_ASSERT_EQUAL(s.pagealloc_missed, 0);
 	CU_ASSERT(fx_stat(&f, SH_ST_RECYCLED) > 0 || fx_stat(&f, SH_ST_CACHE_MISS) > 50);
 	fx_end(&f);
+}
+
+static void test_recursion(void)
+{
+	for (uint32_t spare = 0; spare < 12; spare++)
+		recursion(spare);
 }
 
 /* Tables in use are mapped for the gate, those out of use are not. */

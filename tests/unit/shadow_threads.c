@@ -2,14 +2,16 @@
  *
  * Stress with real threads: four vCPUs fault, store into tables natively or by emulation, switch
  * address spaces (and paging formats) and invalidate, while a device writes tables too and a monitor
- * looks on. At the end: audit, leaks, and every address of every vCPU held against the reference.
+ * looks on and changes attributes of the direct map. At the end: audit, leaks, and every address of every vCPU held against the reference.
  * Meant for -fsanitize=thread as well. Argument: milliseconds, default 2000.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <urcu/urcu-memb.h>
 
+#include "shadow/dmap.h"
 #include "tests/unit/shadow_fixture.h"
 
 #define THREADS 4u
@@ -126,15 +128,33 @@ static void *device_main(void *arg)
 	return NULL;
 }
 
+/* Attributes of the direct map that no guest notices, so that its large pages come and go. */
+static void paint(uint64_t *x)
+{
+	static const unsigned bits[] = {SH_DM_PIN, SH_DM_PCD, SH_DM_PAT};
+	unsigned bit = bits[rnd(x) % 3];
+	bool one = rnd(x) % 4, on = rnd(x) % 2;
+	struct sh_dmap_req req = {.set = on ? bit : 0, .clear = on ? 0 : bit};
+	uint64_t first = rnd(x) % 4 * LARGE;
+	int err = sh_dmap_change(f.mmu, NULL, GFN(one ? first + rnd(x) % 8 : first),
+				 one ? 1 : LARGE, &req);
+
+	if (err && err != -ENOMEM && err != -EOPNOTSUPP && atomic_fetch_add(&bad, 1) < 3)
+		printf("direct map: error %d\n", err);
+}
+
 static void *monitor_main(void *arg)
 {
 	struct sh_root_info info[16];
 	struct sh_path path;
 	struct sh_stats st;
+	uint64_t x = 99;
 
 	(void)arg;
 	urcu_memb_register_thread();
 	while (!atomic_load(&stop)) {
+		for (unsigned i = 0; i < 8; i++)
+			paint(&x);
 		unsigned n = sh_roots(f.mmu, info, 16);
 
 		for (unsigned i = 0; i < n && i < 16; i++)
@@ -171,6 +191,7 @@ static unsigned finish(void)
 {
 	char buf[500] = "";
 	unsigned wrong = sh_audit(f.mmu, buf, sizeof(buf)), leaks;
+	struct sh_dmap_stats dm;
 	struct sh_stats st;
 	uint64_t v = 0;
 
@@ -200,6 +221,11 @@ static unsigned finish(void)
 	printf("# %lu large leaves, %lu split\n", (unsigned long)st.v[SH_ST_LARGE],
 	       (unsigned long)st.v[SH_ST_LARGE_SPLIT]);
 	wrong += !st.v[SH_ST_LARGE] + !st.v[SH_ST_LARGE_SPLIT];
+	if (sh_dmap_stats(f.mmu, &dm)) {
+		printf("# direct map: %lu splits, %lu collapses\n", (unsigned long)dm.splits[2],
+		       (unsigned long)dm.collapses[2]);
+		wrong += !dm.splits[2] + !dm.collapses[2];
+	}
 	leaks = fake_destroy(&f);
 	return wrong + leaks;
 }
