@@ -45,8 +45,16 @@ static const struct cpuid_row rows[] = {
 	{0x80000008, 0, {0, 0, 0, 0}, {MAXPHYADDR | 48u << 8, 0, 0, 0}},
 };
 
+#define L7_ECX_LA57 (1u << 16)
+
 static void per_cpu(const struct vcpu *v, uint32_t leaf, uint32_t out[4])
 {
+	bool la57 = v->m->model.cr4_allowed & CR4_LA57;
+
+	if (leaf == 7 && la57)
+		out[2] |= L7_ECX_LA57;
+	if (leaf == 0x80000008 && la57)
+		out[0] = (out[0] & ~0xff00u) | 57u << 8;
 	if (leaf == 1)
 		out[1] = (out[1] & 0xffff) | v->m->cfg.cpus << 16 | v->index << 24;
 }
@@ -69,7 +77,7 @@ void machine_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32
 	out[0] = out[1] = out[2] = out[3] = 0;
 }
 
-void machine_model(struct cpu_model *model, struct sh_cpu_model *sh)
+void machine_model(bool la57, struct cpu_model *model, struct sh_cpu_model *sh)
 {
 	*model = (struct cpu_model){
 		.maxphyaddr = MAXPHYADDR,
@@ -77,5 +85,7 @@ void machine_model(struct cpu_model *model, struct sh_cpu_model *sh)
 			       CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
 		.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	};
+	if (la57)
+		model->cr4_allowed |= CR4_LA57;
 	*sh = (struct sh_cpu_model){.maxphyaddr = MAXPHYADDR, .gb_pages = true};
 }

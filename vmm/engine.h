@@ -9,6 +9,7 @@
 #define UMBRA_ENGINE_H
 
 #include "shadow/mmu.h"
+#include "vmm/cpu/ops.h"
 
 struct machine;
 struct vcpu;
@@ -19,6 +20,7 @@ enum exit_kind {
 	EXIT_SYSCALL,	 /* SYSCALL was executed; RCX and R11 are already set */
 	EXIT_KICKED,	 /* somebody wanted this vCPU's attention */
 	EXIT_HOST_ERROR, /* err, why */
+	EXIT_DONE,	 /* the engine has seen to everything itself */
 };
 
 struct engine_exit {
@@ -32,6 +34,12 @@ struct engine_exit {
 
 struct engine {
 	const char *name;
+	/* How emulated instructions and event delivery reach memory. */
+	const struct cpu_ops *ops;
+	/* The guest may have 5-level paging. */
+	bool la57;
+	/* Its vCPUs need a signal at their deadline; others look at the clock often enough. */
+	bool needs_timer;
 	/* Prepares the machine: m->gm exists. Fills *be for the shadow MMU. msg gets one line on
 	 * failure. Returns 0 or -errno. */
 	int (*machine_create)(struct machine *m, struct sh_backend *be, char *msg, size_t n);
@@ -39,12 +47,24 @@ struct engine {
 	/* On the vCPU's own thread. */
 	int (*vcpu_create)(struct vcpu *v);
 	void (*vcpu_destroy)(struct vcpu *v);
-	/* Runs v->cpu.s on the shadow tree at root until an exit. Only if engine_can_run(). */
+	/* Whether run() executes what the vCPU is about to; else it is interpreted. */
+	bool (*can_run)(const struct vcpu *v);
+	/* Runs v->cpu.s on the shadow tree at root until an exit. */
 	void (*run)(struct vcpu *v, mfn_t root, struct engine_exit *x);
 	/* Makes v leave run() soon; from any thread. */
 	void (*kick)(struct vcpu *v);
+	/* Around whatever uses ops outside run(). NULL: nothing to do. */
+	void (*begin)(struct vcpu *v);
+	void (*end)(struct vcpu *v);
+	/* The thread that runs all vCPUs of a machine with cfg.one_thread. NULL: can't. */
+	void *(*one_thread)(void *machine);
 };
 
-extern const struct engine engine_kvm;
+extern const struct engine engine_kvm, engine_soft;
+
+/* Shadow tables for a machine that was not told how many. */
+uint32_t engine_default_tables(const struct machine *m);
+/* The first machine address above RAM that may be an engine's own. */
+mpa_t engine_own_mpa(const struct gmem *gm);
 
 #endif

@@ -47,9 +47,13 @@ void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start
 	struct cpu_fault f = {0};
 	enum cpu_result r;
 
+	if (v->m->engine->begin)
+		v->m->engine->begin(v);
 	do
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
 	while (r == CPU_RETRY);
+	if (v->m->engine->end)
+		v->m->engine->end(v);
 	if (r == CPU_BROKEN)
 		machine_crash(v, GVA(e->vector == VEC_PF ? e->cr2 : v->cpu.s.rip),
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
@@ -248,6 +252,7 @@ void vcpu_handle_exit(struct vcpu *v, const struct engine_exit *x)
 	switch (x->kind) {
 	case EXIT_NONE:
 	case EXIT_KICKED:
+	case EXIT_DONE:
 		break;
 	case EXIT_EXCEPTION:
 		exception(v, x);

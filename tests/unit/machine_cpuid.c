@@ -31,7 +31,7 @@ static void widths(void)
 	struct sh_cpu_model sh;
 	uint32_t out[4];
 
-	machine_model(&model, &sh);
+	machine_model(false, &model, &sh);
 	cpuid(0, 0x80000008, 0, out);
 	CU_ASSERT_EQUAL(out[EAX] & 0xff, 46);
 	CU_ASSERT_EQUAL(out[EAX] >> 8 & 0xff, 48);
@@ -83,7 +83,7 @@ static void control_bits(void)
 	struct cpu_model model;
 	struct sh_cpu_model sh;
 
-	machine_model(&model, &sh);
+	machine_model(false, &model, &sh);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		bool offered = has(rows[i].leaf, rows[i].reg, rows[i].bit);
 		bool allowed = model.cr4_allowed & rows[i].cr4;
