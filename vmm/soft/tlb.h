@@ -13,11 +13,16 @@
  * Entries are tagged by root, as with PCIDs that are never reused: loading another root drops
  * nothing; tlb_invlpg() and tlb_flush() apply to all tags.
  *
+ * What a canonical address is stays the caller's business: an address outside the levels the tables
+ * have is a fault here. Nothing is written to the tables: shadow entries have A and D set.
+ *
  * Threads. A TLB belongs to its vCPU's thread; others call nothing here but tlb_table_event().
- * Read first: shadow/backend.h.
+ * Read first: shadow/backend.h. Read next: tlb_internal.h, tlb_walk.c.
  */
 #ifndef UMBRA_SOFT_TLB_H
 #define UMBRA_SOFT_TLB_H
+
+#include <stdatomic.h>
 
 #include "shadow/backend.h"
 #include "shadow/walk.h"
@@ -31,8 +36,17 @@ struct tlb_tables {
 	uint32_t tables;
 	unsigned levels;    /* 4 or 5 */
 	uint64_t gate_slot; /* top-level index that never translates (the gate's), or ~0 */
-	_Atomic uint32_t *generation; /* adversarial: by table, counted up at each event */
+	/* Adversarial only, made by tlb_tables_watch(): by table, what tlb_table_event() told last
+	 * and how many lives are over; and the last events in words. */
+	_Atomic uint32_t *generation;
+	struct tlb_history *history;
+	_Atomic uint64_t clock; /* of the machine: counts lookups and events */
 };
+
+/* Prepares tt for adversarial TLBs: until tlb_table_event() says otherwise no frame is a table.
+ * 0 or -ENOMEM. A machine of plain TLBs needs neither. */
+int tlb_tables_watch(struct tlb_tables *tt);
+void tlb_tables_unwatch(struct tlb_tables *tt);
 
 /* Something that must never happen, with both stories in words: when the entry was made and from
  * what, and what was done since to the table or frame it leads to. */
@@ -49,19 +63,29 @@ struct tlb_config {
 	void *ctx;
 };
 
-struct tlb;
-
 struct tlb_entry {
 	uint64_t page;	/* va >> 12 */
-	uint64_t tag;	/* root mfn + 1; 0: empty */
+	uint64_t tag;	/* root mfn + 1, and above bit 40 the flushes there were; 0: empty */
 	mfn_t frame;	/* of this 4-KByte page */
 	uint8_t rights; /* TLB_W, TLB_X; readable always */
-	void *host; /* the owner's: host address of the page if it has a lasting one, or NULL */
+	void *host; /* the owner's: host address of the page if it has a lasting one; NULL when
+		     * the entry is made */
 	uint64_t filled; /* adversarial: its clock when made */
 };
 #define TLB_W (1u << 0)
 #define TLB_X (1u << 1)
 
+/* What a hit needs to see; the rest of each kind lies behind it. */
+struct tlb {
+	struct tlb_entry
+		*slot; /* direct-mapped; adversarial: a single one that never matches */
+	uint64_t mask;
+	uint64_t epoch; /* added to a root's number: its tag */
+	const struct tlb_model *model;
+};
+
+/* 0, -ENOMEM, or -EINVAL for an adversarial TLB on tables that nobody watches. cfg->tables
+ * must outlive the TLB. */
 int tlb_create(const struct tlb_config *cfg, struct tlb **out);
 void tlb_destroy(struct tlb *t);
 
@@ -69,6 +93,18 @@ void tlb_destroy(struct tlb *t);
  * and has forgotten what it had for va (section 4.10.4.1). The entry stays valid until the next call
  * on t. */
 struct tlb_entry *tlb_lookup(struct tlb *t, mfn_t root, gva_t va, unsigned flags);
+
+/* The same for the short way: what a lookup before has found, for an access that needs these rights
+ * (TLB_W, TLB_X). NULL says only that tlb_lookup() must be asked. Not counted. */
+static inline struct tlb_entry *tlb_hit(const struct tlb *t, mfn_t root, gva_t va,
+					unsigned need)
+{
+	uint64_t page = va.v >> SH_PAGE_SHIFT;
+	struct tlb_entry *e = &t->slot[page & t->mask];
+
+	return e->page == page && e->tag == root.v + t->epoch && !(need & ~e->rights) ? e
+										      : NULL;
+}
 
 /* INVLPG as the hardware does it: va in every tag, and all paging-structure entries. */
 void tlb_invlpg(struct tlb *t, gva_t va);
@@ -78,6 +114,11 @@ void tlb_flush(struct tlb *t);
 /* The shadow MMU took a table into use, unhooked it or gave it back (backend.h, table_event). Any
  * thread. */
 void tlb_table_event(struct tlb_tables *tt, mfn_t table, enum sh_table_event e);
+
+/* A store through e, made by a lookup just now, goes into a frame that the shadow MMU tracks. Where
+ * vCPUs share one thread this never happens unless a shootdown was lost (sh_track() ends with one):
+ * reports the entry with its story. */
+void tlb_tracked_store(struct tlb *t, const struct tlb_entry *e);
 
 /* What the model has seen, for statistics. */
 struct tlb_counts {

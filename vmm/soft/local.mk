@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The software CPU.
+soft_sources = vmm/soft/tlb.c vmm/soft/tlb.h vmm/soft/tlb_internal.h vmm/soft/tlb_plain.c \
+	vmm/soft/tlb_story.c vmm/soft/tlb_story.h vmm/soft/tlb_walk.c
