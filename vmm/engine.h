@@ -11,6 +11,7 @@
 #include "shadow/mmu.h"
 #include "vmm/cpu/ops.h"
 
+struct json_object;
 struct machine;
 struct vcpu;
 
@@ -58,6 +59,10 @@ struct engine {
 	void (*end)(struct vcpu *v);
 	/* The thread that runs all vCPUs of a machine with cfg.one_thread. NULL: can't. */
 	void *(*one_thread)(void *machine);
+	/* Adds the engine's own counters, once no vCPU runs. NULL: none. */
+	void (*stats)(struct machine *m, struct json_object *o);
+	/* Whether this host has what it takes; if not, msg says why. NULL: always. */
+	bool (*usable)(char *msg, size_t n);
 };
 
 extern const struct engine engine_kvm, engine_soft;

@@ -95,11 +95,25 @@ static bool step(struct vcpu *v, bool *not_emulated)
 	*not_emulated = info.not_emulated;
 	if (r == CPU_OK || r == CPU_RETRY || info.not_emulated)
 		return r == CPU_OK || r == CPU_RETRY;
-	if (r == CPU_BROKEN)
-		machine_crash(v, GVA(info.rip), "%s", f.why ? f.why : "can't go on");
-	else if (r == CPU_HOST)
-		host_failed(v, &f, "emulating an instruction");
+	if (r != CPU_FAULT)
+		vcpu_broken(v, r, &info, &f);
 	return false;
+}
+
+void vcpu_raise(struct vcpu *v, const struct cpu_fault *f)
+{
+	inject(v, f->vector, f->error, f->cr2);
+}
+
+void vcpu_broken(struct vcpu *v, enum cpu_result r, const struct interp_info *info,
+		 const struct cpu_fault *f)
+{
+	if (r == CPU_HOST)
+		host_failed(v, f, "emulating an instruction");
+	else if (info->not_emulated)
+		machine_crash(v, GVA(info->rip), "%s", info->text);
+	else
+		machine_crash(v, GVA(info->rip), "%s", f->why ? f->why : "can't go on");
 }
 
 static void crash_not_emulated(struct vcpu *v)

@@ -156,12 +156,14 @@ bool vcpu_idle(struct vcpu *v)
 
 void vcpu_sleep(struct vcpu *v)
 {
-	uint64_t at = atomic_load(&v->deadline), now = machine_now(v->m), ns;
+	uint64_t at, now, ns;
 	struct timespec t;
 	uint32_t seen;
 
 	uart_flush(v->m->uart);
 	atomic_store(&v->sleeping, true);
+	at = atomic_load(&v->deadline);
+	now = machine_now(v->m);
 	seen = atomic_load(&v->requests);
 	if (!something_to_do(v)) {
 		ns = at == UINT64_MAX ? 3600ull * 1000000000u : at > now ? at - now : 0;
@@ -284,7 +286,7 @@ void vcpu_teardown(struct vcpu *v)
 	v->m->engine->vcpu_destroy(v);
 }
 
-static void come_to_rest(struct machine *m)
+void vcpu_thread_ends(struct machine *m)
 {
 	pthread_mutex_lock(&m->lock);
 	m->resting++;
@@ -308,6 +310,6 @@ void *vcpu_main(void *arg)
 	vcpu_teardown(v);
 	gmem_thread_exit(v->m->gm);
 	urcu_memb_unregister_thread();
-	come_to_rest(v->m);
+	vcpu_thread_ends(v->m);
 	return NULL;
 }

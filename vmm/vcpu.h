@@ -89,5 +89,7 @@ void vcpu_turn(struct vcpu *v);
 bool vcpu_idle(struct vcpu *v);
 /* Waits for a request or the vCPU's deadline. */
 void vcpu_sleep(struct vcpu *v);
+/* The last thing a thread of vCPUs does with the machine. */
+void vcpu_thread_ends(struct machine *m);
 
 #endif

@@ -173,6 +173,13 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	sh_root_loaded(v->sh, kvm_hw_root(kv));
 }
 
+static bool usable(char *msg, size_t n)
+{
+	struct kvm_facts f;
+
+	return kvm_probe(&f, msg, n) == 0;
+}
+
 static void kick(struct vcpu *v)
 {
 	pthread_kill(v->thread, KVM_KICK_SIGNAL);
@@ -189,4 +196,5 @@ const struct engine engine_kvm = {
 	.can_run = can_run,
 	.run = run,
 	.kick = kick,
+	.usable = usable,
 };

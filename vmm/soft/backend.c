@@ -90,6 +90,6 @@ void soft_backend_fill(struct machine *m, struct sh_backend *be)
 		.shootdown = be_shootdown,
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
-		.table_event = be_table_event,
+		.table_event = m->cfg.tlb_adversarial ? be_table_event : NULL,
 	};
 }

@@ -40,9 +40,8 @@ static int create_tables(struct soft *soft, uint32_t tables)
 		.tables = tables,
 		.levels = LEVELS,
 		.gate_slot = UINT64_MAX,
-		.generation = calloc(tables, sizeof(*soft->tables.generation)),
 	};
-	return soft->tables.generation ? 0 : -ENOMEM;
+	return soft->m->cfg.tlb_adversarial ? tlb_tables_watch(&soft->tables) : 0;
 }
 
 static void describe(struct machine *m)
@@ -88,7 +87,8 @@ static void destroy(struct machine *m)
 		return;
 	if (soft->mem)
 		munmap(soft->mem, (size_t)soft->tables.tables * SH_PAGE_SIZE);
-	free(soft->tables.generation);
+	if (m->cfg.tlb_adversarial)
+		tlb_tables_unwatch(&soft->tables);
 	pthread_mutex_destroy(&soft->lock);
 	free(soft);
 	m->eng = NULL;
@@ -123,6 +123,7 @@ static int vcpu_create(struct vcpu *v)
 	if (!sv)
 		return -ENOMEM;
 	sv->soft = soft;
+	sv->watch_stores = v->m->cfg.tlb_adversarial && v->m->cfg.one_thread;
 	err = tlb_create(&cfg, &sv->tlb);
 	if (err) {
 		free(sv);

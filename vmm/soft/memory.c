@@ -36,18 +36,38 @@ static inline unsigned hardware_flags(unsigned flags)
 	return (flags & MEM_WRITE ? SH_WRITE : 0) | (flags & MEM_FETCH ? SH_FETCH : 0);
 }
 
-static inline struct tlb_entry *lookup(const struct vcpu *v, const struct cpu_state *s, gva_t va,
-				       unsigned flags)
+static inline bool have_root(const struct vcpu *v, const struct cpu_state *s, unsigned flags)
+{
+	return !v->regs_stale && v->roots & 1u << view_of(v, s, flags);
+}
+
+/* The host address of a page that the TLB has and that has a lasting one; else NULL. */
+static inline uint8_t *hit(const struct vcpu *v, const struct cpu_state *s, gva_t va,
+			   unsigned flags)
 {
 	const struct soft_vcpu *sv = soft_vcpu(v);
-	enum sh_view view;
+	unsigned need = (flags & MEM_WRITE ? TLB_W : 0) | (flags & MEM_FETCH ? TLB_X : 0);
+	const struct tlb_entry *e;
 
-	if (v->regs_stale)
+	if (!have_root(v, s, flags))
 		return NULL;
-	view = view_of(v, s, flags);
-	if (!(v->roots & 1u << view))
+	e = tlb_hit(sv->tlb, sv->root[view_of(v, s, flags)], va, need);
+	return e ? e->host : NULL;
+}
+
+static struct tlb_entry *lookup(const struct vcpu *v, const struct cpu_state *s, gva_t va,
+				unsigned flags)
+{
+	const struct soft_vcpu *sv = soft_vcpu(v);
+	struct tlb_entry *e;
+
+	if (!have_root(v, s, flags))
 		return NULL;
-	return tlb_lookup(sv->tlb, sv->root[view], va, hardware_flags(flags));
+	e = tlb_lookup(sv->tlb, sv->root[view_of(v, s, flags)], va, hardware_flags(flags));
+	if (e && sv->watch_stores && flags & MEM_WRITE &&
+	    sh_is_tracked(v->m->mmu, gmem_gfn(v->m->gm, e->frame)))
+		tlb_tracked_store(sv->tlb, e);
+	return e;
 }
 
 /* ---- the slow way ---- */
@@ -145,7 +165,7 @@ enum cpu_result soft_resolve(struct vcpu *v, struct cpu_state *s, gva_t va, unsi
 		}
 		*left = true;
 		soft_out(v);
-		if (v->regs_stale || !(v->roots & 1u << view_of(v, s, flags)))
+		if (!have_root(v, s, flags))
 			r = get_root(v, s, flags) ? CPU_RETRY : CPU_HOST;
 		else
 			r = page_fault(v, s, va, flags, p, f);
@@ -217,10 +237,10 @@ enum cpu_result soft_read(void *arg, struct cpu_state *s, gva_t va, void *buf, u
 	uint64_t off = gva_offset(va);
 
 	if (off + len <= SH_PAGE_SIZE) {
-		const struct tlb_entry *e = lookup(arg, s, va, flags);
+		const uint8_t *host = hit(arg, s, va, flags);
 
-		if (e && e->host) {
-			soft_load((const uint8_t *)e->host + off, buf, len);
+		if (host) {
+			soft_load(host + off, buf, len);
 			return CPU_OK;
 		}
 	}
@@ -244,10 +264,10 @@ enum cpu_result soft_write(void *arg, struct cpu_state *s, gva_t va, const void 
 
 	flags |= MEM_WRITE;
 	if (off + len <= SH_PAGE_SIZE) {
-		const struct tlb_entry *e = lookup(arg, s, va, flags);
+		uint8_t *host = hit(arg, s, va, flags);
 
-		if (e && e->host) {
-			soft_store((uint8_t *)e->host + off, buf, len);
+		if (host) {
+			soft_store(host + off, buf, len);
 			return CPU_OK;
 		}
 	}
@@ -260,14 +280,14 @@ enum cpu_result soft_fetch(void *arg, struct cpu_state *s, gva_t va, uint8_t buf
 {
 	uint64_t off = gva_offset(va);
 	unsigned len = SH_PAGE_SIZE - off < 15 ? SH_PAGE_SIZE - (unsigned)off : 15;
-	const struct tlb_entry *e = lookup(arg, s, va, MEM_FETCH);
+	const uint8_t *host = hit(arg, s, va, MEM_FETCH);
 
 	*got = len;
-	if (e && e->host) {
+	if (host) {
 		if (len == 15)
-			memcpy(buf, (const uint8_t *)e->host + off, 15);
+			memcpy(buf, host + off, 15);
 		else
-			memcpy(buf, (const uint8_t *)e->host + off, len);
+			memcpy(buf, host + off, len);
 		return CPU_OK;
 	}
 	return read_slow(arg, s, va, buf, len, MEM_FETCH, f);

@@ -35,6 +35,8 @@ struct soft_vcpu {
 	struct soft *soft;
 	struct tlb *tlb;
 	mfn_t root[SH_VIEWS]; /* valid where v->roots says so */
+	/* Whether a store to a frame that is tracked by now is reported. */
+	bool watch_stores;
 	uint8_t vec[16][32];
 };
 
