@@ -202,7 +202,7 @@ as_nobody() {
 	fi
 	! "${who[@]}" bash -c ': <>/dev/kvm' 2>/dev/null || skip "everyone may open /dev/kvm here"
 	status=0
-	"${who[@]}" timeout 20 "$UMBRA" run >"$out" 2>"$err" </dev/null || status=$?
+	"${who[@]}" timeout 20 "$UMBRA" run --cpu kvm >"$out" 2>"$err" </dev/null || status=$?
 	said
 	[ "$status" -eq 3 ]
 	one_line "cannot open /dev/kvm: Permission denied"
@@ -225,7 +225,7 @@ other_dev() {
 	need_image
 	other_dev
 	status=0
-	timeout 20 unshare -rm sh "$files/in-dev" "$files/dev" "$UMBRA" run >"$out" 2>"$err" </dev/null ||
+	timeout 20 unshare -rm sh "$files/in-dev" "$files/dev" "$UMBRA" run --cpu kvm >"$out" 2>"$err" </dev/null ||
 		status=$?
 	said
 	[ "$status" -eq 3 ]
@@ -238,7 +238,7 @@ other_dev() {
 	other_dev
 	: >"$files/dev/kvm"
 	status=0
-	timeout 20 unshare -rm sh "$files/in-dev" "$files/dev" "$UMBRA" run >"$out" 2>"$err" </dev/null ||
+	timeout 20 unshare -rm sh "$files/in-dev" "$files/dev" "$UMBRA" run --cpu kvm >"$out" 2>"$err" </dev/null ||
 		status=$?
 	said
 	[ "$status" -eq 3 ]

@@ -7,7 +7,9 @@
  * Read first: soft.h. Read next: memory.c.
  */
 #include <errno.h>
+#include <Zydis/Zydis.h>
 #include <json-c/json.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -54,8 +56,7 @@ static void describe(struct machine *m)
 			 "TLB %s, one thread, seed %llu", tlb,
 			 (unsigned long long)m->cfg.seed);
 	else
-		snprintf(m->engine_note, sizeof(m->engine_note), "TLB %s, %u threads", tlb,
-			 m->cfg.cpus);
+		snprintf(m->engine_note, sizeof(m->engine_note), "TLB %s, a thread for each CPU", tlb);
 }
 
 static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
@@ -214,8 +215,9 @@ static inline void tick(struct machine *m)
 			memory_order_relaxed);
 }
 
-/* Whether something other than the next instruction is due. watch: an interrupt waits for IF. */
-static inline bool due(struct vcpu *v, bool watch)
+/* Whether something other than the next instruction is due. watch: an interrupt waits for IF.
+ * PAUSE says that another vCPU should get on, which may have no processor now. */
+static inline bool due(struct vcpu *v, bool watch, const struct interp_info *info)
 {
 	const struct cpu_state *s = &v->cpu.s;
 	uint32_t req = atomic_load(&v->requests);
@@ -224,7 +226,7 @@ static inline bool due(struct vcpu *v, bool watch)
 		soft_forget(v);
 	else if (req)
 		return true;
-	return s->activity != CPU_RUNNING || (watch && s->rflags & RFL_IF && !s->int_shadow);
+	return s->activity != CPU_RUNNING || info->mnemonic == ZYDIS_MNEMONIC_PAUSE || (watch && s->rflags & RFL_IF && !s->int_shadow);
 }
 
 static void execute(struct vcpu *v)
@@ -237,8 +239,10 @@ static void execute(struct vcpu *v)
 	soft_in(v);
 	do
 		tick(v->m);
-	while (step(v, &info) && ++n < budget && !due(v, watch));
+	while (step(v, &info) && ++n < budget && !due(v, watch, &info));
 	soft_out(v);
+	if (info.mnemonic == ZYDIS_MNEMONIC_PAUSE && !v->m->cfg.one_thread)
+		sched_yield();
 	v->stats.insns_interpreted += n;
 }
 
