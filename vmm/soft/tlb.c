@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A TLB's front: hands each call to its kind; and the account of what becomes of shadow tables,
- * which the TLBs of a machine share.
+ * A TLB's front: hands each call to its kind.
  *
  * Locks: none. Read first: tlb_internal.h.
  */
-#include <errno.h>
-
 #include "vmm/soft/tlb_internal.h"
 
 int tlb_create(const struct tlb_config *cfg, struct tlb **out)
 {
-	return cfg->kind == TLB_PLAIN ? tlb_plain_create(cfg, out) : -ENOSYS;
+	return cfg->kind == TLB_PLAIN ? tlb_plain_create(cfg, out)
+				      : tlb_adversarial_create(cfg, out);
 }
 
 void tlb_destroy(struct tlb *t)

@@ -39,7 +39,8 @@ struct tlb_step {
 
 enum tlb_end {
 	TLB_MAPPED,	/* leaf, frame and rights are good */
-	TLB_ABSENT,	/* an entry is not present, malformed, or the address not canonical */
+	TLB_ABSENT,	/* an entry is not present or malformed */
+	TLB_NOT_CANON,	/* nothing is read */
 	TLB_SUPERVISOR, /* U=0 on the way, or the gate's slot */
 	TLB_NO_TABLE, /* an entry leads to a frame that can't be a table: nothing is read there */
 };
@@ -62,6 +63,12 @@ enum tlb_end tlb_path_walk(const struct tlb_tables *tt, struct tlb_path *p);
 static inline bool tlb_is_table(const struct tlb_tables *tt, mfn_t mfn)
 {
 	return mfn.v - tt->mfn.v < tt->tables;
+}
+
+/* Rights an entry leaves. */
+static inline unsigned tlb_rights(uint64_t entry)
+{
+	return (entry & PTE_W ? TLB_W : 0) | (entry & PTE_NX ? 0 : TLB_X);
 }
 
 /* Rights an access needs. */

@@ -9,7 +9,7 @@
 #ifndef UMBRA_SOFT_TLB_STORY_H
 #define UMBRA_SOFT_TLB_STORY_H
 
-#include "vmm/soft/tlb_internal.h"
+#include "vmm/soft/tlb_cache.h"
 
 #define TLB_EVENTS 6 /* kept by table */
 
@@ -43,5 +43,19 @@ static inline bool tlb_in_use(uint32_t generation)
 
 	return last == 1u + SH_TABLE_LIVE || last == 1u + SH_TABLE_UNUSED;
 }
+
+/* What a report is about. */
+struct tlb_story {
+	const struct tlb_tables *tt;
+	unsigned vcpu;
+	uint64_t now;
+	const char *what; /* the vCPU does */
+	const struct tlb_node *made;
+	mfn_t table; /* whose history to tell, or MFN_NONE */
+};
+
+/* Both stories: how the entry was made, and what has become of the table. Good until this thread
+ * asks again. */
+const char *tlb_story_text(const struct tlb_story *s);
 
 #endif

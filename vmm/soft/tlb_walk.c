@@ -41,14 +41,6 @@ static uint64_t read_entry(const struct tlb_tables *tt, struct tlb_path *p)
 	return s->entry;
 }
 
-static void take_rights(struct tlb_path *p, uint64_t entry)
-{
-	if (!(entry & PTE_W))
-		p->rights &= ~TLB_W;
-	if (entry & PTE_NX)
-		p->rights &= ~TLB_X;
-}
-
 static void take_frame(struct tlb_path *p, uint64_t entry)
 {
 	uint64_t inside = (1ull << (shift_of(p->level) - SH_PAGE_SHIFT)) - 1;
@@ -60,7 +52,7 @@ static void take_frame(struct tlb_path *p, uint64_t entry)
 enum tlb_end tlb_path_walk(const struct tlb_tables *tt, struct tlb_path *p)
 {
 	if (!canonical(tt, p->va))
-		return TLB_ABSENT;
+		return TLB_NOT_CANON;
 	for (;; p->level--) {
 		uint64_t entry;
 
@@ -73,7 +65,7 @@ enum tlb_end tlb_path_walk(const struct tlb_tables *tt, struct tlb_path *p)
 			return TLB_ABSENT;
 		if (!(entry & PTE_U))
 			return TLB_SUPERVISOR;
-		take_rights(p, entry);
+		p->rights &= tlb_rights(entry);
 		if (p->level == 1 || (entry & PTE_PS))
 			break;
 		p->table = MFN((entry & TLB_FRAME) >> SH_PAGE_SHIFT);
