@@ -258,7 +258,7 @@ enum cpu_result vcpu_op_out(void *arg, uint16_t port, unsigned size, uint32_t va
 
 /* The new value is not in s yet: the shadow MMU hears of it when it is next asked. */
 enum cpu_result vcpu_op_set_cr(void *arg, struct cpu_state *s, int reg, uint64_t val,
-				 struct cpu_fault *f)
+			       struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 	static const enum sh_flush_reg regs[] = {SH_REG_CR0, 0, 0, SH_REG_CR3, SH_REG_CR4};
@@ -285,7 +285,7 @@ enum cpu_result vcpu_op_invlpg(void *arg, struct cpu_state *s, gva_t va)
 }
 
 enum cpu_result vcpu_op_invpcid(void *arg, struct cpu_state *s, unsigned type, uint64_t pcid,
-				  gva_t va, struct cpu_fault *f)
+				gva_t va, struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
@@ -305,7 +305,7 @@ uint64_t vcpu_op_rdtsc(void *arg, const struct cpu_state *s)
 #define MSR_TSC 0x10u
 
 enum cpu_result vcpu_op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t *val,
-				struct cpu_fault *f)
+			      struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
@@ -319,7 +319,7 @@ enum cpu_result vcpu_op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, uint
 }
 
 enum cpu_result vcpu_op_wrmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t val,
-				struct cpu_fault *f)
+			      struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
@@ -327,13 +327,14 @@ enum cpu_result vcpu_op_wrmsr(void *arg, struct cpu_state *s, uint32_t msr, uint
 		s->msr_tsc_offset = val - machine_tsc(v->m);
 		return CPU_OK;
 	}
-	if (apic_wrmsr(v->m->apic, v->index, msr, val, vcpu_op_rdtsc(arg, s), v->m->tsc_khz) == 0)
+	if (apic_wrmsr(v->m->apic, v->index, msr, val, vcpu_op_rdtsc(arg, s), v->m->tsc_khz) ==
+	    0)
 		return CPU_OK;
 	return cpu_fault_ec(f, VEC_GP, 0);
 }
 
 void vcpu_op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
-		     uint32_t out[4])
+		   uint32_t out[4])
 {
 	(void)s;
 	machine_cpuid(arg, leaf, subleaf, out);

@@ -320,9 +320,8 @@ static int check_engine(struct run *r, const struct engine *e)
 	if (!soft && o->soft_threads != THREADS_AUTO)
 		return complain(UMBRA_USAGE,
 				"--soft-threads is the software engine's; add --cpu soft");
-	r->cfg.one_thread =
-		soft && (o->soft_threads == THREADS_OFF ||
-			 (o->soft_threads == THREADS_AUTO && given));
+	r->cfg.one_thread = soft && (o->soft_threads == THREADS_OFF ||
+				     (o->soft_threads == THREADS_AUTO && given));
 	if (soft)
 		r->cfg.interpret_kernel = false; /* all of it is, and exact */
 	return 0;

@@ -106,7 +106,8 @@ static int create(void)
 	v->cpu.model = &m.model;
 	machine_model(true, &m.model, &mc.model);
 	sh_options_default(&mc.options);
-	if (!m.bus || bus_add_mmio(m.bus, GPA(DEVICE), 4096, &range) || gmem_create(&gc, &m.gm) ||
+	if (!m.bus || bus_add_mmio(m.bus, GPA(DEVICE), 4096, &range) ||
+	    gmem_create(&gc, &m.gm) ||
 	    engine_soft.machine_create(&m, &mc.backend, msg, sizeof(msg)))
 		return -1;
 	mc.gm = m.gm;
@@ -199,8 +200,9 @@ static void crosses(void)
 			CU_ASSERT_EQUAL(rd(va, in, len, MEM_READ), CPU_OK);
 			CU_ASSERT_EQUAL(memcmp(in, out, len), 0);
 			for (unsigned i = 0; i < len; i++)
-				CU_ASSERT_EQUAL(byte_at(i < first ? frame_of(0) + 4096 - first + i
-								  : frame_of(1) + i - first),
+				CU_ASSERT_EQUAL(byte_at(i < first
+								? frame_of(0) + 4096 - first + i
+								: frame_of(1) + i - first),
 						out[i]);
 		}
 }
@@ -315,8 +317,9 @@ static void exchanges(void)
 	map(0, DEVICE | P | W | U);
 	exchange(BASE_VA, 8);
 	map(1, frame_of(1) | P | U);
-	CU_ASSERT_EQUAL(v->cpu.ops->cmpxchg(v, &v->cpu.s, GVA(BASE_VA + 4096), &a, &b, 8, &done, &f),
-			CPU_FAULT);
+	CU_ASSERT_EQUAL(
+		v->cpu.ops->cmpxchg(v, &v->cpu.s, GVA(BASE_VA + 4096), &a, &b, 8, &done, &f),
+		CPU_FAULT);
 	CU_ASSERT_EQUAL(f.error, PFERR_W | PFERR_P);
 }
 
@@ -493,10 +496,7 @@ static const struct tap_case cases[] = {
 };
 
 static const struct tap_suite suites[] = {
-	{.name = "soft memory",
-	 .cases = cases,
-	 .each_setup = begin,
-	 .each_teardown = end},
+	{.name = "soft memory", .cases = cases, .each_setup = begin, .each_teardown = end},
 	TAP_END,
 };
 

@@ -53,10 +53,10 @@ static void describe(struct machine *m)
 	m->pt_update_name = "direct";
 	if (m->cfg.one_thread)
 		snprintf(m->engine_note, sizeof(m->engine_note),
-			 "TLB %s, one thread, seed %llu", tlb,
-			 (unsigned long long)m->cfg.seed);
+			 "TLB %s, one thread, seed %llu", tlb, (unsigned long long)m->cfg.seed);
 	else
-		snprintf(m->engine_note, sizeof(m->engine_note), "TLB %s, a thread for each CPU", tlb);
+		snprintf(m->engine_note, sizeof(m->engine_note),
+			 "TLB %s, a thread for each CPU", tlb);
 }
 
 static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
@@ -209,10 +209,10 @@ static inline bool step(struct vcpu *v, struct interp_info *info)
 static inline void tick(struct machine *m)
 {
 	if (m->cfg.one_thread)
-		atomic_store_explicit(
-			&m->turned,
-			atomic_load_explicit(&m->turned, memory_order_relaxed) + SOFT_INSN_NS,
-			memory_order_relaxed);
+		atomic_store_explicit(&m->turned,
+				      atomic_load_explicit(&m->turned, memory_order_relaxed) +
+					      SOFT_INSN_NS,
+				      memory_order_relaxed);
 }
 
 /* Whether something other than the next instruction is due. watch: an interrupt waits for IF.
@@ -226,7 +226,8 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 		soft_forget(v);
 	else if (req)
 		return true;
-	return s->activity != CPU_RUNNING || info->mnemonic == ZYDIS_MNEMONIC_PAUSE || (watch && s->rflags & RFL_IF && !s->int_shadow);
+	return s->activity != CPU_RUNNING || info->mnemonic == ZYDIS_MNEMONIC_PAUSE ||
+	       (watch && s->rflags & RFL_IF && !s->int_shadow);
 }
 
 static void execute(struct vcpu *v)
@@ -279,10 +280,14 @@ static void stats(struct machine *m, struct json_object *o)
 		const char *name;
 		uint64_t val;
 	} rows[] = {
-		{"lookups", c->lookups},	 {"hits", c->hits},
-		{"walks", c->walks},		 {"faults", c->faults},
-		{"evictions", c->evictions},	 {"speculative", c->speculative},
-		{"structure_hits", c->psc_hits}, {"reports", c->reports},
+		{"lookups", c->lookups},
+		{"hits", c->hits},
+		{"walks", c->walks},
+		{"faults", c->faults},
+		{"evictions", c->evictions},
+		{"speculative", c->speculative},
+		{"structure_hits", c->psc_hits},
+		{"reports", c->reports},
 	};
 	struct json_object *t = json_object_new_object();
 

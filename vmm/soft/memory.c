@@ -297,9 +297,9 @@ enum cpu_result soft_fetch(void *arg, struct cpu_state *s, gva_t va, uint8_t buf
 
 /* What no single host instruction does atomically on guest RAM: 16 bytes, misaligned, device
  * memory. Atomic against other such accesses only; a processor's split lock is as rare. */
-static enum cpu_result split_cmpxchg(struct vcpu *v, struct cpu_state *s, gva_t va, void *expect,
-				     const void *desired, unsigned len, bool *done,
-				     struct cpu_fault *f)
+static enum cpu_result split_cmpxchg(struct vcpu *v, struct cpu_state *s, gva_t va,
+				     void *expect, const void *desired, unsigned len,
+				     bool *done, struct cpu_fault *f)
 {
 	struct piece p[2];
 	uint8_t now[16];
@@ -339,8 +339,7 @@ static enum cpu_result word_cmpxchg(struct vcpu *v, const struct piece *p, uint6
 }
 
 enum cpu_result soft_cmpxchg(void *arg, struct cpu_state *s, gva_t va, void *expect,
-			     const void *desired, unsigned len, bool *done,
-			     struct cpu_fault *f)
+			     const void *desired, unsigned len, bool *done, struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 	uint64_t old = 0, new = 0;

@@ -16,7 +16,8 @@ uint8_t *soft_host(struct machine *m, struct tlb_entry *e)
 		uint64_t d = e->frame.v - r[i].mfn.v; /* wraps below the region */
 
 		/* A window on lowmem is a part of one lasting mapping: nothing to close. */
-		if (d < r[i].frames && r[i].offset + ((d + 1) << SH_PAGE_SHIFT) <= m->cfg.lowmem)
+		if (d < r[i].frames &&
+		    r[i].offset + ((d + 1) << SH_PAGE_SHIFT) <= m->cfg.lowmem)
 			e->host = gmem_map(m->gm, GFN(r[i].gfn.v + d));
 	}
 	return e->host;

@@ -15,7 +15,7 @@
 enum piece_kind {
 	PIECE_RAM,     /* the hardware permits it: host, or a window on gpa */
 	PIECE_TRACKED, /* a write to a guest page table: by the shadow MMU's door */
-	PIECE_ABSENT,  /* nothing the hardware can map: device memory, nobody's, or (to fetch) RAM */
+	PIECE_ABSENT, /* nothing the hardware can map: device memory, nobody's, or (to fetch) RAM */
 };
 
 struct piece {
