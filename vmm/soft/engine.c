@@ -174,14 +174,6 @@ void soft_forget(struct vcpu *v)
 
 /* ---- running ---- */
 
-/* Delivery waits for nothing but may end the machine, which takes locks. */
-static void raise(struct vcpu *v, const struct cpu_fault *f)
-{
-	soft_out(v);
-	vcpu_raise(v, f);
-	soft_in(v);
-}
-
 /* One instruction with what it raises. */
 static inline bool step(struct vcpu *v, struct interp_info *info)
 {
@@ -199,10 +191,12 @@ static inline bool step(struct vcpu *v, struct interp_info *info)
 	}
 	if (r == CPU_RETRY)
 		return true;
+	soft_out(v); /* either may end the machine with a report, which takes locks */
 	if (r == CPU_FAULT)
-		raise(v, &f);
+		vcpu_raise(v, &f);
 	else
 		vcpu_broken(v, r, info, &f);
+	soft_in(v);
 	return r == CPU_FAULT;
 }
 
