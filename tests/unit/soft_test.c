@@ -276,7 +276,7 @@ static void half_tracked(void)
 		CU_ASSERT_EQUAL(byte_at(frame_of(6) + 4), 0);
 	}
 	CU_ASSERT_EQUAL(wr(4 * 4096 - 4, &ones, 4, MEM_WRITE), CPU_OK);
-	CU_ASSERT_EQUAL(wr(4 * 4096 - 2, "\1\2", 4, MEM_WRITE), CPU_OK);
+	CU_ASSERT_EQUAL(wr(4 * 4096 - 2, "\1\2\0\0", 4, MEM_WRITE), CPU_OK);
 	CU_ASSERT_EQUAL(byte_at(frame_of(7) + 4094), 1);
 	CU_ASSERT_EQUAL(byte_at(frame_of(7) + 4095), 2);
 }
