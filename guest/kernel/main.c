@@ -29,6 +29,6 @@ void kernel_main(void)
 	apic_init();
 	c->online = 1;
 	apic_timer_start();
-	process_start_runner(runner_main, (u64)(runner_stack + sizeof(runner_stack)));
+	process_start_runner(runner_main, (ulong)(runner_stack + sizeof(runner_stack)));
 	sched_loop();
 }

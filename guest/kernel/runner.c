@@ -37,7 +37,7 @@ void note(const char *fmt, ...)
 
 static const char *run_checked(const struct scenario *s)
 {
-	u64 before = frames_used(), after;
+	ulong before = frames_used(), after;
 	const char *why = s->run();
 
 	process_reap_all();
@@ -45,7 +45,7 @@ static const char *run_checked(const struct scenario *s)
 	smp_quiesce();
 	after = frames_used();
 	if (!why && after != before)
-		why = fail("leaked %ld frames", (s64)(after - before));
+		why = fail("leaked %ld frames", (slong)(after - before));
 	return why;
 }
 
@@ -67,7 +67,7 @@ static void report(u32 number, const struct scenario *s)
 		print("ok %u - %s\n", number, s->name);
 		passed++;
 	}
-	note("%lu thousand cycles", (rdtsc() - begin) / 1000);
+	note("%llu thousand cycles", (rdtsc() - begin) / 1000);
 }
 
 /* Call fn for each name of the comma-separated list, or for every default scenario. */
@@ -115,8 +115,8 @@ void runner_main(void)
 
 	sched_first_run();
 	all_up = smp_start(why, sizeof(why));
-	print("umbra-guest amd64: boot by %s, %lu MiB, %u cpus\n", bootinfo.protocol,
-	      (bootinfo_ram_total() + (1UL << 20) - 1) >> 20, cpu_count);
+	print("umbra-guest " IMAGE_NAME ": boot by %s, %lu MiB, %u cpus\n", bootinfo.protocol,
+	      (ulong)((bootinfo_ram_total() + (1UL << 20) - 1) >> 20), cpu_count);
 	if (!all_up) {
 		print("Bail out! %s\n", why);
 		machine_exit(EXIT_FAILED);

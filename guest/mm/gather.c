@@ -13,7 +13,7 @@ void gather_begin(struct gather *g, struct mm *mm)
 	g->count = 0;
 }
 
-void gather_range(struct gather *g, u64 start, u64 end)
+void gather_range(struct gather *g, ulong start, ulong end)
 {
 	if (start < g->start)
 		g->start = start;
@@ -21,7 +21,7 @@ void gather_range(struct gather *g, u64 start, u64 end)
 		g->end = end;
 }
 
-void gather_frame(struct gather *g, u64 pa)
+void gather_frame(struct gather *g, pa_t pa)
 {
 	if (g->count == GATHER_MAX) {
 		struct mm *mm = g->mm;

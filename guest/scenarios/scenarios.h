@@ -21,7 +21,7 @@ extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 	} while (0)
 
 /* process.c: run one ring-3 program to its end */
-const char *run_program(u32 program, u64 arg);
+const char *run_program(u32 program, ulong arg);
 
 /* Each is one row of table.c. */
 const char *scenario_unknown(void);

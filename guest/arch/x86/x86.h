@@ -54,13 +54,13 @@ static inline u64 rdtsc(void)
 }
 
 #define CR_ACCESSORS(n)                                                    \
-	static inline u64 read_cr##n(void)                                 \
+	static inline ulong read_cr##n(void)                               \
 	{                                                                  \
-		u64 v;                                                     \
+		ulong v;                                                   \
 		asm volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
 		return v;                                                  \
 	}                                                                  \
-	static inline void write_cr##n(u64 v)                              \
+	static inline void write_cr##n(ulong v)                            \
 	{                                                                  \
 		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory");     \
 	}
@@ -69,7 +69,7 @@ CR_ACCESSORS(2)
 CR_ACCESSORS(3)
 CR_ACCESSORS(4)
 
-static inline void invlpg(u64 va)
+static inline void invlpg(ulong va)
 {
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
@@ -97,7 +97,7 @@ static inline void pause(void)
 
 struct __attribute__((packed)) table_reg {
 	u16 limit;
-	u64 base;
+	ulong base;
 };
 
 static inline void lidt(const struct table_reg *r)
