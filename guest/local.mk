@@ -28,9 +28,9 @@ guest_kernel_sources = \
 	guest/kernel/main.c guest/kernel/options.c guest/kernel/panic.c guest/kernel/print.c \
 	guest/kernel/process.c guest/kernel/runner.c guest/kernel/sched.c guest/kernel/serial.c \
 	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
-	guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
+	guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
 	guest/mm/kmap.c guest/mm/mapping.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
-	guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
+	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
 	guest/scenarios/process.c guest/scenarios/smp.c guest/scenarios/table.c \
 	guest/arch/x86/apic.c guest/arch/x86/bootinfo.c guest/arch/x86/madt.c \
 	guest/arch/x86/probe.c guest/arch/x86/trap.c
@@ -47,7 +47,7 @@ guest_headers = \
 	guest/arch/x86/pte_word.h guest/arch/x86/x86.h guest/arch/x86_32/frame.h \
 	guest/arch/x86_32/pte_wide.h guest/arch/x86_32/usercall.h guest/arch/x86_32/word.h \
 	guest/arch/x86_64/frame.h guest/arch/x86_64/usercall.h guest/arch/x86_64/word.h \
-	guest/kernel/kernel.h guest/kernel/types.h guest/mm/mm.h guest/scenarios/scenarios.h \
+	guest/kernel/kernel.h guest/kernel/types.h guest/mm/attr.h guest/mm/mm.h guest/scenarios/scenarios.h \
 	guest/user/abi.h guest/user/user.h
 
 SUFFIXES = .amd64o .la57o .paeo .i386o

@@ -25,6 +25,10 @@ static void parse_word(const char *w, size_t len)
 		options.seed = parse_number(w + 5);
 	} else if (len > 7 && strneq(w, "lowmem=", 7)) {
 		options.lowmem = parse_number(w + 7) << 20;
+	} else if (len == 12 && strneq(w, "pagealloc=4k", 12)) {
+		options.pagealloc = PAGEALLOC_4K;
+	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
+		options.pagealloc = PAGEALLOC_SPLIT;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {
 		options.quiet = true;
 	}

@@ -149,6 +149,12 @@ ulong frames_used(void)
 	return atomic_load(&used);
 }
 
+/* The end of the low zone, the spare RAM included. */
+ulong frames_low_end(void)
+{
+	return spare_huge + HUGE_SIZE;
+}
+
 /* The frames of the high zone; 0: everything is direct mapped. */
 ulong frames_high(void)
 {
@@ -228,8 +234,10 @@ static pa_t alloc(enum zone zone)
 	spin_unlock(&frame_lock);
 	if (!pa)
 		return 0;
-	if (recycled)
+	if (recycled) {
+		pagealloc_map(pa);
 		check_poison(pa);
+	}
 	frame_zero(pa);
 	return pa;
 }
@@ -279,6 +287,7 @@ void frame_put(pa_t pa)
 	if (refs)
 		return;
 	poison(pa);
+	pagealloc_unmap(pa);
 	spin_lock(&frame_lock);
 	f->next = free_head[zone];
 	free_head[zone] = number_of(pa) + 1;

@@ -42,7 +42,8 @@ static void map_ram(ulong mapped)
 
 		if (start < mapped)
 			start = mapped;
-		map_direct(start, bootinfo.ram[i].end, PTE_KDATA | PTE_PS);
+		map_direct(start, bootinfo.ram[i].end,
+			   options.pagealloc == PAGEALLOC_4K ? PTE_KDATA : PTE_KDATA | PTE_PS);
 	}
 }
 
@@ -78,6 +79,21 @@ void kmap_share(ulong root)
 
 	for (int i = SLOT_DIRECT; i <= SLOT_SHARED; i++)
 		pte_store(&to[i], from[i]);
+}
+
+/* The kernel's entry for `va` has changed. Only if it is one of the root, which with two levels
+ * the large pages' are, there is anything to do: each space has its own. */
+void kmap_publish(ulong va, int level)
+{
+	ulong i = PT_INDEX(va, PT_LEVELS);
+
+	if (level != PT_LEVELS)
+		return;
+	spin_lock(&mm_list_lock);
+	for (struct mm *mm = mm_list; mm; mm = mm->next)
+		pte_store((pte_t *)phys(mm->root) + i,
+			  pte_load((pte_t *)phys(kernel_mm.root) + i));
+	spin_unlock(&mm_list_lock);
 }
 
 pte_t *test_pte(ulong va)

@@ -26,6 +26,7 @@ u32 frame_refs(pa_t pa);
 ulong frames_used(void);
 ulong frames_high(void);
 ulong frame_spare_huge(void);
+ulong frames_low_end(void);
 
 /* highmem.c */
 void highmem_init(void);
@@ -48,6 +49,7 @@ void free_tables(pte_t entry, int level);
 extern struct mm kernel_mm;
 void kmap_init(void);
 void kmap_share(ulong root);
+void kmap_publish(ulong va, int level);
 void *kmap_device(pa_t pa, ulong len, pte_t flags);
 void test_map(ulong va, pa_t pa, pte_t flags);
 pte_t *test_pte(ulong va);
@@ -68,10 +70,13 @@ struct mm {
 	ulong cpus;	      /* CPUs whose CR3 may hold root */
 	struct spinlock lock; /* vma[], brk, and every change to the user half of the tables */
 	ulong frame;	      /* where this struct lives */
+	struct mm *next, **prev; /* all of them but kernel_mm: mm_list */
 	ulong brk;
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];
 };
+extern struct mm *mm_list;
+extern struct spinlock mm_list_lock; /* and the roots' shares of the kernel */
 struct mm *mm_create(void);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
@@ -98,6 +103,11 @@ struct mm *mm_fork(struct mm *mm);
 void tlb_flush_mm(struct mm *mm, ulong start, ulong end);
 void tlb_flush_kernel(ulong start, ulong end);
 void tlb_serve(void);
+
+/* pagealloc.c: frames that become free leave the direct map, and come back when handed out */
+extern bool pagealloc_on;
+void pagealloc_map(pa_t pa);
+void pagealloc_unmap(pa_t pa);
 
 /* gather.c: frames unhooked from the tables but perhaps still in some TLB */
 #define GATHER_MAX 48

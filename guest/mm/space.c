@@ -19,6 +19,9 @@ static const struct image_header *header(void)
 	return (const struct image_header *)user_image;
 }
 
+struct mm *mm_list;
+struct spinlock mm_list_lock = {.name = "mm list"};
+
 _Static_assert(sizeof(struct mm) <= PAGE_SIZE, "struct mm lives in one frame");
 
 struct mm *mm_create(void)
@@ -33,7 +36,14 @@ struct mm *mm_create(void)
 	for (int i = 0; i < PT_ROOT_FIXED; i++)
 		walk(mm->root, (ulong)i << PT_SHIFT(PT_LEVELS), PT_LEVELS - 1,
 		     PTE_TABLE | PTE_U);
+	spin_lock(&mm_list_lock);
 	kmap_share(mm->root);
+	mm->next = mm_list;
+	mm->prev = &mm_list;
+	if (mm_list)
+		mm_list->prev = &mm->next;
+	mm_list = mm;
+	spin_unlock(&mm_list_lock);
 	return mm;
 }
 
@@ -65,6 +75,11 @@ void mm_put(struct mm *mm)
 	if (atomic_sub(&mm->refs, 1))
 		return;
 	ASSERT(mm != &kernel_mm && mm->cpus == 0);
+	spin_lock(&mm_list_lock);
+	*mm->prev = mm->next;
+	if (mm->next)
+		mm->next->prev = mm->prev;
+	spin_unlock(&mm_list_lock);
 	free_pages(phys(mm->root), PT_LEVELS);
 	frame_put(mm->root);
 	frame_put(mm->frame);

@@ -55,7 +55,8 @@ static const char *check_rights(void)
 	count_entries(&c, root, PT_LEVELS, PTE_U | PTE_W, 0);
 	CHECK(c.user == 0, "%lu kernel pages are open to ring 3", c.user);
 	CHECK(c.writable_exec == 0, "%lu pages are writable and executable", c.writable_exec);
-	CHECK(c.huge > 1 && c.pages >= PT_ENTRIES, "the direct map is incomplete");
+	CHECK((c.huge > 1 || options.pagealloc == PAGEALLOC_4K) && c.pages >= PT_ENTRIES,
+	      "the direct map is incomplete");
 	CHECK(rights_are(__text_start, __text_end, PTE_P), "text is not R-X");
 	CHECK(rights_are(__text_end, __rodata_end, PTE_P | PTE_NX), "rodata is not R--");
 	CHECK(rights_are(__data_start, __data_start + PAGE_SIZE, PTE_P | PTE_W | PTE_NX),

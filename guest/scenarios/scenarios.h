@@ -20,6 +20,9 @@ extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 			return fail(__VA_ARGS__); \
 	} while (0)
 
+/* runner.c: what a scenario returns that has nothing to check here */
+const char *skip(const char *why);
+
 /* process.c: run one ring-3 program to its end */
 const char *run_program(u32 program, ulong arg);
 
@@ -53,6 +56,13 @@ const char *smp_atomic(void);
 const char *smp_table_writes(void);
 const char *smp_threads(void);
 const char *smp_mprotect(void);
+const char *cpa_rights(void);
+const char *cpa_large(void);
+const char *cpa_cache(void);
+const char *cpa_selftest(void);
+const char *cpa_fail(void);
+const char *cpa_smp(void);
+const char *pagealloc(void);
 const char *crash_triple(void);
 const char *crash_cr3(void);
 const char *crash_selfmap(void);

@@ -6,6 +6,7 @@
 
 #include "kernel/types.h"
 
+#define MSR_PAT		   0x277
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082
@@ -13,6 +14,9 @@
 #define MSR_GS_BASE	   0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_VM_HSAVE_PA	   0xc0010117
+
+/* As after reset, but entry 4 is write-combining. */
+#define PAT_VALUE 0x0007040100070406ULL
 
 #define CR0_WP	(1UL << 16)
 #define CR4_PGE (1UL << 7)

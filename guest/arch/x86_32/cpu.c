@@ -61,6 +61,7 @@ void cpu_init(struct cpu *c, u32 index)
 	lgdt(&reg);
 	asm volatile("ltr %w0" : : "r"(SEL_TSS) : "memory");
 	asm volatile("movl %0, %%gs" : : "r"(SEL_PERCPU) : "memory");
+	wrmsr(MSR_PAT, PAT_VALUE);
 	trap_load();
 }
 

@@ -67,6 +67,7 @@ void cpu_init(struct cpu *c, u32 index)
 	wrmsr(MSR_STAR, (ulong)STAR_USER << 48 | (ulong)SEL_KCODE << 32);
 	wrmsr(MSR_LSTAR, (ulong)syscall_entry);
 	wrmsr(MSR_SFMASK, SYSCALL_MASK);
+	wrmsr(MSR_PAT, PAT_VALUE);
 	trap_load();
 }
 
