@@ -186,6 +186,16 @@ static slong sys_retry(struct trapframe *tf)
 	return 0;
 }
 
+static slong sys_mremap(struct trapframe *tf)
+{
+	return mm_remap(my_mm(), tf->ARG0, tf->ARG1, tf->ARG2, tf->ARG3);
+}
+
+static slong sys_fail(struct trapframe *tf)
+{
+	return (slong)frame_fail_after(tf->ARG0);
+}
+
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
 	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
@@ -193,7 +203,8 @@ static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
 	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
 	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,
+	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
+	[SYS_FAIL] = sys_fail,
 };
 
 void syscall(struct trapframe *tf)

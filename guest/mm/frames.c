@@ -208,10 +208,11 @@ static pa_t take(enum zone zone, bool *recycled)
 	return pa_of(head - 1);
 }
 
-/* The n-th call of frame_try() from now on fails; 0 ends that. */
-void frame_fail_after(ulong n)
+/* The n-th call of frame_try() from now on fails; 0 ends that. Returns what was left of the last
+ * n: 0, if that call has failed. */
+ulong frame_fail_after(ulong n)
 {
-	atomic_store(&fail_after, n);
+	return atomic_xchg(&fail_after, n);
 }
 
 /* Nobody allocates with a window open: an allocator that waits would come back on another

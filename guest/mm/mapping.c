@@ -20,13 +20,13 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 	return e;
 }
 
-static bool bad_range(ulong va, ulong len)
+bool mm_bad_range(ulong va, ulong len)
 {
 	return !len || (va | len) % PAGE_SIZE || va >= USER_STACK_TOP ||
 	       len > USER_STACK_TOP - va;
 }
 
-static ulong find_hole(struct mm *mm, ulong len)
+ulong mm_find_hole(struct mm *mm, ulong len)
 {
 	ulong va = USER_MMAP_BASE;
 	bool moved = true;
@@ -58,12 +58,12 @@ slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 	struct vma v = {.prot = prot, .shared = flags & MAP_SHARED};
 	slong r = -1;
 
-	if (bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R))
+	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R))
 		return -1;
 	spin_lock(&mm->lock);
-	v.start = find_hole(mm, len);
+	v.start = mm_find_hole(mm, len);
 	v.end = v.start + len;
-	if (!bad_range(v.start, len) && mm_add(mm, &v)) {
+	if (!mm_bad_range(v.start, len) && mm_add(mm, &v)) {
 		if (flags)
 			populate(mm, &v);
 		r = (slong)v.start;
@@ -73,7 +73,7 @@ slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 }
 
 /* Make `va` a boundary between areas. False if there is no slot for one more. */
-static bool split(struct mm *mm, ulong va)
+bool mm_split(struct mm *mm, ulong va)
 {
 	struct vma *v = mm_find(mm, va);
 	struct vma upper;
@@ -133,21 +133,28 @@ static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong s
 	return empty;
 }
 
-slong mm_unmap(struct mm *mm, ulong va, ulong len)
+/* Take out what is mapped in the range, and the tables left empty. */
+void mm_clear(struct mm *mm, ulong va, ulong len)
 {
 	struct gather g;
+
+	gather_begin(&g, mm);
+	clear(&g, phys(mm->root), PT_LEVELS, 0, va, va + len);
+	gather_end(&g);
+}
+
+slong mm_unmap(struct mm *mm, ulong va, ulong len)
+{
 	slong r = -1;
 
-	if (bad_range(va, len))
+	if (mm_bad_range(va, len))
 		return -1;
-	gather_begin(&g, mm);
 	spin_lock(&mm->lock);
-	if (split(mm, va) && split(mm, va + len)) {
+	if (mm_split(mm, va) && mm_split(mm, va + len)) {
 		for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
 			if (v->start >= va && v->end && v->end <= va + len)
 				*v = (struct vma){0};
-		clear(&g, phys(mm->root), PT_LEVELS, 0, va, va + len);
-		gather_end(&g);
+		mm_clear(mm, va, len);
 		r = 0;
 	}
 	spin_unlock(&mm->lock);
@@ -187,10 +194,10 @@ slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot)
 {
 	slong r = -1;
 
-	if (bad_range(va, len) || !(prot & PROT_R)) /* there is no PROT_NONE */
+	if (mm_bad_range(va, len) || !(prot & PROT_R)) /* there is no PROT_NONE */
 		return -1;
 	spin_lock(&mm->lock);
-	if (split(mm, va) && split(mm, va + len)) {
+	if (mm_split(mm, va) && mm_split(mm, va + len)) {
 		for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
 			if (v->end && v->start >= va && v->end <= va + len) {
 				v->prot = prot;

@@ -19,7 +19,7 @@ extern pa_t direct_end;	 /* physical addresses below it are direct mapped */
 ulong frame_alloc(void); /* low, zeroed, one reference; panics when there is none */
 pa_t frame_alloc_high(void);
 pa_t frame_try(enum zone zone); /* 0 when there is none */
-void frame_fail_after(ulong n);
+ulong frame_fail_after(ulong n);
 void frame_get(pa_t pa);
 void frame_put(pa_t pa);
 u32 frame_refs(pa_t pa);
@@ -91,7 +91,14 @@ slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags);
 slong mm_unmap(struct mm *mm, ulong va, ulong len);
 slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot);
 slong mm_brk(struct mm *mm, ulong brk);
+bool mm_bad_range(ulong va, ulong len);
+ulong mm_find_hole(struct mm *mm, ulong len);
+bool mm_split(struct mm *mm, ulong va);
+void mm_clear(struct mm *mm, ulong va, ulong len);
 pte_t prot_to_pte(const struct mm *mm, const struct vma *v);
+
+/* remap.c */
+slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to);
 
 /* fault.c */
 bool mm_fault(struct mm *mm, ulong va, ulong error);

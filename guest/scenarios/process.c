@@ -61,6 +61,24 @@ const char *brk_heap(void)
 	return run_program(USER_BRK, 20);
 }
 
+const char *mremap_moves(void)
+{
+	return run_program(USER_MREMAP, 60);
+}
+
+const char *mremap_fail(void)
+{
+	const char *why = run_program(USER_MREMAP_FAIL, 0);
+
+	frame_fail_after(0);
+	return why;
+}
+
+const char *smp_mremap(void)
+{
+	return run_program(USER_SMP_MREMAP, 12);
+}
+
 const char *smp_fork(void)
 {
 	return run_program(USER_SMP_FORK, 6);

@@ -21,6 +21,9 @@ static ulong (*const programs[USER_COUNT])(ulong) = {
 	[USER_SMP_ATOMIC] = prog_smp_atomic,
 	[USER_SMP_THREADS] = prog_smp_threads,
 	[USER_SMP_MPROTECT] = prog_smp_mprotect,
+	[USER_MREMAP] = prog_mremap,
+	[USER_MREMAP_FAIL] = prog_mremap_fail,
+	[USER_SMP_MREMAP] = prog_smp_mremap,
 };
 
 ulong user_main(ulong program, ulong arg);

@@ -17,10 +17,11 @@
 			return __LINE__; \
 	} while (0)
 
-#define CALL0(n)	  call6(n, 0, 0, 0, 0, 0, 0)
-#define CALL1(n, a)	  call6(n, (ulong)(a), 0, 0, 0, 0, 0)
-#define CALL2(n, a, b)	  call6(n, (ulong)(a), (ulong)(b), 0, 0, 0, 0)
-#define CALL3(n, a, b, c) call6(n, (ulong)(a), (ulong)(b), (ulong)(c), 0, 0, 0)
+#define CALL0(n)	     call6(n, 0, 0, 0, 0, 0, 0)
+#define CALL1(n, a)	     call6(n, (ulong)(a), 0, 0, 0, 0, 0)
+#define CALL2(n, a, b)	     call6(n, (ulong)(a), (ulong)(b), 0, 0, 0, 0)
+#define CALL4(n, a, b, c, d) call6(n, (ulong)(a), (ulong)(b), (ulong)(c), (ulong)(d), 0, 0)
+#define CALL3(n, a, b, c)    call6(n, (ulong)(a), (ulong)(b), (ulong)(c), 0, 0, 0)
 
 static inline void exit_with(ulong code)
 {
@@ -68,5 +69,8 @@ ulong prog_smp_fork(ulong arg);
 ulong prog_smp_atomic(ulong arg);
 ulong prog_smp_threads(ulong arg);
 ulong prog_smp_mprotect(ulong arg);
+ulong prog_mremap(ulong arg);
+ulong prog_mremap_fail(ulong arg);
+ulong prog_smp_mremap(ulong arg);
 
 #endif
