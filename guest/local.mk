@@ -29,7 +29,7 @@ guest_kernel_sources = \
 	guest/kernel/process.c guest/kernel/runner.c guest/kernel/sched.c guest/kernel/serial.c \
 	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
 	guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
-	guest/mm/kmap.c guest/mm/mapping.c guest/mm/remap.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
+	guest/mm/kmap.c guest/mm/kmap_pool.c guest/mm/procwalk.c guest/mm/quicklist.c guest/mm/mapping.c guest/mm/remap.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
 	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
 	guest/scenarios/process.c guest/scenarios/smp.c guest/scenarios/table.c \
 	guest/arch/x86/apic.c guest/arch/x86/bootinfo.c guest/arch/x86/madt.c \
@@ -40,7 +40,7 @@ guest_32_sources = $(guest_kernel_sources) guest/arch/x86_32/cpu.c
 guest_32_asm = guest/arch/x86_32/boot.S guest/arch/x86_32/entry.S guest/arch/x86_32/trampoline.S
 guest_user_sources = \
 	guest/user/main.c guest/user/programs_calls.c guest/user/programs_memory.c \
-	guest/user/programs_process.c guest/user/programs_remap.c guest/user/programs_smp.c
+	guest/user/programs_process.c guest/user/programs_walk.c guest/user/programs_remap.c guest/user/programs_smp.c
 guest_headers = \
 	guest/arch/amd64/paging.h guest/arch/i386/paging.h guest/arch/la57/paging.h \
 	guest/arch/pae/paging.h guest/arch/x86/format.h guest/arch/x86/layout.h \

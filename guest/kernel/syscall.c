@@ -196,6 +196,12 @@ static slong sys_fail(struct trapframe *tf)
 	return (slong)frame_fail_after(tf->ARG0);
 }
 
+static slong sys_walk(struct trapframe *tf)
+{
+	(void)tf;
+	return mm_count_pages(my_mm());
+}
+
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
 	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
@@ -204,7 +210,7 @@ static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
 	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
 	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
-	[SYS_FAIL] = sys_fail,
+	[SYS_FAIL] = sys_fail,	   [SYS_WALK] = sys_walk,
 };
 
 void syscall(struct trapframe *tf)

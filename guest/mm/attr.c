@@ -122,6 +122,18 @@ static void install(pte_t *e, int level, ulong va, pa_t table)
 	attr_stats.splits++;
 }
 
+/* For cpa-smp: as many CPUs as this says wait here for each other, having found a page large. */
+u32 attr_gate;
+
+static void gate(void)
+{
+	if (!atomic_load(&attr_gate))
+		return;
+	atomic_sub(&attr_gate, 1);
+	while (atomic_load(&attr_gate))
+		cpu_relax();
+}
+
 /* Lets go of attr_lock for a while. False if there is no memory. */
 static bool split(ulong va)
 {
@@ -130,6 +142,7 @@ static bool split(ulong va)
 	pte_t *e;
 
 	spin_unlock(&attr_lock);
+	gate();
 	table = pagealloc_on ? pagealloc_table() : frame_try(ZONE_LOW);
 	spin_lock(&attr_lock);
 	if (!table)

@@ -38,6 +38,8 @@ pte_t attr_flags(pte_t entry, int level);
 pte_t attr_entry(pa_t pa, pte_t flags, int level);
 pa_t attr_pa(pte_t entry, int level);
 
+extern u32 attr_gate;
+
 /* collapse.c */
 ulong attr_collapse(ulong va, ulong len);
 void attr_table_put(pa_t table);

@@ -146,7 +146,7 @@ ulong frame_spare_huge(void)
 
 ulong frames_used(void)
 {
-	return atomic_load(&used);
+	return atomic_load(&used) - quicklist_total();
 }
 
 /* The end of the low zone, the spare RAM included. */
@@ -243,12 +243,16 @@ static pa_t alloc(enum zone zone)
 	return pa;
 }
 
+/* One allocation that can bear it: has it been told to fail? */
+bool frame_may_fail(void)
+{
+	return atomic_load(&fail_after) && atomic_sub(&fail_after, 1) == 0;
+}
+
 /* From this zone or a lower one; 0 if there is none, or if it is told to fail. */
 pa_t frame_try(enum zone zone)
 {
-	if (atomic_load(&fail_after) && atomic_sub(&fail_after, 1) == 0)
-		return 0;
-	return alloc(zone);
+	return frame_may_fail() ? 0 : alloc(zone);
 }
 
 static pa_t must_alloc(enum zone zone)
@@ -294,6 +298,11 @@ void frame_put(pa_t pa)
 	free_head[zone] = number_of(pa) + 1;
 	used--;
 	spin_unlock(&frame_lock);
+}
+
+enum zone frame_zone(pa_t pa)
+{
+	return span_of(pa)->zone;
 }
 
 u32 frame_refs(pa_t pa)

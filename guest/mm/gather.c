@@ -5,6 +5,8 @@
  */
 #include "mm/mm.h"
 
+#define IS_TABLE 1
+
 void gather_begin(struct gather *g, struct mm *mm)
 {
 	g->mm = mm;
@@ -34,10 +36,19 @@ void gather_frame(struct gather *g, pa_t pa)
 	g->frame[g->count++] = pa;
 }
 
+/* A table, unhooked empty. The mark is in a bit that no frame's address has. */
+void gather_table(struct gather *g, pa_t pa)
+{
+	gather_frame(g, pa | IS_TABLE);
+}
+
 void gather_end(struct gather *g)
 {
 	if (g->start < g->end)
 		tlb_flush_mm(g->mm, g->start, g->end);
 	for (u32 i = 0; i < g->count; i++)
-		frame_put(g->frame[i]);
+		if (g->frame[i] & IS_TABLE)
+			table_put(g->frame[i] & ~(pa_t)IS_TABLE);
+		else
+			frame_put(g->frame[i]);
 }

@@ -3,7 +3,7 @@
  * Windows on RAM that is not direct mapped. Owns the table under KMAP_BASE, which is the same in
  * every address space:
  *
- *   KMAP_BASE   CPU 0: LOCAL_SLOTS pages | CPU 1: ... | CPU MAX_CPUS - 1 | the rest is free
+ *   KMAP_BASE   CPU 0: LOCAL_SLOTS pages | CPU 1: ... | CPU MAX_CPUS - 1 | kmap_pool.c
  *
  * kmap_local() maps a frame for the calling CPU alone, in its next slot; kunmap_local() takes
  * the mappings back in the reverse order. So windows nest (source and destination of a copy, a
@@ -14,8 +14,6 @@
  */
 #include "mm/mm.h"
 #include "x86.h"
-
-#define LOCAL_SLOTS 8
 
 static pte_t *slots; /* all entries of the table */
 

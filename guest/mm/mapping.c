@@ -125,7 +125,10 @@ static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong s
 
 			e = pte_swap(&table[i], 0);
 			gather_range(g, va > start ? va : start, last < end ? last : end);
-			gather_frame(g, e & PTE_ADDR);
+			if (level == 1)
+				gather_frame(g, e & PTE_ADDR);
+			else
+				gather_table(g, e & PTE_ADDR);
 			continue;
 		}
 		empty = false;

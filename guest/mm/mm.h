@@ -23,12 +23,32 @@ ulong frame_fail_after(ulong n);
 void frame_get(pa_t pa);
 void frame_put(pa_t pa);
 u32 frame_refs(pa_t pa);
+enum zone frame_zone(pa_t pa);
+bool frame_may_fail(void);
 ulong frames_used(void);
 ulong frames_high(void);
 ulong frame_spare_huge(void);
 ulong frames_low_end(void);
 
+/* quicklist.c */
+extern ulong quicklist_hits;
+ulong quicklist_total(void);
+pa_t quicklist_get(enum zone zone);
+void table_put(pa_t pa);
+
+/* kmap_pool.c */
+struct kmap_stats {
+	ulong flushes, waits;
+};
+extern struct kmap_stats kmap_stats;
+void *kmap(pa_t pa);
+void kunmap(const void *p);
+
+/* procwalk.c */
+slong mm_count_pages(struct mm *mm);
+
 /* highmem.c */
+#define LOCAL_SLOTS 8 /* windows of each CPU */
 void highmem_init(void);
 void *kmap_local(pa_t pa);
 void kunmap_local(const void *p);
@@ -127,6 +147,7 @@ struct gather {
 void gather_begin(struct gather *g, struct mm *mm);
 void gather_range(struct gather *g, ulong start, ulong end);
 void gather_frame(struct gather *g, pa_t pa);
+void gather_table(struct gather *g, pa_t pa);
 void gather_end(struct gather *g);
 
 #endif

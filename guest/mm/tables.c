@@ -36,8 +36,13 @@ void pte_unmap(const pte_t *p)
 static bool link_table(pte_t *e, int level, pte_t alloc, bool try)
 {
 	enum zone zone = level == 2 && (alloc & PTE_U) ? ZONE_HIGH : ZONE_LOW;
-	pa_t pa = try ? frame_try(zone) : zone ? frame_alloc_high() : frame_alloc();
+	pa_t pa;
 
+	if (try && frame_may_fail())
+		return false;
+	pa = quicklist_get(zone);
+	if (!pa)
+		pa = try ? frame_try(zone) : zone ? frame_alloc_high() : frame_alloc();
 	if (pa)
 		pte_store(e, pa | (level == PT_LEVELS ? alloc & PT_ROOT_FLAGS : alloc));
 	return pa;

@@ -290,6 +290,8 @@ const char *cpa_smp(void)
 		smp_run(i, toggle, NULL);
 	for (u32 i = 1; i <= SMP_ROUNDS; i++) {
 		atomic_store(&finished, 0);
+		if (before.large)
+			atomic_store(&attr_gate, cpu_count - 1);
 		atomic_store(&round, i);
 		while (atomic_load(&finished) < cpu_count - 1)
 			cpu_relax();

@@ -79,6 +79,22 @@ const char *smp_mremap(void)
 	return run_program(USER_SMP_MREMAP, 12);
 }
 
+const char *walk_yield(void)
+{
+	return run_program(USER_WALK, 30);
+}
+
+/* Tables come and go; after the first few, those come that went. */
+const char *quicklists(void)
+{
+	ulong hits = quicklist_hits;
+	const char *why = run_program(USER_TABLES, 100);
+
+	hits = quicklist_hits - hits;
+	CHECK(why || hits >= 90, "%lu tables came back of 100", hits);
+	return why;
+}
+
 const char *smp_fork(void)
 {
 	return run_program(USER_SMP_FORK, 6);

@@ -59,6 +59,8 @@ const char *smp_mprotect(void);
 const char *mremap_moves(void);
 const char *mremap_fail(void);
 const char *smp_mremap(void);
+const char *walk_yield(void);
+const char *quicklists(void);
 const char *cpa_rights(void);
 const char *cpa_large(void);
 const char *cpa_cache(void);

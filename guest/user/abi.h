@@ -27,6 +27,7 @@ enum syscall_number {
 	SYS_RETRY,    /* flag: protection faults repeat the instruction instead of killing */
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
+	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
 	SYS_COUNT
 };
 
@@ -66,6 +67,8 @@ enum user_program {
 	USER_MREMAP,
 	USER_MREMAP_FAIL,
 	USER_SMP_MREMAP,
+	USER_WALK,
+	USER_TABLES,
 	USER_COUNT
 };
 

@@ -148,7 +148,7 @@ static ulong away_and_back(ulong cpus, ulong there)
 	CHECK((ulong)CALL4(SYS_MREMAP, here, PAGE, PAGE, there) == there);
 	for (ulong c = 1; c < cpus; c++)
 		before[c] = seen[c * LINE];
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 10000; i++)
 		pause();
 	for (ulong c = 1; c < cpus; c++)
 		CHECK(seen[c * LINE] == before[c]);

@@ -69,6 +69,8 @@ ulong prog_smp_fork(ulong arg);
 ulong prog_smp_atomic(ulong arg);
 ulong prog_smp_threads(ulong arg);
 ulong prog_smp_mprotect(ulong arg);
+ulong prog_walk(ulong arg);
+ulong prog_tables(ulong arg);
 ulong prog_mremap(ulong arg);
 ulong prog_mremap_fail(ulong arg);
 ulong prog_smp_mremap(ulong arg);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Programs about tables that are read, freed and made again while somebody stands in them. */
+#include "user/user.h"
+
+#define RW	(PROT_R | PROT_W)
+#define CHURNER 4 /* threads, whatever the number of CPUs */
+#define TOUCH	6
+
+static volatile ulong stop, rounds_done[CHURNER];
+
+/* Far apart, so that each page has a table of its own, which goes with it. */
+static ulong churn_once(ulong i)
+{
+	volatile ulong *p = map(TOUCH * HUGE_SIZE / PAGE, RW, 0);
+
+	CHECK(p);
+	for (ulong k = 0; k < TOUCH; k++)
+		p[k * HUGE_SIZE / sizeof(ulong)] = i;
+	for (ulong k = 0; k < TOUCH; k++)
+		CHECK(p[k * HUGE_SIZE / sizeof(ulong)] == i);
+	CHECK(CALL2(SYS_MUNMAP, p, TOUCH * HUGE_SIZE) == 0);
+	return 0;
+}
+
+static void churner(ulong me)
+{
+	ulong bad = 0;
+
+	while (!stop && !bad) {
+		bad = churn_once(me + 1);
+		rounds_done[me]++;
+		CALL0(SYS_YIELD);
+	}
+	exit_with(bad);
+}
+
+/* The walker counts what stays and at most all of what comes and goes; and meets no garbage. */
+ulong prog_walk(ulong rounds)
+{
+	volatile ulong *p = map(50, RW, MAP_POPULATE);
+	long least, n;
+	ulong bad = 0;
+
+	CHECK(p);
+	least = CALL0(SYS_WALK);
+	CHECK(least >= 50 && CALL0(SYS_WALK) == least);
+	for (ulong i = 0; i < CHURNER; i++)
+		if (start_thread(churner, i) <= 0)
+			bad = __LINE__;
+	for (ulong i = 0; (i < rounds || !rounds_done[CHURNER - 1]) && !bad; i++) {
+		n = CALL0(SYS_WALK);
+		/* The threads touch one page of stack each, and pages of ours. */
+		if (n < least || n > least + CHURNER * (TOUCH + 2) + 8)
+			bad = n < 0 ? __LINE__ : __LINE__ + 1;
+	}
+	stop = 1;
+	CHECK(wait_all_ok(CHURNER) == 0);
+	return bad;
+}
+
+ulong prog_tables(ulong rounds)
+{
+	CHECK(CALL1(SYS_PIN, 1) == 0);
+	for (ulong i = 0; i < rounds; i++) {
+		volatile ulong *p = map(HUGE_SIZE / PAGE, RW, 0);
+
+		CHECK(p && *p == 0);
+		*p = i;
+		CHECK(CALL2(SYS_MUNMAP, p, HUGE_SIZE) == 0);
+	}
+	return 0;
+}
