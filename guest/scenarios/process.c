@@ -81,7 +81,7 @@ const char *smp_mremap(void)
 
 const char *walk_yield(void)
 {
-	return run_program(USER_WALK, 30);
+	return run_program(USER_WALK, 10);
 }
 
 /* Tables come and go; after the first few, those come that went. */

@@ -3,8 +3,8 @@
 #include "user/user.h"
 
 #define RW	(PROT_R | PROT_W)
-#define CHURNER 4 /* threads, whatever the number of CPUs */
-#define TOUCH	6
+#define CHURNER 2 /* threads, whatever the number of CPUs */
+#define TOUCH	5
 
 static volatile ulong stop, rounds_done[CHURNER];
 
@@ -16,6 +16,7 @@ static ulong churn_once(ulong i)
 	CHECK(p);
 	for (ulong k = 0; k < TOUCH; k++)
 		p[k * HUGE_SIZE / sizeof(ulong)] = i;
+	CALL0(SYS_YIELD); /* the walker gets its turn while the tables are there */
 	for (ulong k = 0; k < TOUCH; k++)
 		CHECK(p[k * HUGE_SIZE / sizeof(ulong)] == i);
 	CHECK(CALL2(SYS_MUNMAP, p, TOUCH * HUGE_SIZE) == 0);
@@ -26,10 +27,10 @@ static void churner(ulong me)
 {
 	ulong bad = 0;
 
+	CALL1(SYS_PIN, 3);
 	while (!stop && !bad) {
 		bad = churn_once(me + 1);
 		rounds_done[me]++;
-		CALL0(SYS_YIELD);
 	}
 	exit_with(bad);
 }
@@ -42,6 +43,7 @@ ulong prog_walk(ulong rounds)
 	ulong bad = 0;
 
 	CHECK(p);
+	CALL1(SYS_PIN, 3); /* two CPUs are enough: more of them only wait for the lock */
 	least = CALL0(SYS_WALK);
 	CHECK(least >= 50 && CALL0(SYS_WALK) == least);
 	for (ulong i = 0; i < CHURNER; i++)
