@@ -138,6 +138,7 @@ struct options {
 	u64 seed;
 	ulong lowmem; /* bytes of RAM in the direct map; 0: all there is room for */
 	bool quiet;
+	bool share_tables; /* fork shares page tables */
 	enum { PAGEALLOC_OFF, PAGEALLOC_4K, PAGEALLOC_SPLIT } pagealloc;
 };
 extern struct options options;

@@ -29,6 +29,8 @@ static void parse_word(const char *w, size_t len)
 		options.pagealloc = PAGEALLOC_4K;
 	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
 		options.pagealloc = PAGEALLOC_SPLIT;
+	} else if (len == 7 && strneq(w, "ptshare", 7)) {
+		options.share_tables = true;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {
 		options.quiet = true;
 	}

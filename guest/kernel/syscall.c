@@ -148,6 +148,7 @@ static slong sys_clear_ad(struct trapframe *tf)
 	pte_t *e;
 
 	spin_lock(&mm->lock);
+	mm_own(mm, va, false);
 	e = user_pte(mm, va);
 	if (e) {
 		pte_clear_bits(e, PTE_A | PTE_D);

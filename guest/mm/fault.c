@@ -33,7 +33,7 @@ static pa_t new_page(const struct vma *v, ulong va)
 /* One entry of the last level, its tables being there or made. */
 static pte_t read_entry(struct mm *mm, ulong va)
 {
-	pte_t *e = walk(mm->root, va, 1, PTE_TABLE | PTE_U), v = pte_load(e);
+	pte_t *e = mm_walk(mm, va), v = pte_load(e);
 
 	pte_unmap(e);
 	return v;

@@ -14,9 +14,11 @@ struct copy {
 /* Two windows at once: the child's table is there before the parent's is looked into. */
 static void share_page(struct copy *c, const struct vma *v, ulong va)
 {
+	bool own = mm_own(c->from, va, false);
 	pte_t *to = walk(c->to->root, va, 1, PTE_TABLE | PTE_U);
 	pte_t *from = walk(c->from->root, va, 1, 0), entry = pte_load(from);
 
+	ASSERT(own);
 	if (!v->shared && (entry & PTE_W)) {
 		/* Only this bit, atomically: the CPU may be setting D. */
 		entry = pte_clear_bits(from, PTE_W) & ~PTE_W;
@@ -54,9 +56,12 @@ struct mm *mm_fork(struct mm *mm)
 	memcpy(c.to->vma, mm->vma, sizeof(mm->vma));
 	c.to->brk = mm->brk;
 	c.to->clean_ptes = mm->clean_ptes;
-	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
+	if (options.share_tables)
+		share_all(mm, c.to);
+	for (struct vma *v = mm->vma; !options.share_tables && v < mm->vma + MAX_VMAS; v++)
 		if (v->end)
 			share_area(&c, v);
+	c.flush |= options.share_tables;
 	if (c.flush)
 		tlb_flush_mm(mm, 0, USER_END);
 	spin_unlock(&mm->lock);

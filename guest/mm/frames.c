@@ -25,7 +25,8 @@
 
 struct frame {
 	u32 refs;
-	u32 next; /* number of the next free frame, plus one */
+	u32 next;   /* number of the next free frame, plus one */
+	u32 shares; /* a table's owners beside the first: share.c */
 };
 
 struct span {
@@ -291,6 +292,7 @@ void frame_put(pa_t pa)
 		panic("frame 0x%llx freed twice", (u64)pa);
 	if (refs)
 		return;
+	ASSERT(f->shares == 0);
 	poison(pa);
 	pagealloc_unmap(pa);
 	spin_lock(&frame_lock);
@@ -298,6 +300,12 @@ void frame_put(pa_t pa)
 	free_head[zone] = number_of(pa) + 1;
 	used--;
 	spin_unlock(&frame_lock);
+}
+
+/* Under the lock that share.c has for the table. */
+u32 *frame_shares(pa_t pa)
+{
+	return &frame_of(pa)->shares;
 }
 
 enum zone frame_zone(pa_t pa)

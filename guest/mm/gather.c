@@ -5,7 +5,8 @@
  */
 #include "mm/mm.h"
 
-#define IS_TABLE 1
+#define IS_TABLE  1
+#define IS_SHARED 2
 
 void gather_begin(struct gather *g, struct mm *mm)
 {
@@ -42,6 +43,12 @@ void gather_table(struct gather *g, pa_t pa)
 	gather_frame(g, pa | IS_TABLE);
 }
 
+/* A table, unhooked as it is, that may have other owners. */
+void gather_shared(struct gather *g, pa_t pa)
+{
+	gather_frame(g, pa | IS_SHARED);
+}
+
 void gather_end(struct gather *g)
 {
 	if (g->start < g->end)
@@ -49,6 +56,8 @@ void gather_end(struct gather *g)
 	for (u32 i = 0; i < g->count; i++)
 		if (g->frame[i] & IS_TABLE)
 			table_put(g->frame[i] & ~(pa_t)IS_TABLE);
+		else if (g->frame[i] & IS_SHARED)
+			share_drop(g->frame[i] & ~(pa_t)IS_SHARED);
 		else
 			frame_put(g->frame[i]);
 }

@@ -15,6 +15,8 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 		e |= PTE_W;
 	if (!(v->prot & PROT_X))
 		e |= PTE_NX;
+	if (v->shared)
+		e |= PTE_SOFT;
 	if (!mm->clean_ptes)
 		e |= PTE_A | (v->prot & PROT_W ? PTE_D : 0);
 	return e;
@@ -46,7 +48,7 @@ static void populate(struct mm *mm, const struct vma *v)
 {
 	for (ulong va = v->start; va < v->end; va += PAGE_SIZE) {
 		pa_t pa = frame_alloc_high();
-		pte_t *e = walk(mm->root, va, 1, PTE_TABLE | PTE_U);
+		pte_t *e = mm_walk(mm, va);
 
 		pte_store(e, pa | prot_to_pte(mm, v));
 		pte_unmap(e);
@@ -99,6 +101,19 @@ bool mm_split(struct mm *mm, ulong va)
 static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong start,
 		  ulong end);
 
+/* A shared table goes as it is if all of it goes; if not, it is made this space's own. Returns
+ * whether it went. */
+static bool clear_shared(struct gather *g, pte_t *e, ulong va, ulong start, ulong end)
+{
+	if (start > va || end - va < PT_SPAN(2)) {
+		share_break(g->mm, e, va, false);
+		return false;
+	}
+	gather_range(g, va, va + PT_SPAN(2));
+	gather_shared(g, pte_swap(e, 0) & PTE_ADDR);
+	return true;
+}
+
 /* The same below one entry, which is present. */
 static bool clear_under(struct gather *g, pte_t e, int level, ulong va, ulong start, ulong end)
 {
@@ -119,6 +134,11 @@ static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong s
 
 		if (!(e & PTE_P))
 			continue;
+		if (level == 2 && share_is(e) && va < end && va + PT_SPAN(level) > start) {
+			if (clear_shared(g, &table[i], va, start, end))
+				continue;
+			e = pte_load(&table[i]);
+		}
 		if (va < end && va + PT_SPAN(level) > start &&
 		    (level == 1 || clear_under(g, e, level, va, start, end))) {
 			ulong last = va + PT_SPAN(level);
@@ -184,7 +204,10 @@ static void protect_area(struct mm *mm, const struct vma *v)
 
 	while (va < v->end) {
 		int level;
-		pte_t *e = lookup(mm->root, va, &level);
+		pte_t *e;
+
+		mm_own(mm, va, false);
+		e = lookup(mm->root, va, &level);
 
 		if (level == 1 && (pte_load(e) & PTE_P))
 			protect_page(mm, v, e);

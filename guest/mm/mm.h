@@ -24,11 +24,22 @@ void frame_get(pa_t pa);
 void frame_put(pa_t pa);
 u32 frame_refs(pa_t pa);
 enum zone frame_zone(pa_t pa);
+u32 *frame_shares(pa_t pa);
 bool frame_may_fail(void);
 ulong frames_used(void);
 ulong frames_high(void);
 ulong frame_spare_huge(void);
 ulong frames_low_end(void);
+
+/* share.c */
+struct share_stats {
+	ulong shared, copied, taken;
+};
+extern struct share_stats share_stats;
+bool share_is(pte_t entry);
+bool share_break(struct mm *mm, pte_t *e, ulong va, bool try);
+void share_drop(pa_t table);
+void share_all(struct mm *from, struct mm *to);
 
 /* quicklist.c */
 extern ulong quicklist_hits;
@@ -101,6 +112,9 @@ struct mm *mm_create(void);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 void mm_switch(struct mm *mm);
+pte_t *mm_walk(struct mm *mm, ulong va);
+pte_t *mm_walk_try(struct mm *mm, ulong va);
+bool mm_own(struct mm *mm, ulong va, bool try);
 struct vma *mm_find(struct mm *mm, ulong va);
 bool mm_add(struct mm *mm, const struct vma *v);
 void mm_load_image(struct mm *mm);
@@ -148,6 +162,7 @@ void gather_begin(struct gather *g, struct mm *mm);
 void gather_range(struct gather *g, ulong start, ulong end);
 void gather_frame(struct gather *g, pa_t pa);
 void gather_table(struct gather *g, pa_t pa);
+void gather_shared(struct gather *g, pa_t pa);
 void gather_end(struct gather *g);
 
 #endif

@@ -53,7 +53,9 @@ static bool move_page(struct mm *mm, ulong va, ulong to)
 
 	if (!has_page(mm, va))
 		return true;
-	dst = walk_try(mm->root, to, 1, PTE_TABLE | PTE_U);
+	if (!mm_own(mm, va, true))
+		return false;
+	dst = mm_walk_try(mm, to);
 	if (!dst)
 		return false;
 	src = walk(mm->root, va, 1, 0);

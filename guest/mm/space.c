@@ -53,6 +53,27 @@ struct mm *mm_get(struct mm *mm)
 	return mm;
 }
 
+/* The last-level table for `va`, if there is one, is nobody else's. False: no memory. */
+bool mm_own(struct mm *mm, ulong va, bool try)
+{
+	pte_t *e = walk(mm->root, va, 2, 0);
+
+	return !e || !share_is(pte_load(e)) || share_break(mm, e, va, try);
+}
+
+/* The last-level entry for `va`, to be written: its table is made, or made this space's own. */
+pte_t *mm_walk(struct mm *mm, ulong va)
+{
+	mm_own(mm, va, false);
+	return walk(mm->root, va, 1, PTE_TABLE | PTE_U);
+}
+
+/* The same where memory may run out: NULL. */
+pte_t *mm_walk_try(struct mm *mm, ulong va)
+{
+	return mm_own(mm, va, true) ? walk_try(mm->root, va, 1, PTE_TABLE | PTE_U) : NULL;
+}
+
 /* Nobody uses the space any more, and no CPU has it loaded: no lock, no flush. */
 static void free_pages(pte_t *table, int level)
 {
@@ -61,6 +82,10 @@ static void free_pages(pte_t *table, int level)
 
 		if (!(table[i] & PTE_P))
 			continue;
+		if (level == 2 && share_is(table[i])) {
+			share_drop(table[i] & PTE_ADDR);
+			continue;
+		}
 		if (level > 1) {
 			below = table_map(table[i], level - 1);
 			free_pages(below, level - 1);

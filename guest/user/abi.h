@@ -69,6 +69,7 @@ enum user_program {
 	USER_SMP_MREMAP,
 	USER_WALK,
 	USER_TABLES,
+	USER_SHARE_ZAP,
 	USER_COUNT
 };
 

@@ -72,3 +72,51 @@ ulong prog_tables(ulong rounds)
 	}
 	return 0;
 }
+
+/* A child's part: look, unmap some or all of it or nothing, look again, write, end. */
+static ulong zap_some(ulong base, ulong tables, ulong how)
+{
+	ulong per = HUGE_SIZE / sizeof(ulong), half = HUGE_SIZE / 2;
+	volatile ulong *p = (volatile ulong *)base;
+
+	for (ulong i = 0; i < 2 * tables; i++)
+		CHECK(p[i * per / 2] == i + 1);
+	if (how & 1) /* a part of the first table */
+		CHECK(CALL2(SYS_MUNMAP, base, half) == 0);
+	if (how & 2) /* all of the second */
+		CHECK(CALL2(SYS_MUNMAP, base + HUGE_SIZE, HUGE_SIZE) == 0);
+	CALL0(SYS_YIELD);
+	CHECK(!(how & 1) == (CALL2(SYS_SUM, base, 8) != -1));
+	CHECK(!(how & 2) == (CALL2(SYS_SUM, base + HUGE_SIZE, 8) != -1));
+	CHECK(p[per / 2] == 2 && p[2 * per] == 5);
+	if (how & 4)
+		p[per / 2] = p[2 * per] = 99;
+	CALL0(SYS_YIELD);
+	CHECK(p[2 * per] == (how & 4 ? 99 : 5));
+	return 0;
+}
+
+/* Generations of children that unmap the parent's tables, each in its way; the parent's stay. */
+ulong prog_share_zap(ulong rounds)
+{
+	ulong tables = 3, per = HUGE_SIZE / sizeof(ulong);
+	ulong at = (ulong)map((tables + 1) * HUGE_SIZE / PAGE, RW, 0);
+	volatile ulong *p;
+
+	CHECK(at);
+	at = (at + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+	p = (volatile ulong *)at;
+	for (ulong i = 0; i < 2 * tables; i++)
+		p[i * per / 2] = i + 1;
+	for (ulong r = 0; r < rounds; r += 4) {
+		for (ulong k = 0; k < 4; k++)
+			if (CALL0(SYS_FORK) == 0)
+				exit_with(zap_some(at, tables, (ulong)CALL0(SYS_RANDOM) % 8));
+		if (r % 8)
+			p[2 * per] = 5; /* the parent parts with it, too */
+		CHECK(wait_all_ok(4) == 0);
+		for (ulong i = 0; i < 2 * tables; i++)
+			CHECK(p[i * per / 2] == i + 1);
+	}
+	return 0;
+}

@@ -69,6 +69,7 @@ ulong prog_smp_fork(ulong arg);
 ulong prog_smp_atomic(ulong arg);
 ulong prog_smp_threads(ulong arg);
 ulong prog_smp_mprotect(ulong arg);
+ulong prog_share_zap(ulong arg);
 ulong prog_walk(ulong arg);
 ulong prog_tables(ulong arg);
 ulong prog_mremap(ulong arg);
