@@ -76,7 +76,7 @@ const char *mremap_fail(void)
 
 const char *smp_mremap(void)
 {
-	return run_program(USER_SMP_MREMAP, 12);
+	return run_program(USER_SMP_MREMAP, 8);
 }
 
 const char *walk_yield(void)

@@ -29,12 +29,12 @@ expect_all_passed() { # FIRST-LINE-PATTERN LAST-LINE
 
 @test "multiboot, 1 cpu: the SMP scenarios are skipped" {
 	boot "$image" 1 "cpus=1"
-	expect_all_passed "*boot by multiboot, * 1 cpus*" "# * passed, 0 failed, 8 skipped"
+	expect_all_passed "*boot by multiboot, * 1 cpus*" "# * passed, 0 failed, * skipped"
 }
 
 @test "PVH, 1 cpu" {
 	boot "$image.elf64" 1 "cpus=1"
-	expect_all_passed "*boot by pvh, * 1 cpus*" "# * passed, 0 failed, 8 skipped"
+	expect_all_passed "*boot by pvh, * 1 cpus*" "# * passed, 0 failed, * skipped"
 }
 
 @test "multiboot, 2 cpus" {
