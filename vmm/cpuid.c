@@ -90,7 +90,7 @@ static void per_cpu(const struct vcpu *v, uint32_t leaf, uint32_t out[4])
 	else if (leaf == 7)
 		leaf_7(v, out);
 	else if (leaf == 0x80000008 && v->m->can & CAN_LA57)
-		out[0] = MAXPHYADDR | 57u << 8;
+		out[0] = (out[0] & ~0xff00u) | 57u << 8;
 }
 
 void machine_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])

@@ -33,6 +33,7 @@ struct doctor_fact {
 	const void *arg;
 	verdict_fn *conclude; /* instead of measure: from the rows above */
 	const char *means;    /* for the monitor; NULL where it says itself */
+	bool always;	      /* holds without KVM too */
 };
 
 extern const struct doctor_fact doctor_facts[];
@@ -46,7 +47,7 @@ struct doctor {
 
 /* The value of a fact above, by key; never NULL. */
 const struct measured *doctor_value(const struct doctor *d, const char *key);
-bool doctor_has(const struct doctor *d, enum doctor_section s);
+bool doctor_has(const struct doctor *d, const struct doctor_fact *f);
 
 void doctor_print_text(const struct doctor *d);
 void doctor_print_json(const struct doctor *d);

@@ -87,7 +87,7 @@ void doctor_print_text(const struct doctor *d)
 	for (unsigned i = 0; i < doctor_fact_count; i++) {
 		const struct doctor_fact *f = &doctor_facts[i];
 
-		if (!doctor_has(d, f->section))
+		if (!doctor_has(d, f))
 			continue;
 		if (f->section != last)
 			printf("%s%s\n", i ? "\n" : "", sections[f->section].title);
@@ -186,15 +186,16 @@ static struct json_object *json_value(const struct doctor_fact *f, const struct 
 
 static struct json_object *section(const struct doctor *d, enum doctor_section s)
 {
-	struct json_object *o;
+	struct json_object *o = NULL;
 
-	if (!doctor_has(d, s))
-		return NULL;
-	o = json_object_new_object();
-	for (unsigned i = 0; i < doctor_fact_count; i++)
-		if (doctor_facts[i].section == s)
-			json_object_object_add(o, doctor_facts[i].key,
-					       json_value(&doctor_facts[i], &d->value[i]));
+	for (unsigned i = 0; i < doctor_fact_count; i++) {
+		if (doctor_facts[i].section != s || !doctor_has(d, &doctor_facts[i]))
+			continue;
+		if (!o)
+			o = json_object_new_object();
+		json_object_object_add(o, doctor_facts[i].key,
+				       json_value(&doctor_facts[i], &d->value[i]));
+	}
 	return o;
 }
 

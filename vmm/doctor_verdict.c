@@ -138,9 +138,11 @@ void doctor_engine(const struct doctor *d, struct measured *v)
 {
 	v->yes = doctor_value(d, "touch_seen")->yes && doctor_value(d, "new_entry_seen")->yes;
 	if (v->yes)
-		say(v, "kvm, the only engine of this version");
+		say(v, "kvm, the fastest here");
+	else if (d->m)
+		say(v, "soft: this KVM shows no change of tables in any way known here");
 	else
-		say(v, "none: this KVM shows no change of tables in any way known here");
+		say(v, "soft: there is no KVM to use");
 }
 
 /* One round trip as the engine makes it, us. */

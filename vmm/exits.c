@@ -47,9 +47,13 @@ void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start
 	struct cpu_fault f = {0};
 	enum cpu_result r;
 
+	if (v->m->engine->begin)
+		v->m->engine->begin(v);
 	do
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
 	while (r == CPU_RETRY);
+	if (v->m->engine->end)
+		v->m->engine->end(v);
 	if (r == CPU_BROKEN)
 		machine_crash(v, GVA(e->vector == VEC_PF ? e->cr2 : v->cpu.s.rip),
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
@@ -91,11 +95,25 @@ static bool step(struct vcpu *v, bool *not_emulated)
 	*not_emulated = info.not_emulated;
 	if (r == CPU_OK || r == CPU_RETRY || info.not_emulated)
 		return r == CPU_OK || r == CPU_RETRY;
-	if (r == CPU_BROKEN)
-		machine_crash(v, GVA(info.rip), "%s", f.why ? f.why : "can't go on");
-	else if (r == CPU_HOST)
-		host_failed(v, &f, "emulating an instruction");
+	if (r != CPU_FAULT)
+		vcpu_broken(v, r, &info, &f);
 	return false;
+}
+
+void vcpu_raise(struct vcpu *v, const struct cpu_fault *f)
+{
+	inject(v, f->vector, f->error, f->cr2);
+}
+
+void vcpu_broken(struct vcpu *v, enum cpu_result r, const struct interp_info *info,
+		 const struct cpu_fault *f)
+{
+	if (r == CPU_HOST)
+		host_failed(v, f, "emulating an instruction");
+	else if (info->not_emulated)
+		machine_crash(v, GVA(info->rip), "%s", info->text);
+	else
+		machine_crash(v, GVA(info->rip), "%s", f->why ? f->why : "can't go on");
 }
 
 static void crash_not_emulated(struct vcpu *v)
@@ -248,6 +266,7 @@ void vcpu_handle_exit(struct vcpu *v, const struct engine_exit *x)
 	switch (x->kind) {
 	case EXIT_NONE:
 	case EXIT_KICKED:
+	case EXIT_DONE:
 		break;
 	case EXIT_EXCEPTION:
 		exception(v, x);

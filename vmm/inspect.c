@@ -360,6 +360,8 @@ struct json_object *machine_stats_json(struct machine *m)
 	put(o, "exits", exits);
 	put_u64(o, "insns_interpreted", sum ? sum->insns_interpreted : 0);
 	put(o, "shadow", stats_json(m));
+	if (m->engine->stats)
+		m->engine->stats(m, o);
 	free(sum);
 	return o;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #include "vmm/clock.h"
 #include "vmm/machine.h"
@@ -19,8 +20,37 @@ uint64_t machine_now(struct machine *m)
 {
 	uint64_t stopped = atomic_load_explicit(&m->stopped_at, memory_order_relaxed);
 
-	return stopped ? stopped
-		       : clock_ns() - atomic_load_explicit(&m->epoch, memory_order_relaxed);
+	if (stopped)
+		return stopped;
+	if (m->cfg.one_thread)
+		return atomic_load_explicit(&m->turned, memory_order_relaxed);
+	return clock_ns() - atomic_load_explicit(&m->epoch, memory_order_relaxed);
+}
+
+uint64_t machine_tsc(struct machine *m)
+{
+	if (m->cfg.one_thread)
+		return atomic_load_explicit(&m->turned, memory_order_relaxed) * m->tsc_khz /
+		       1000000u;
+	return __rdtsc();
+}
+
+static int start_thread(struct machine *m, unsigned vcpu, void *(*fn)(void *), void *arg,
+			char *msg, size_t n)
+{
+	int err;
+
+	pthread_mutex_lock(&m->lock);
+	m->threads++;
+	pthread_mutex_unlock(&m->lock);
+	err = pthread_create(&m->vcpu[vcpu].thread, NULL, fn, arg);
+	if (err) {
+		m->threads--;
+		snprintf(msg, n, "cannot start the thread of vCPU %u: %s", vcpu, strerror(err));
+		return -1;
+	}
+	m->vcpu[vcpu].started = true;
+	return 0;
 }
 
 int machine_start(struct machine *m, char *msg, size_t n)
@@ -31,24 +61,14 @@ int machine_start(struct machine *m, char *msg, size_t n)
 		m->user_paused = true;
 		atomic_store(&m->stopped_at, 1);
 	}
-	for (unsigned i = 0; i < m->cfg.cpus; i++) {
-		struct vcpu *v = &m->vcpu[i];
-		int err;
-
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		if (m->cfg.start_paused)
-			atomic_fetch_or(&v->requests, REQ_PAUSE);
-		pthread_mutex_lock(&m->lock);
-		m->threads++;
-		pthread_mutex_unlock(&m->lock);
-		err = pthread_create(&v->thread, NULL, vcpu_main, v);
-		if (err) {
-			m->threads--;
-			snprintf(msg, n, "cannot start the thread of vCPU %u: %s", i,
-				 strerror(err));
+			atomic_fetch_or(&m->vcpu[i].requests, REQ_PAUSE);
+	if (m->cfg.one_thread)
+		return start_thread(m, 0, m->engine->one_thread, m, msg, n);
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (start_thread(m, i, vcpu_main, &m->vcpu[i], msg, n))
 			return -1;
-		}
-		v->started = true;
-	}
 	return 0;
 }
 

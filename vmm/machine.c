@@ -96,13 +96,16 @@ static void init_vcpus(struct machine *m)
 
 		v->m = m;
 		v->index = i;
-		v->cpu.ops = &vcpu_ops;
+		v->cpu.ops = m->engine->ops;
 		v->cpu.m = v;
 		v->cpu.model = &m->model;
 		atomic_store(&v->deadline, UINT64_MAX);
 		cpu_reset(&v->cpu.s, i);
 	}
 }
+
+/* The TSC of a machine whose time is counted in instructions. */
+#define TURN_TSC_KHZ 1000000u
 
 /* Rate of the TSC, for the timer's deadline mode: counted over a few milliseconds. */
 static uint64_t measure_tsc_khz(void)
@@ -138,7 +141,7 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->split_lock, NULL);
 	pthread_cond_init(&m->changed, NULL);
-	m->tsc_khz = measure_tsc_khz();
+	m->tsc_khz = cfg->one_thread ? TURN_TSC_KHZ : measure_tsc_khz();
 	err = create_memory(m, msg, n);
 	init_vcpus(m);
 	/* Before the engine: an image that can't be loaded is told sooner. */

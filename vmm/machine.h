@@ -43,6 +43,11 @@ struct machine_config {
 	int serial_fd; /* -1 for none */
 	bool start_paused;
 	bool interpret_kernel; /* --exact: guest code below CPL 3 is interpreted */
+	/* Software engine. one_thread: all vCPUs take turns in one thread, in an order and in a
+	 * time that follow from the seed alone. */
+	bool one_thread;
+	bool tlb_adversarial;
+	uint64_t seed;
 };
 
 struct machine {
@@ -72,6 +77,7 @@ struct machine {
 
 	_Atomic uint64_t epoch;	     /* CLOCK_MONOTONIC at machine time 0 */
 	_Atomic uint64_t stopped_at; /* machine time while paused, else 0 */
+	_Atomic uint64_t turned;     /* machine time with cfg.one_thread */
 	struct dev_host host;
 	pthread_mutex_t split_lock; /* LOCKed accesses that no single host instruction does */
 	uint64_t tsc_khz;
@@ -102,6 +108,8 @@ void machine_pause(struct machine *m);
 void machine_resume(struct machine *m);
 
 uint64_t machine_now(struct machine *m);
+/* The time stamp counter that all vCPUs see, before their offsets. */
+uint64_t machine_tsc(struct machine *m);
 
 /* A crash report of v: why, registers, a walk of the address. Ends the machine. */
 void machine_crash(struct vcpu *v, gva_t gva, const char *fmt, ...)
@@ -131,5 +139,11 @@ struct cpu_event;
 void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start);
 /* Interprets one instruction, with delivery; true if the vCPU can go on. */
 bool vcpu_interpret(struct vcpu *v);
+/* An exception of the instruction at RIP that came from no exit: delivers it as vcpu_handle_exit()
+ * does, and ends the machine if it comes for ever. */
+void vcpu_raise(struct vcpu *v, const struct cpu_fault *f);
+/* What the interpreter could not go on from: ends the machine. */
+void vcpu_broken(struct vcpu *v, enum cpu_result r, const struct interp_info *info,
+		 const struct cpu_fault *f);
 
 #endif

@@ -8,9 +8,9 @@
  * Read first: cpu/ops.h, shadow/mmu.h.
  */
 #include <string.h>
-#include <x86intrin.h>
 
 #include "vmm/machine.h"
+#include "vmm/memops.h"
 
 static struct sh_regs shadow_regs(const struct cpu_state *s)
 {
@@ -32,6 +32,7 @@ void vcpu_sync_regs(struct vcpu *v)
 	if (!v->regs_stale)
 		return;
 	r = shadow_regs(&v->cpu.s);
+	v->roots = 0;
 	sh_set_regs(v->sh, &r, v->regs_drops);
 	v->regs_stale = false;
 	v->regs_drops = SH_FLUSH_NONE;
@@ -234,7 +235,7 @@ static enum cpu_result op_fetch(void *arg, struct cpu_state *s, gva_t va, uint8_
 	return CPU_OK;
 }
 
-static enum cpu_result op_read_phys(void *arg, uint64_t gpa, void *buf, unsigned len)
+enum cpu_result vcpu_op_read_phys(void *arg, uint64_t gpa, void *buf, unsigned len)
 {
 	struct vcpu *v = arg;
 
@@ -243,7 +244,7 @@ static enum cpu_result op_read_phys(void *arg, uint64_t gpa, void *buf, unsigned
 	return CPU_OK;
 }
 
-static enum cpu_result op_in(void *arg, uint16_t port, unsigned size, uint32_t *val)
+enum cpu_result vcpu_op_in(void *arg, uint16_t port, unsigned size, uint32_t *val)
 {
 	struct vcpu *v = arg;
 
@@ -252,7 +253,7 @@ static enum cpu_result op_in(void *arg, uint16_t port, unsigned size, uint32_t *
 	return CPU_OK;
 }
 
-static enum cpu_result op_out(void *arg, uint16_t port, unsigned size, uint32_t val)
+enum cpu_result vcpu_op_out(void *arg, uint16_t port, unsigned size, uint32_t val)
 {
 	struct vcpu *v = arg;
 
@@ -262,8 +263,8 @@ static enum cpu_result op_out(void *arg, uint16_t port, unsigned size, uint32_t 
 }
 
 /* The new value is not in s yet: the shadow MMU hears of it when it is next asked. */
-static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64_t val,
-				 struct cpu_fault *f)
+enum cpu_result vcpu_op_set_cr(void *arg, struct cpu_state *s, int reg, uint64_t val,
+			       struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 	static const enum sh_flush_reg regs[] = {SH_REG_CR0, 0, 0, SH_REG_CR3, SH_REG_CR4};
@@ -283,7 +284,7 @@ static enum cpu_result op_set_cr(void *arg, struct cpu_state *s, int reg, uint64
 	return CPU_OK;
 }
 
-static enum cpu_result op_invlpg(void *arg, struct cpu_state *s, gva_t va)
+enum cpu_result vcpu_op_invlpg(void *arg, struct cpu_state *s, gva_t va)
 {
 	struct vcpu *v = arg;
 
@@ -292,8 +293,8 @@ static enum cpu_result op_invlpg(void *arg, struct cpu_state *s, gva_t va)
 	return CPU_OK;
 }
 
-static enum cpu_result op_invpcid(void *arg, struct cpu_state *s, unsigned type, uint64_t pcid,
-				  gva_t va, struct cpu_fault *f)
+enum cpu_result vcpu_op_invpcid(void *arg, struct cpu_state *s, unsigned type, uint64_t pcid,
+				gva_t va, struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
@@ -303,21 +304,22 @@ static enum cpu_result op_invpcid(void *arg, struct cpu_state *s, unsigned type,
 	return CPU_OK;
 }
 
-static uint64_t op_rdtsc(void *arg, const struct cpu_state *s)
+uint64_t vcpu_op_rdtsc(void *arg, const struct cpu_state *s)
 {
-	(void)arg;
-	return __rdtsc() + s->msr_tsc_offset;
+	struct vcpu *v = arg;
+
+	return machine_tsc(v->m) + s->msr_tsc_offset;
 }
 
 #define MSR_TSC 0x10u
 
-static enum cpu_result op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t *val,
-				struct cpu_fault *f)
+enum cpu_result vcpu_op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t *val,
+			      struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
 	if (msr == MSR_TSC) {
-		*val = op_rdtsc(arg, s);
+		*val = vcpu_op_rdtsc(arg, s);
 		return CPU_OK;
 	}
 	if (apic_rdmsr(v->m->apic, v->index, msr, val) == 0)
@@ -325,22 +327,23 @@ static enum cpu_result op_rdmsr(void *arg, struct cpu_state *s, uint32_t msr, ui
 	return cpu_fault_ec(f, VEC_GP, 0);
 }
 
-static enum cpu_result op_wrmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t val,
-				struct cpu_fault *f)
+enum cpu_result vcpu_op_wrmsr(void *arg, struct cpu_state *s, uint32_t msr, uint64_t val,
+			      struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 
 	if (msr == MSR_TSC) {
-		s->msr_tsc_offset = val - __rdtsc();
+		s->msr_tsc_offset = val - machine_tsc(v->m);
 		return CPU_OK;
 	}
-	if (apic_wrmsr(v->m->apic, v->index, msr, val, op_rdtsc(arg, s), v->m->tsc_khz) == 0)
+	if (apic_wrmsr(v->m->apic, v->index, msr, val, vcpu_op_rdtsc(arg, s), v->m->tsc_khz) ==
+	    0)
 		return CPU_OK;
 	return cpu_fault_ec(f, VEC_GP, 0);
 }
 
-static void op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
-		     uint32_t out[4])
+void vcpu_op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
+		   uint32_t out[4])
 {
 	(void)s;
 	machine_cpuid(arg, leaf, subleaf, out);
@@ -363,15 +366,15 @@ const struct cpu_ops vcpu_ops = {
 	.write = op_write,
 	.cmpxchg = op_cmpxchg,
 	.fetch = op_fetch,
-	.read_phys = op_read_phys,
-	.in = op_in,
-	.out = op_out,
-	.set_cr = op_set_cr,
-	.invlpg = op_invlpg,
-	.invpcid = op_invpcid,
-	.rdmsr = op_rdmsr,
-	.wrmsr = op_wrmsr,
-	.cpuid = op_cpuid,
-	.rdtsc = op_rdtsc,
+	.read_phys = vcpu_op_read_phys,
+	.in = vcpu_op_in,
+	.out = vcpu_op_out,
+	.set_cr = vcpu_op_set_cr,
+	.invlpg = vcpu_op_invlpg,
+	.invpcid = vcpu_op_invpcid,
+	.rdmsr = vcpu_op_rdmsr,
+	.wrmsr = vcpu_op_wrmsr,
+	.cpuid = vcpu_op_cpuid,
+	.rdtsc = vcpu_op_rdtsc,
 	.fpu = op_fpu,
 };

@@ -17,7 +17,7 @@
 static const struct opt_keyword engine_words[] = {
 	{"auto", ENGINE_AUTO, false},
 	{"kvm", ENGINE_KVM, false},
-	{"soft", ENGINE_SOFT, true},
+	{"soft", ENGINE_SOFT, false},
 	{"hybrid", ENGINE_HYBRID, true},
 	{NULL, 0, false},
 };
@@ -25,6 +25,17 @@ static const struct opt_keyword exact_words[] = {
 	{"auto", EXACT_AUTO, false},
 	{"on", EXACT_ON, false},
 	{"off", EXACT_OFF, false},
+	{NULL, 0, false},
+};
+static const struct opt_keyword tlb_words[] = {
+	{"plain", TLB_KIND_PLAIN, false},
+	{"adversarial", TLB_KIND_ADVERSARIAL, false},
+	{NULL, 0, false},
+};
+static const struct opt_keyword threads_words[] = {
+	{"auto", THREADS_AUTO, false},
+	{"on", THREADS_ON, false},
+	{"off", THREADS_OFF, false},
 	{NULL, 0, false},
 };
 static const struct opt_keyword mmu_words[] = {
@@ -183,6 +194,16 @@ static int parse_mmu_option(const struct option_def *d, const char *arg, void *t
 	return 0;
 }
 
+/* That there is one matters too. */
+static int parse_seed(const struct option_def *d, const char *arg, void *target,
+		      struct opt_error *e)
+{
+	struct umbra_options *o = target;
+
+	o->seed_given = true;
+	return opt_number(d, arg, target, e);
+}
+
 static int take_kernel(const char *arg, void *target, struct opt_error *e)
 {
 	struct umbra_options *o = target;
@@ -233,11 +254,18 @@ const struct option_def run_options[] = {
 	 .parse = opt_file, .offset = FIELD(initrd)},
 
 	{.name = "cpu", .metavar = "ENGINE", .group = "Engine",
-	 .help = "what executes the guest: auto or kvm; auto takes the fastest that works here (auto)",
+	 .help = "what executes the guest: auto, kvm or soft; auto takes the fastest that works here (auto)",
 	 .parse = opt_keyword, .offset = FIELD(engine), .rule = engine_words},
 	{.name = "exact", .metavar = "auto|on|off",
 	 .help = "whether guest-kernel code is interpreted where this host can't run it exactly (auto)",
 	 .parse = opt_keyword, .offset = FIELD(exact), .rule = exact_words},
+
+	{.name = "tlb", .metavar = "plain|adversarial",
+	 .help = "soft: what its translation hardware keeps: little and fast, or all that the manuals allow (plain)",
+	 .parse = opt_keyword, .offset = FIELD(tlb), .rule = tlb_words},
+	{.name = "soft-threads", .metavar = "auto|on|off",
+	 .help = "soft: a thread for each virtual CPU, or all in one thread, in an order and a time that follow from --seed; auto: off with --seed or --tlb adversarial (auto)",
+	 .parse = opt_keyword, .offset = FIELD(soft_threads), .rule = threads_words},
 
 	{.name = "mmu", .metavar = "shadow", .group = "Shadow MMU",
 	 .help = "who translates the guest's addresses (shadow)",
@@ -272,7 +300,7 @@ const struct option_def run_options[] = {
 	 .parse = opt_count, .offset = FIELD(timeout), .rule = &timeout_range},
 	{.name = "seed", .metavar = "N",
 	 .help = "what random choices start from (1)",
-	 .parse = opt_number, .offset = FIELD(seed), .rule = &seed_range},
+	 .parse = parse_seed, .offset = FIELD(seed), .rule = &seed_range},
 
 	{.name = "stats-file", .metavar = "FILE", .group = "Results",
 	 .help = "write the counters there at the end",

@@ -21,6 +21,8 @@ enum umbra_mmu { MMU_SHADOW, MMU_NATIVE };
 enum umbra_pt_update { PT_UPDATE_AUTO, PT_UPDATE_DIRECT, PT_UPDATE_GATED };
 enum umbra_serial { SERIAL_STDIO, SERIAL_NONE, SERIAL_FILE };
 enum umbra_exit_style { EXIT_STYLE_UMBRA, EXIT_STYLE_RAW };
+enum umbra_tlb { TLB_KIND_PLAIN, TLB_KIND_ADVERSARIAL };
+enum umbra_threads { THREADS_AUTO, THREADS_ON, THREADS_OFF };
 enum umbra_switch { SWITCH_UNSET = -1, SWITCH_OFF, SWITCH_ON };
 
 #define UMBRA_MAX_CPUS	      64
@@ -42,6 +44,8 @@ struct umbra_options {
 
 	enum umbra_engine engine;
 	enum umbra_exact exact;
+	enum umbra_tlb tlb;
+	enum umbra_threads soft_threads;
 
 	enum umbra_mmu mmu;
 	enum umbra_pt_update pt_update;
@@ -61,6 +65,7 @@ struct umbra_options {
 
 	unsigned timeout; /* seconds; 0: none */
 	uint64_t seed;
+	bool seed_given;
 	const char *stats_file; /* NULL: none */
 	const char *result;	/* NULL: none */
 	enum umbra_exit_style exit_style;

@@ -139,6 +139,8 @@ static int configure(struct run *r)
 		.append = r->append,
 		.start_paused = o->start_paused,
 		.interpret_kernel = interpret_kernel(o),
+		.tlb_adversarial = o->tlb == TLB_KIND_ADVERSARIAL,
+		.seed = o->seed,
 	};
 	set_techniques(r);
 	err = check_output(o->stats_file, "--stats-file");
@@ -298,20 +300,66 @@ static int supervise(struct run *r)
 	return code ? code : err;
 }
 
+/* The fastest engine that works here, or the one that was asked for; why says what speaks against
+ * a faster one. */
+static const struct engine *choose_engine(const struct umbra_options *o, char *why, size_t n)
+{
+	*why = 0;
+	if (o->engine == ENGINE_SOFT)
+		return &engine_soft;
+	if (o->engine == ENGINE_KVM || engine_kvm.usable(why, n))
+		return &engine_kvm;
+	return &engine_soft;
+}
+
+static int check_engine(struct run *r, const struct engine *e)
+{
+	const struct umbra_options *o = r->o;
+	bool soft = e == &engine_soft, given = o->seed_given || r->cfg.tlb_adversarial;
+
+	if (!soft && r->cfg.tlb_adversarial)
+		return complain(UMBRA_USAGE, "--tlb adversarial is the software engine's; add "
+					     "--cpu soft");
+	if (!soft && o->soft_threads != THREADS_AUTO)
+		return complain(UMBRA_USAGE,
+				"--soft-threads is the software engine's; add --cpu soft");
+	r->cfg.one_thread = soft && (o->soft_threads == THREADS_OFF ||
+				     (o->soft_threads == THREADS_AUTO && given));
+	if (soft)
+		r->cfg.interpret_kernel = false; /* all of it is, and exact */
+	return 0;
+}
+
+static void tell_engine(const struct run *r, const char *why)
+{
+	const struct machine *m = r->m;
+
+	if (r->o->engine != ENGINE_AUTO)
+		return;
+	if (*why)
+		complain(0, "engine %s (%s; %s)", m->engine->name, m->engine_note, why);
+	else
+		complain(0, "engine %s (the fastest here; %s%s)", m->engine->name,
+			 m->engine_note,
+			 r->cfg.interpret_kernel ? ", kernel code interpreted" : "");
+}
+
 static int run_machine(struct run *r)
 {
-	char msg[512];
-	int code = machine_create(&r->cfg, &engine_kvm, &r->m, msg, sizeof(msg));
+	char msg[512], why[256];
+	const struct engine *engine = choose_engine(r->o, why, sizeof(why));
+	int code = check_engine(r, engine);
 
+	if (code)
+		return code;
+	code = machine_create(&r->cfg, engine, &r->m, msg, sizeof(msg));
 	if (code)
 		return complain(code == -2 ? UMBRA_USAGE : UMBRA_HOST, "%s", msg);
 	r->m->on_end = on_end;
 	r->m->on_end_ctx = r;
 	if (r->m->engine_warning)
 		complain(0, "%s", r->m->engine_warning);
-	if (r->o->engine == ENGINE_AUTO)
-		complain(0, "engine kvm (the fastest here; %s%s)", r->m->engine_note,
-			 r->cfg.interpret_kernel ? ", kernel code interpreted" : "");
+	tell_engine(r, why);
 	code = start_control(r);
 	if (!code)
 		code = supervise(r);

@@ -33,7 +33,11 @@ static void host_deadline(void *ctx, unsigned vcpu, uint64_t at)
 	uint64_t host;
 
 	atomic_store(&v->deadline, at);
-	if (!v->have_timer || atomic_load(&m->stopped_at))
+	if (atomic_load(&m->stopped_at))
+		return;
+	if (atomic_load(&v->sleeping))
+		vcpu_request(v, REQ_TICK);
+	if (!v->have_timer)
 		return;
 	if (at != UINT64_MAX) {
 		host = at + atomic_load(&m->epoch);
@@ -41,8 +45,6 @@ static void host_deadline(void *ctx, unsigned vcpu, uint64_t at)
 		t.it_value.tv_nsec = (long)(host % 1000000000u) | 1; /* 0 would disarm it */
 	}
 	timer_settime(v->timer, TIMER_ABSTIME, &t, NULL);
-	if (atomic_load(&v->sleeping))
-		vcpu_request(v, REQ_TICK);
 }
 
 static void host_init(void *ctx, unsigned vcpu)

@@ -160,14 +160,21 @@ static bool something_to_do(struct vcpu *v)
 	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
 
-static void sleep_until_woken(struct vcpu *v)
+bool vcpu_idle(struct vcpu *v)
 {
-	uint64_t at = atomic_load(&v->deadline), now = machine_now(v->m), ns;
+	return v->cpu.s.activity != CPU_RUNNING && !something_to_do(v);
+}
+
+void vcpu_sleep(struct vcpu *v)
+{
+	uint64_t at, now, ns;
 	struct timespec t;
 	uint32_t seen;
 
 	uart_flush(v->m->uart);
 	atomic_store(&v->sleeping, true);
+	at = atomic_load(&v->deadline);
+	now = machine_now(v->m);
 	seen = atomic_load(&v->requests);
 	if (!something_to_do(v)) {
 		ns = at == UINT64_MAX ? 3600ull * 1000000000u : at > now ? at - now : 0;
@@ -180,28 +187,20 @@ static void sleep_until_woken(struct vcpu *v)
 
 static void halted(struct vcpu *v)
 {
+	if (v->m->cfg.one_thread)
+		return; /* the others go on */
 	v->stats.kind = XC_HALT;
 	exit_stats_enter(&v->stats);
 	if (!something_to_do(v))
-		sleep_until_woken(v);
+		vcpu_sleep(v);
 	exit_stats_left(&v->stats);
 }
 
 /* ---- the loop ---- */
 
-/* The engine runs 64-bit code; the rest, a few instructions of boot code and AP trampolines, is
- * interpreted. So is the instruction in an interrupt shadow: after STI it is usually HLT. And where
- * the host's CPL 3 would show a kernel what it should not see (--exact), all of the kernel is. */
 static bool engine_can_run(const struct vcpu *v)
 {
-	const struct cpu_state *s = &v->cpu.s;
-
-	if (v->m->cfg.interpret_kernel && cpu_cpl(s) < 3)
-		return false;
-	/* The real debug registers are not the guest's. */
-	if (s->dr[7] & DR7_ENABLES)
-		return false;
-	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
+	return v->m->engine->can_run(v);
 }
 
 static void interpret_some(struct vcpu *v)
@@ -248,7 +247,7 @@ static void run_engine(struct vcpu *v)
 	vcpu_handle_exit(v, &x);
 }
 
-static void one_turn(struct vcpu *v)
+void vcpu_turn(struct vcpu *v)
 {
 	if (atomic_load(&v->requests))
 		take_requests(v);
@@ -263,25 +262,36 @@ static void one_turn(struct vcpu *v)
 		interpret_some(v);
 }
 
-static int vcpu_setup(struct vcpu *v)
+static int create_timer(struct vcpu *v)
 {
-	int err = v->m->engine->vcpu_create(v);
 	struct sigevent ev = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN};
 
-	if (err)
-		return err;
-	atomic_store(&v->tid, syscall(SYS_gettid));
 	ev._sigev_un._tid = (pid_t)atomic_load(&v->tid);
 	if (timer_create(CLOCK_MONOTONIC, &ev, &v->timer))
 		return -errno;
 	v->have_timer = true;
+	return 0;
+}
+
+int vcpu_setup(struct vcpu *v)
+{
+	int err = v->m->engine->vcpu_create(v);
+
+	if (err)
+		return err;
+	atomic_store(&v->tid, syscall(SYS_gettid));
+	if (v->m->engine->needs_timer)
+		err = create_timer(v);
+	if (err)
+		return err;
+	v->regs_stale = true;
 	v->in = interp_create();
 	if (!v->in)
 		return -ENOMEM;
 	return sh_vcpu_create(v->m->mmu, v->index, &v->sh);
 }
 
-static void vcpu_teardown(struct vcpu *v)
+void vcpu_teardown(struct vcpu *v)
 {
 	exit_stats_enter(&v->stats);
 	sh_vcpu_destroy(v->sh);
@@ -292,10 +302,9 @@ static void vcpu_teardown(struct vcpu *v)
 		timer_delete(v->timer);
 	v->have_timer = false;
 	v->m->engine->vcpu_destroy(v);
-	gmem_thread_exit(v->m->gm);
 }
 
-static void come_to_rest(struct machine *m)
+void vcpu_thread_ends(struct machine *m)
 {
 	pthread_mutex_lock(&m->lock);
 	m->resting++;
@@ -313,12 +322,12 @@ void *vcpu_main(void *arg)
 	if (err)
 		machine_end(v->m, VERDICT_HOST, "cannot create vCPU %u: %s", v->index,
 			    strerror(-err));
-	v->regs_stale = true;
 	exit_stats_left(&v->stats);
 	while (!err && !(atomic_load(&v->requests) & REQ_QUIT))
-		one_turn(v);
+		vcpu_turn(v);
 	vcpu_teardown(v);
+	gmem_thread_exit(v->m->gm);
 	urcu_memb_unregister_thread();
-	come_to_rest(v->m);
+	vcpu_thread_ends(v->m);
 	return NULL;
 }

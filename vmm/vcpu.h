@@ -54,6 +54,8 @@ struct vcpu {
 	_Atomic bool sleeping; /* in HLT: woken by a futex on requests */
 	_Atomic uint64_t runs; /* times the guest was left */
 	_Atomic uint8_t sipi_vector;
+	/* Views whose root the engine still has from sh_root(); none after a change of registers. */
+	unsigned roots;
 	bool regs_stale;     /* the shadow MMU has yet to hear of CR or EFER changes */
 	unsigned regs_drops; /* and these (enum sh_flush) they drop */
 
@@ -77,5 +79,17 @@ bool vcpu_wait_out(struct vcpu *v);
 
 /* Thread entry: runs until REQ_QUIT. */
 void *vcpu_main(void *arg);
+
+/* What vcpu_main() is made of, for an engine that runs all vCPUs in one thread: what a vCPU has on
+ * its thread, one look at requests and interrupts with one stretch of guest code, and whether there
+ * is anything to do but wait. */
+int vcpu_setup(struct vcpu *v);
+void vcpu_teardown(struct vcpu *v);
+void vcpu_turn(struct vcpu *v);
+bool vcpu_idle(struct vcpu *v);
+/* Waits for a request or the vCPU's deadline. */
+void vcpu_sleep(struct vcpu *v);
+/* The last thing a thread of vCPUs does with the machine. */
+void vcpu_thread_ends(struct machine *m);
 
 #endif

@@ -15,7 +15,6 @@
 
 #include "frame.h"
 #include "layout.h"
-#include "paging.h"
 #include "kernel/types.h"
 #include "user/abi.h"
 
@@ -28,7 +27,7 @@ struct proc;
 /* What a fault recovered by a fixup looked like; vector is NO_FAULT when there was none. */
 #define NO_FAULT 0x1ffUL
 struct fault {
-	u64 vector, error, addr;
+	ulong vector, error, addr;
 };
 
 /* spinlock.c */
@@ -41,9 +40,9 @@ struct spinlock {
 /* cpu.c: per-CPU state, found through GS while in the kernel */
 struct cpu {
 	struct cpu *self;
-	u64 kstack;   /* where SYSCALL begins to push; also TSS.RSP0 */
-	u64 user_rsp; /* scratch of the SYSCALL entry */
-	u64 exec_rsp; /* non-zero while probe_exec() is calling its target */
+	ulong kstack;  /* where SYSCALL begins to push; also TSS.RSP0 */
+	ulong user_sp; /* scratch of the SYSCALL entry */
+	ulong exec_sp; /* non-zero while probe_exec() is calling its target */
 	u32 index;
 	u32 online;
 
@@ -56,9 +55,10 @@ struct cpu {
 	struct mm *mm; /* whose tables CR3 holds; counts as a reference */
 	struct fault fault;
 
+	u32 kmap_depth; /* windows in use: kmap_local() */
 	u32 tlb_pending;
-	u64 ticks;
-	u64 test_ipis;
+	ulong ticks;
+	ulong test_ipis;
 	void (*call_fn)(void *arg); /* smp_run(): non-NULL while the work is pending */
 	void *call_arg;
 };
@@ -69,11 +69,12 @@ static inline struct cpu *this_cpu(void)
 {
 	struct cpu *c;
 
-	asm volatile("movq %%gs:0, %0" : "=r"(c));
+	asm volatile("mov %%gs:0, %0" : "=r"(c));
 	return c;
 }
 void cpu_init(struct cpu *c, u32 index);
-void cpu_set_kstack(struct cpu *c, u64 top);
+void cpu_set_kstack(struct cpu *c, ulong top);
+void print_registers(const struct trapframe *tf);
 
 /* string.c */
 void *memset(void *dst, int v, size_t n);
@@ -98,7 +99,7 @@ void print_panic_mode(void);
 #define EXIT_PANIC  0x12
 void machine_exit(u32 code) __attribute__((noreturn));
 void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
-void panic_trap(const struct trapframe *tf, u64 addr) __attribute__((noreturn));
+void panic_trap(const struct trapframe *tf, ulong addr) __attribute__((noreturn));
 #define ASSERT(cond)                                                   \
 	do {                                                           \
 		if (!(cond))                                           \
@@ -117,7 +118,7 @@ void irq_disable(void);
 
 /* bootinfo.c */
 struct ram {
-	u64 start, end;
+	pa_t start, end;
 };
 #define MAX_RAM 16
 struct bootinfo {
@@ -135,7 +136,10 @@ struct options {
 	char scenario[384];
 	u32 cpus; /* 0: not given */
 	u64 seed;
+	ulong lowmem; /* bytes of RAM in the direct map; 0: all there is room for */
 	bool quiet;
+	bool share_tables; /* fork shares page tables */
+	enum { PAGEALLOC_OFF, PAGEALLOC_4K, PAGEALLOC_SPLIT } pagealloc;
 };
 extern struct options options;
 void options_parse(const char *line);
@@ -150,7 +154,7 @@ void apic_eoi(void);
 void apic_send(u32 cpu, u32 vector);
 void apic_send_others(u32 vector);
 void apic_send_self(u32 vector);
-void apic_start_ap(u32 cpu, u64 entry);
+void apic_start_ap(u32 cpu, ulong entry);
 void apic_timer_start(void);
 u32 apic_id(void);
 u32 apic_errors(void);
@@ -162,19 +166,19 @@ void trap(struct trapframe *tf);
 extern void vectors(void);
 
 /* probe.c: accesses that may fault; each returns true when nothing did, else fills *f */
-bool probe_read(u64 va, u64 *value, struct fault *f);
-bool probe_write(u64 va, u64 value, struct fault *f);
-bool probe_call(u64 va, struct fault *f);
+bool probe_read(ulong va, ulong *value, struct fault *f);
+bool probe_write(ulong va, ulong value, struct fault *f);
+bool probe_call(ulong va, struct fault *f);
 bool probe_wrmsr(u32 msr, u64 value, struct fault *f);
 bool probe_ud(struct fault *f);
 bool probe_int3(struct fault *f);
 bool probe_divide(struct fault *f);
-bool copy_from_user(void *dst, u64 src, size_t n);
-bool copy_to_user(u64 dst, const void *src, size_t n);
+bool copy_from_user(void *dst, ulong src, size_t n);
+bool copy_to_user(ulong dst, const void *src, size_t n);
 
 /* sched.c */
 extern struct spinlock sched_lock;
-extern u64 idle_cpus;
+extern ulong idle_cpus;
 void sched_loop(void) __attribute__((noreturn));
 void sched_enter(void);
 void sched_first_run(void);
@@ -189,21 +193,21 @@ enum proc_state { PROC_FREE, PROC_NEW, PROC_READY, PROC_RUNNING, PROC_SLEEPING, 
 struct proc {
 	enum proc_state state;
 	u32 pid;
-	u64 affinity; /* mask of CPUs it may run on */
+	ulong affinity; /* mask of CPUs it may run on */
 	struct proc *parent, *next;
 	struct mm *mm; /* NULL: a kernel thread */
-	u64 kstack;    /* physical frame, 0 for the runner */
+	pa_t kstack;   /* physical frame, 0 for the runner */
 	struct context *ctx;
 	const void *chan;
 	bool retry; /* SYS_RETRY */
 	struct exit_info exit;
 };
-void process_start_runner(void (*fn)(void), u64 stack_top);
-u32 process_spawn(u32 program, u64 arg);
+void process_start_runner(void (*fn)(void), ulong stack_top);
+u32 process_spawn(u32 program, ulong arg);
 u32 process_fork(const struct trapframe *tf);
-u32 process_thread(const struct trapframe *tf, u64 entry, u64 stack, u64 arg);
-void process_exit(u64 code) __attribute__((noreturn));
-void process_kill(u64 vector, u64 error, u64 addr) __attribute__((noreturn));
+u32 process_thread(const struct trapframe *tf, ulong entry, ulong stack, ulong arg);
+void process_exit(ulong code) __attribute__((noreturn));
+void process_kill(ulong vector, ulong error, ulong addr) __attribute__((noreturn));
 bool process_wait(struct exit_info *out);
 void process_reap_all(void);
 
@@ -228,7 +232,7 @@ void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern void trap_return(void);
 extern void syscall_entry(void);
 extern void process_entry(void);
-extern void probe_exec(u64 target);
+extern void probe_exec(ulong target);
 extern char probe_exec_fault[];
 extern void swtch(struct context **save, struct context *next);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Boot order. Entered by boot.S on CPU 0 with IF clear, on the boot tables and stack. */
-#include "mm/mm.h"
+#include "mm/attr.h"
 #include "x86.h"
 
 static u8 runner_stack[16384] __attribute__((aligned(16)));
@@ -25,10 +25,12 @@ void kernel_main(void)
 	frames_init();
 	kmap_init();
 	mm_switch(&kernel_mm);
+	if (options.pagealloc && !pagealloc_start())
+		panic("pagealloc: no memory");
 	cpu_count = wanted_cpus();
 	apic_init();
 	c->online = 1;
 	apic_timer_start();
-	process_start_runner(runner_main, (u64)(runner_stack + sizeof(runner_stack)));
+	process_start_runner(runner_main, (ulong)(runner_stack + sizeof(runner_stack)));
 	sched_loop();
 }

@@ -2,14 +2,15 @@
 /* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
 #include "kernel/kernel.h"
 
-struct options options = {.seed = 1};
+struct options options = {.seed = 1, .lowmem = LOWMEM_DEFAULT};
+static struct spinlock random_lock = {.name = "random"};
 
-static u64 parse_number(const char *s)
+static ulong parse_number(const char *s)
 {
-	u64 v = 0;
+	ulong v = 0;
 
 	while (*s >= '0' && *s <= '9')
-		v = v * 10 + (u64)(*s++ - '0');
+		v = v * 10 + (ulong)(*s++ - '0');
 	return v;
 }
 
@@ -22,6 +23,14 @@ static void parse_word(const char *w, size_t len)
 		options.cpus = (u32)parse_number(w + 5);
 	} else if (len > 5 && strneq(w, "seed=", 5)) {
 		options.seed = parse_number(w + 5);
+	} else if (len > 7 && strneq(w, "lowmem=", 7)) {
+		options.lowmem = parse_number(w + 7) << 20;
+	} else if (len == 12 && strneq(w, "pagealloc=4k", 12)) {
+		options.pagealloc = PAGEALLOC_4K;
+	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
+		options.pagealloc = PAGEALLOC_SPLIT;
+	} else if (len == 7 && strneq(w, "ptshare", 7)) {
+		options.share_tables = true;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {
 		options.quiet = true;
 	}
@@ -44,9 +53,13 @@ void options_parse(const char *line)
 /* splitmix64 of the seed; callers are scenarios and system calls, on any CPU. */
 u64 random_next(void)
 {
-	u64 z = atomic_add(&options.seed, 0x9e3779b97f4a7c15UL);
+	u64 z;
 
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9UL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebUL;
+	spin_lock(&random_lock);
+	z = options.seed += 0x9e3779b97f4a7c15ULL;
+	spin_unlock(&random_lock);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
 	return z ^ (z >> 31);
 }

@@ -45,22 +45,13 @@ void panic(const char *fmt, ...)
 	machine_exit(EXIT_PANIC);
 }
 
-void panic_trap(const struct trapframe *tf, u64 addr)
+void panic_trap(const struct trapframe *tf, ulong addr)
 {
 	struct cpu *c = this_cpu();
 
 	begin_panic();
 	print("# panic: cpu %u: vector %lu error 0x%lx addr 0x%lx pid %u\n", c->index,
 	      tf->vector, tf->error, addr, c->proc ? c->proc->pid : 0);
-	print("# rip %04lx:%016lx rflags %06lx rsp %04lx:%016lx\n", tf->cs, tf->rip, tf->rflags,
-	      tf->ss, tf->rsp);
-	print("# rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax, tf->rbx, tf->rcx,
-	      tf->rdx);
-	print("# rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi, tf->rdi, tf->rbp,
-	      tf->r8);
-	print("# r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9, tf->r10, tf->r11,
-	      tf->r12);
-	print("# r13 %016lx r14 %016lx r15 %016lx cr3 %016lx\n", tf->r13, tf->r14, tf->r15,
-	      read_cr3());
+	print_registers(tf);
 	machine_exit(EXIT_PANIC);
 }

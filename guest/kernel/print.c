@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Formatted output. Owns the print lock; a call's text is never mixed with another's.
- * Formats: %d %u %x with l, %s, %c, %%; a width and a leading 0 for numbers.
+ * Formats: %d %u %x with l or ll, %s, %c, %%; a width and a leading 0 for numbers.
  */
 #include "kernel/kernel.h"
 
@@ -34,17 +34,24 @@ static void put_number(struct out *o, u64 v, u32 base, int width, char pad)
 		put(o, digits[--n]);
 }
 
-static void put_signed(struct out *o, s64 v, int width, char pad)
+static void put_signed(struct out *o, slong v, int width, char pad)
 {
 	if (v < 0)
 		put(o, '-');
-	put_number(o, v < 0 ? -(u64)v : (u64)v, 10, width, pad);
+	put_number(o, v < 0 ? -(ulong)v : (ulong)v, 10, width, pad);
 }
 
 static void put_string(struct out *o, const char *s)
 {
 	while (*s)
 		put(o, *s++);
+}
+
+static u64 next_unsigned(va_list *ap, int wide)
+{
+	if (wide > 1)
+		return va_arg(*ap, u64);
+	return wide ? va_arg(*ap, ulong) : va_arg(*ap, u32);
 }
 
 static const char *put_one(struct out *o, const char *f, va_list *ap)
@@ -54,17 +61,17 @@ static const char *put_one(struct out *o, const char *f, va_list *ap)
 
 	for (; *f >= '0' && *f <= '9'; f++)
 		width = width * 10 + *f - '0';
-	for (; *f == 'l' || *f == 'z'; f++)
-		wide = 1;
+	for (; *f == 'l'; f++)
+		wide++;
 	switch (*f) {
 	case 'd':
 		put_signed(o, wide ? va_arg(*ap, long) : va_arg(*ap, int), width, pad);
 		break;
 	case 'u':
-		put_number(o, wide ? va_arg(*ap, u64) : va_arg(*ap, u32), 10, width, pad);
+		put_number(o, next_unsigned(ap, wide), 10, width, pad);
 		break;
 	case 'x':
-		put_number(o, wide ? va_arg(*ap, u64) : va_arg(*ap, u32), 16, width, pad);
+		put_number(o, next_unsigned(ap, wide), 16, width, pad);
 		break;
 	case 's':
 		put_string(o, va_arg(*ap, const char *));

@@ -46,7 +46,7 @@ static void make_stack(struct proc *p, const struct trapframe *tf)
 	frame = phys(p->kstack + PAGE_SIZE - sizeof(*frame));
 	*frame = *tf;
 	p->ctx = (struct context *)frame - 1;
-	*p->ctx = (struct context){.rip = (u64)process_entry};
+	*p->ctx = (struct context){.ip = (ulong)process_entry};
 }
 
 static u32 start(struct proc *p)
@@ -59,7 +59,7 @@ static u32 start(struct proc *p)
 	return pid;
 }
 
-void process_start_runner(void (*fn)(void), u64 stack_top)
+void process_start_runner(void (*fn)(void), ulong stack_top)
 {
 	struct proc *p = alloc_proc(NULL);
 
@@ -67,23 +67,23 @@ void process_start_runner(void (*fn)(void), u64 stack_top)
 	p->affinity = 1;
 	/* One word lower: fn is entered by RET, as if called. */
 	p->ctx = (struct context *)(stack_top - 8) - 1;
-	*p->ctx = (struct context){.rip = (u64)fn};
+	*p->ctx = (struct context){.ip = (ulong)fn};
 	start(p);
 }
 
 /* A fresh process that enters the user image with (program, arg); child of the caller. */
-u32 process_spawn(u32 program, u64 arg)
+u32 process_spawn(u32 program, ulong arg)
 {
 	struct proc *p = alloc_proc(this_cpu()->proc);
 	struct trapframe tf = {.cs = SEL_UCODE, .ss = SEL_UDATA};
 
 	if (!p)
 		panic("out of processes");
-	tf.rip = mm_image_entry();
-	tf.rsp = USER_STACK_TOP - 8;
-	tf.rflags = RFLAGS_FIXED | RFLAGS_IF;
-	tf.rdi = program;
-	tf.rsi = arg;
+	tf.ip = mm_image_entry();
+	tf.sp = USER_STACK_TOP - 8;
+	tf.flags = RFLAGS_FIXED | RFLAGS_IF;
+	tf.START0 = program;
+	tf.START1 = arg;
 	p->mm = mm_create();
 	mm_load_image(p->mm);
 	make_stack(p, &tf);
@@ -97,23 +97,23 @@ u32 process_fork(const struct trapframe *tf)
 
 	if (!p)
 		return ~0U;
-	child.rax = 0;
+	child.CALL_RESULT = 0;
 	p->affinity = me->affinity;
 	p->mm = mm_fork(me->mm);
 	make_stack(p, &child);
 	return start(p);
 }
 
-u32 process_thread(const struct trapframe *tf, u64 entry, u64 stack, u64 arg)
+u32 process_thread(const struct trapframe *tf, ulong entry, ulong stack, ulong arg)
 {
 	struct proc *me = this_cpu()->proc, *p = alloc_proc(me);
 	struct trapframe child = *tf;
 
 	if (!p)
 		return ~0U;
-	child.rip = entry;
-	child.rsp = stack;
-	child.rdi = arg;
+	child.ip = entry;
+	child.sp = stack;
+	child.START0 = arg;
 	p->retry = me->retry;
 	p->mm = mm_get(me->mm);
 	make_stack(p, &child);
@@ -144,7 +144,7 @@ static void finish(struct proc *p)
 	panic("a zombie runs");
 }
 
-void process_exit(u64 code)
+void process_exit(ulong code)
 {
 	struct proc *p = this_cpu()->proc;
 
@@ -153,7 +153,7 @@ void process_exit(u64 code)
 	__builtin_unreachable();
 }
 
-void process_kill(u64 vector, u64 error, u64 addr)
+void process_kill(ulong vector, ulong error, ulong addr)
 {
 	struct proc *p = this_cpu()->proc;
 
@@ -182,7 +182,7 @@ static struct proc *ended_child(const struct proc *parent, bool *any)
 bool process_wait(struct exit_info *out)
 {
 	struct proc *me = this_cpu()->proc, *p;
-	u64 kstack = 0;
+	pa_t kstack = 0;
 	bool any;
 
 	spin_lock(&sched_lock);

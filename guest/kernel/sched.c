@@ -10,13 +10,13 @@
 #include "x86.h"
 
 struct spinlock sched_lock = {.name = "sched"};
-u64 idle_cpus;
+ulong idle_cpus;
 static struct proc *queue_head, **queue_tail = &queue_head;
 
 /* Wake one idle CPU that may run `p`; a second process must not count on the same one. */
 static void kick(const struct proc *p)
 {
-	u64 mask = idle_cpus & p->affinity & ~(1UL << this_cpu()->index);
+	ulong mask = idle_cpus & p->affinity & ~(1UL << this_cpu()->index);
 
 	if (!mask)
 		return;
@@ -55,11 +55,11 @@ static void run(struct cpu *c, struct proc *p)
 	p->state = PROC_RUNNING;
 	c->proc = p;
 	if (p->kstack)
-		cpu_set_kstack(c, KBASE + p->kstack + PAGE_SIZE);
+		cpu_set_kstack(c, (ulong)phys(p->kstack) + PAGE_SIZE);
 	mm_switch(p->mm ? p->mm : &kernel_mm);
 	swtch(&c->sched_ctx, p->ctx);
 	/* Stacks come zeroed: the lowest word tells whether this one was ever full. */
-	ASSERT(!p->kstack || *(u64 *)phys(p->kstack) == 0);
+	ASSERT(!p->kstack || *(ulong *)phys(p->kstack) == 0);
 	c->proc = NULL;
 }
 
@@ -81,7 +81,7 @@ static void idle(struct cpu *c)
 void sched_loop(void)
 {
 	struct cpu *c = this_cpu();
-	u64 bit = 1UL << c->index;
+	ulong bit = 1UL << c->index;
 
 	for (;;) {
 		struct proc *p;
@@ -110,6 +110,7 @@ void sched_enter(void)
 
 	ASSERT(spin_held(&sched_lock) && this_cpu()->irq_depth == 1);
 	ASSERT(p->state != PROC_RUNNING);
+	ASSERT(this_cpu()->kmap_depth == 0); /* the windows are the CPU's, not ours */
 	swtch(&p->ctx, this_cpu()->sched_ctx);
 	this_cpu()->irq_save = save;
 }

@@ -8,10 +8,10 @@
 #include "mm/mm.h"
 #include "x86.h"
 
-#define ONLINE_BOUND 20000000000UL /* TSC cycles until an AP counts as dead: some seconds */
+#define ONLINE_BOUND 20000000000ULL /* TSC cycles until an AP counts as dead: some seconds */
 
-extern char trampoline_start[], trampoline_end[], boot_pml4[];
-extern u64 trampoline_cr3, trampoline_stack, trampoline_entry;
+extern char trampoline_start[], trampoline_end[], boot_root[];
+extern ulong trampoline_cr3, trampoline_stack, trampoline_entry;
 static u8 ap_stack[MAX_CPUS][4096] __attribute__((aligned(16)));
 static u32 starting;
 
@@ -41,16 +41,16 @@ static void ap_main(void)
 }
 
 /* A word of the trampoline, in the copy that the AP will run. */
-static void set_trampoline(const u64 *word, u64 v)
+static void set_trampoline(const ulong *word, ulong v)
 {
-	*(u64 *)phys(TRAMPOLINE_PA + (u64)((const char *)word - trampoline_start)) = v;
+	*(ulong *)phys(TRAMPOLINE_PA + (ulong)((const char *)word - trampoline_start)) = v;
 }
 
 static bool start_one(u32 i)
 {
 	u64 begin;
 
-	set_trampoline(&trampoline_stack, (u64)(ap_stack[i] + sizeof(ap_stack[i])));
+	set_trampoline(&trampoline_stack, (ulong)(ap_stack[i] + sizeof(ap_stack[i])));
 	atomic_store(&starting, i);
 	apic_start_ap(i, TRAMPOLINE_PA);
 	begin = rdtsc();
@@ -70,8 +70,8 @@ bool smp_start(char *why, size_t size)
 
 	memcpy(phys(TRAMPOLINE_PA), trampoline_start,
 	       (size_t)(trampoline_end - trampoline_start));
-	set_trampoline(&trampoline_cr3, (u64)boot_pml4 - KBASE);
-	set_trampoline(&trampoline_entry, (u64)ap_main);
+	set_trampoline(&trampoline_cr3, (ulong)boot_root - KBASE);
+	set_trampoline(&trampoline_entry, (ulong)ap_main);
 	for (u32 i = 1; i < wanted; i++)
 		if (!start_one(i)) {
 			format(why, size, "cpu %u did not start", i);
@@ -120,7 +120,7 @@ void smp_wait_all(void)
  * anywhere. */
 void smp_quiesce(void)
 {
-	u64 others = ((1UL << cpu_count) - 1) & ~(1UL << this_cpu()->index);
+	ulong others = ((1UL << cpu_count) - 1) & ~(1UL << this_cpu()->index);
 
 	smp_wait_all();
 	while ((atomic_load(&idle_cpus) & others) != others)

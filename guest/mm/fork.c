@@ -11,30 +11,39 @@ struct copy {
 	bool flush;
 };
 
-static void share_page(struct copy *c, const struct vma *v, u64 va, pte_t *e)
+/* Two windows at once: the child's table is there before the parent's is looked into. */
+static void share_page(struct copy *c, const struct vma *v, ulong va)
 {
-	pte_t entry = pte_read(e);
+	bool own = mm_own(c->from, va, false);
+	pte_t *to = walk(c->to->root, va, 1, PTE_TABLE | PTE_U);
+	pte_t *from = walk(c->from->root, va, 1, 0), entry = pte_load(from);
 
+	ASSERT(own);
 	if (!v->shared && (entry & PTE_W)) {
 		/* Only this bit, atomically: the CPU may be setting D. */
-		entry = atomic_and(e, ~PTE_W) & ~PTE_W;
+		entry = pte_clear_bits(from, PTE_W) & ~PTE_W;
 		c->flush = true;
 	}
 	frame_get(entry & PTE_ADDR);
-	pte_write(walk(c->to->root, va, 1, PTE_TABLE | PTE_U), entry);
+	pte_store(to, entry);
+	pte_unmap(from);
+	pte_unmap(to);
 }
 
 /* Present pages of one area, skipping whole tables that are not there. */
 static void share_area(struct copy *c, const struct vma *v)
 {
-	u64 va = v->start;
+	ulong va = v->start;
 
 	while (va < v->end) {
 		int level;
 		pte_t *e = lookup(c->from->root, va, &level);
 
-		if (level == 1 && (pte_read(e) & PTE_P))
-			share_page(c, v, va, e);
+		bool present = level == 1 && (pte_load(e) & PTE_P);
+
+		pte_unmap(e);
+		if (present)
+			share_page(c, v, va);
 		va = ALIGN_DOWN(va, PT_SPAN(level)) + PT_SPAN(level);
 	}
 }
@@ -47,9 +56,12 @@ struct mm *mm_fork(struct mm *mm)
 	memcpy(c.to->vma, mm->vma, sizeof(mm->vma));
 	c.to->brk = mm->brk;
 	c.to->clean_ptes = mm->clean_ptes;
-	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
+	if (options.share_tables)
+		share_all(mm, c.to);
+	for (struct vma *v = mm->vma; !options.share_tables && v < mm->vma + MAX_VMAS; v++)
 		if (v->end)
 			share_area(&c, v);
+	c.flush |= options.share_tables;
 	if (c.flush)
 		tlb_flush_mm(mm, 0, USER_END);
 	spin_unlock(&mm->lock);

@@ -5,6 +5,9 @@
  */
 #include "mm/mm.h"
 
+#define IS_TABLE  1
+#define IS_SHARED 2
+
 void gather_begin(struct gather *g, struct mm *mm)
 {
 	g->mm = mm;
@@ -13,7 +16,7 @@ void gather_begin(struct gather *g, struct mm *mm)
 	g->count = 0;
 }
 
-void gather_range(struct gather *g, u64 start, u64 end)
+void gather_range(struct gather *g, ulong start, ulong end)
 {
 	if (start < g->start)
 		g->start = start;
@@ -21,7 +24,7 @@ void gather_range(struct gather *g, u64 start, u64 end)
 		g->end = end;
 }
 
-void gather_frame(struct gather *g, u64 pa)
+void gather_frame(struct gather *g, pa_t pa)
 {
 	if (g->count == GATHER_MAX) {
 		struct mm *mm = g->mm;
@@ -34,10 +37,27 @@ void gather_frame(struct gather *g, u64 pa)
 	g->frame[g->count++] = pa;
 }
 
+/* A table, unhooked empty. The mark is in a bit that no frame's address has. */
+void gather_table(struct gather *g, pa_t pa)
+{
+	gather_frame(g, pa | IS_TABLE);
+}
+
+/* A table, unhooked as it is, that may have other owners. */
+void gather_shared(struct gather *g, pa_t pa)
+{
+	gather_frame(g, pa | IS_SHARED);
+}
+
 void gather_end(struct gather *g)
 {
 	if (g->start < g->end)
 		tlb_flush_mm(g->mm, g->start, g->end);
 	for (u32 i = 0; i < g->count; i++)
-		frame_put(g->frame[i]);
+		if (g->frame[i] & IS_TABLE)
+			table_put(g->frame[i] & ~(pa_t)IS_TABLE);
+		else if (g->frame[i] & IS_SHARED)
+			share_drop(g->frame[i] & ~(pa_t)IS_SHARED);
+		else
+			frame_put(g->frame[i]);
 }

@@ -6,96 +6,163 @@
 
 #include "kernel/kernel.h"
 
-static inline void *phys(u64 pa)
+/* Only for what is direct mapped: ZONE_LOW and below, which an ulong can name. */
+static inline void *phys(ulong pa)
 {
 	return (void *)(KBASE + pa);
 }
 
 /* frames.c */
 void frames_init(void);
-u64 frame_alloc(void); /* zeroed, one reference; panics when there is none */
-void frame_get(u64 pa);
-void frame_put(u64 pa);
-u32 frame_refs(u64 pa);
-u64 frames_used(void);
-u64 frame_spare_huge(void);
+enum zone { ZONE_LOW, ZONE_HIGH, ZONE_COUNT };
+extern pa_t direct_end;	 /* physical addresses below it are direct mapped */
+ulong frame_alloc(void); /* low, zeroed, one reference; panics when there is none */
+pa_t frame_alloc_high(void);
+pa_t frame_try(enum zone zone); /* 0 when there is none */
+ulong frame_fail_after(ulong n);
+void frame_get(pa_t pa);
+void frame_put(pa_t pa);
+u32 frame_refs(pa_t pa);
+enum zone frame_zone(pa_t pa);
+u32 *frame_shares(pa_t pa);
+bool frame_may_fail(void);
+ulong frames_used(void);
+ulong frames_high(void);
+ulong frame_spare_huge(void);
+ulong frames_low_end(void);
+
+/* share.c */
+struct share_stats {
+	ulong shared, copied, taken;
+};
+extern struct share_stats share_stats;
+bool share_is(pte_t entry);
+bool share_break(struct mm *mm, pte_t *e, ulong va, bool try);
+void share_drop(pa_t table);
+void share_all(struct mm *from, struct mm *to);
+
+/* quicklist.c */
+extern ulong quicklist_hits;
+ulong quicklist_total(void);
+pa_t quicklist_get(enum zone zone);
+void table_put(pa_t pa);
+
+/* kmap_pool.c */
+struct kmap_stats {
+	ulong flushes, waits;
+};
+extern struct kmap_stats kmap_stats;
+void *kmap(pa_t pa);
+void kunmap(const void *p);
+
+/* procwalk.c */
+slong mm_count_pages(struct mm *mm);
+
+/* highmem.c */
+#define LOCAL_SLOTS 8 /* windows of each CPU */
+void highmem_init(void);
+void *kmap_local(pa_t pa);
+void kunmap_local(const void *p);
+void frame_zero(pa_t pa);
+void frame_copy(pa_t to, pa_t from);
 
 /* tables.c */
-pte_t pte_read(const pte_t *p);
-void pte_write(pte_t *p, pte_t v);
-pte_t pte_exchange(pte_t *p, pte_t v);
-pte_t *table_of(pte_t entry);
-pte_t *walk(u64 root, u64 va, int level, pte_t alloc);
-pte_t *lookup(u64 root, u64 va, int *level);
-void map_range(u64 root, u64 va, u64 pa, u64 len, pte_t flags);
+pte_t pte_clear_bits(pte_t *p, pte_t bits);
+pte_t *table_map(pte_t entry, int level);
+void pte_unmap(const pte_t *p);
+pte_t *walk(ulong root, ulong va, int level, pte_t alloc);
+pte_t *walk_try(ulong root, ulong va, int level, pte_t alloc);
+pte_t *lookup(ulong root, ulong va, int *level);
+void map_range(ulong root, ulong va, pa_t pa, u64 len, pte_t flags);
 void free_tables(pte_t entry, int level);
 
 /* kmap.c */
 extern struct mm kernel_mm;
 void kmap_init(void);
-void kmap_share(u64 root);
-void *kmap_device(u64 pa, u64 len, pte_t flags);
-void test_map(u64 va, u64 pa, pte_t flags);
-pte_t *test_pte(u64 va);
+void kmap_share(ulong root);
+void kmap_publish(ulong va, int level);
+void *kmap_device(pa_t pa, ulong len, pte_t flags);
+void test_map(ulong va, pa_t pa, pte_t flags);
+pte_t *test_pte(ulong va);
 void test_reset(void);
 
 /* space.c */
 struct vma {
-	u64 start, end; /* empty slot when end is 0 */
+	ulong start, end; /* empty slot when end is 0 */
 	u32 prot;
 	bool shared;
 	const u8 *src; /* initial contents, or NULL for zeroes */
-	u64 src_len;
+	ulong src_len;
 };
 #define MAX_VMAS 32
 struct mm {
-	u64 root;
+	ulong root;
 	u32 refs;
-	u64 cpus;	      /* CPUs whose CR3 may hold root */
+	ulong cpus;	      /* CPUs whose CR3 may hold root */
 	struct spinlock lock; /* vma[], brk, and every change to the user half of the tables */
-	u64 frame;	      /* where this struct lives */
-	u64 brk;
+	ulong frame;	      /* where this struct lives */
+	struct mm *next, **prev; /* all of them but kernel_mm: mm_list */
+	ulong brk;
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];
 };
+extern struct mm *mm_list;
+extern struct spinlock mm_list_lock; /* and the roots' shares of the kernel */
 struct mm *mm_create(void);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
 void mm_switch(struct mm *mm);
-struct vma *mm_find(struct mm *mm, u64 va);
+pte_t *mm_walk(struct mm *mm, ulong va);
+pte_t *mm_walk_try(struct mm *mm, ulong va);
+bool mm_own(struct mm *mm, ulong va, bool try);
+struct vma *mm_find(struct mm *mm, ulong va);
 bool mm_add(struct mm *mm, const struct vma *v);
 void mm_load_image(struct mm *mm);
-u64 mm_image_entry(void);
+ulong mm_image_entry(void);
 
 /* mapping.c: the system calls that change an address space; 0 or an address, -1 on error */
-s64 mm_map(struct mm *mm, u64 len, u32 prot, u32 flags);
-s64 mm_unmap(struct mm *mm, u64 va, u64 len);
-s64 mm_protect(struct mm *mm, u64 va, u64 len, u32 prot);
-s64 mm_brk(struct mm *mm, u64 brk);
+slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags);
+slong mm_unmap(struct mm *mm, ulong va, ulong len);
+slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot);
+slong mm_brk(struct mm *mm, ulong brk);
+bool mm_bad_range(ulong va, ulong len);
+ulong mm_find_hole(struct mm *mm, ulong len);
+bool mm_split(struct mm *mm, ulong va);
+void mm_clear(struct mm *mm, ulong va, ulong len);
 pte_t prot_to_pte(const struct mm *mm, const struct vma *v);
 
+/* remap.c */
+slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to);
+
 /* fault.c */
-bool mm_fault(struct mm *mm, u64 va, u64 error);
+bool mm_fault(struct mm *mm, ulong va, ulong error);
 
 /* fork.c */
 struct mm *mm_fork(struct mm *mm);
 
 /* tlb.c */
-void tlb_flush_mm(struct mm *mm, u64 start, u64 end);
-void tlb_flush_kernel(u64 start, u64 end);
+void tlb_flush_mm(struct mm *mm, ulong start, ulong end);
+void tlb_flush_kernel(ulong start, ulong end);
 void tlb_serve(void);
+
+/* pagealloc.c: frames that become free leave the direct map, and come back when handed out */
+extern bool pagealloc_on;
+void pagealloc_map(pa_t pa);
+void pagealloc_unmap(pa_t pa);
 
 /* gather.c: frames unhooked from the tables but perhaps still in some TLB */
 #define GATHER_MAX 48
 struct gather {
 	struct mm *mm;
-	u64 start, end; /* what has to be flushed; empty when start >= end */
+	ulong start, end; /* what has to be flushed; empty when start >= end */
 	u32 count;
-	u64 frame[GATHER_MAX];
+	pa_t frame[GATHER_MAX];
 };
 void gather_begin(struct gather *g, struct mm *mm);
-void gather_range(struct gather *g, u64 start, u64 end);
-void gather_frame(struct gather *g, u64 pa);
+void gather_range(struct gather *g, ulong start, ulong end);
+void gather_frame(struct gather *g, pa_t pa);
+void gather_table(struct gather *g, pa_t pa);
+void gather_shared(struct gather *g, pa_t pa);
 void gather_end(struct gather *g);
 
 #endif

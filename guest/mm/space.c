@@ -11,7 +11,7 @@ extern const u8 user_image[];
 
 /* At the start of the user image; user.ld. */
 struct image_header {
-	u64 entry, text_end, rodata_end, file_end, end;
+	ulong entry, text_end, rodata_end, file_end, end;
 };
 
 static const struct image_header *header(void)
@@ -19,18 +19,31 @@ static const struct image_header *header(void)
 	return (const struct image_header *)user_image;
 }
 
+struct mm *mm_list;
+struct spinlock mm_list_lock = {.name = "mm list"};
+
 _Static_assert(sizeof(struct mm) <= PAGE_SIZE, "struct mm lives in one frame");
 
 struct mm *mm_create(void)
 {
-	u64 frame = frame_alloc();
+	ulong frame = frame_alloc();
 	struct mm *mm = phys(frame);
 
 	mm->frame = frame;
 	mm->refs = 1;
 	mm->lock.name = "mm";
 	mm->root = frame_alloc();
+	for (int i = 0; i < PT_ROOT_FIXED; i++)
+		walk(mm->root, (ulong)i << PT_SHIFT(PT_LEVELS), PT_LEVELS - 1,
+		     PTE_TABLE | PTE_U);
+	spin_lock(&mm_list_lock);
 	kmap_share(mm->root);
+	mm->next = mm_list;
+	mm->prev = &mm_list;
+	if (mm_list)
+		mm_list->prev = &mm->next;
+	mm_list = mm;
+	spin_unlock(&mm_list_lock);
 	return mm;
 }
 
@@ -40,16 +53,44 @@ struct mm *mm_get(struct mm *mm)
 	return mm;
 }
 
+/* The last-level table for `va`, if there is one, is nobody else's. False: no memory. */
+bool mm_own(struct mm *mm, ulong va, bool try)
+{
+	pte_t *e = walk(mm->root, va, 2, 0);
+
+	return !e || !share_is(pte_load(e)) || share_break(mm, e, va, try);
+}
+
+/* The last-level entry for `va`, to be written: its table is made, or made this space's own. */
+pte_t *mm_walk(struct mm *mm, ulong va)
+{
+	mm_own(mm, va, false);
+	return walk(mm->root, va, 1, PTE_TABLE | PTE_U);
+}
+
+/* The same where memory may run out: NULL. */
+pte_t *mm_walk_try(struct mm *mm, ulong va)
+{
+	return mm_own(mm, va, true) ? walk_try(mm->root, va, 1, PTE_TABLE | PTE_U) : NULL;
+}
+
 /* Nobody uses the space any more, and no CPU has it loaded: no lock, no flush. */
 static void free_pages(pte_t *table, int level)
 {
-	int count = level == PT_LEVELS ? USER_SLOTS : PT_ENTRIES;
+	for (int i = 0; i < PT_USER_COUNT(level); i++) {
+		pte_t *below;
 
-	for (int i = 0; i < count; i++) {
 		if (!(table[i] & PTE_P))
 			continue;
-		if (level > 1)
-			free_pages(table_of(table[i]), level - 1);
+		if (level == 2 && share_is(table[i])) {
+			share_drop(table[i] & PTE_ADDR);
+			continue;
+		}
+		if (level > 1) {
+			below = table_map(table[i], level - 1);
+			free_pages(below, level - 1);
+			pte_unmap(below);
+		}
 		frame_put(table[i] & PTE_ADDR);
 	}
 }
@@ -59,6 +100,11 @@ void mm_put(struct mm *mm)
 	if (atomic_sub(&mm->refs, 1))
 		return;
 	ASSERT(mm != &kernel_mm && mm->cpus == 0);
+	spin_lock(&mm_list_lock);
+	*mm->prev = mm->next;
+	if (mm->next)
+		mm->next->prev = mm->prev;
+	spin_unlock(&mm_list_lock);
 	free_pages(phys(mm->root), PT_LEVELS);
 	frame_put(mm->root);
 	frame_put(mm->frame);
@@ -69,7 +115,7 @@ void mm_switch(struct mm *mm)
 {
 	struct cpu *c = this_cpu();
 	struct mm *old = c->mm;
-	u64 bit = 1UL << c->index;
+	ulong bit = 1UL << c->index;
 
 	if (mm == old)
 		return;
@@ -84,7 +130,7 @@ void mm_switch(struct mm *mm)
 }
 
 /* Caller holds mm->lock. */
-struct vma *mm_find(struct mm *mm, u64 va)
+struct vma *mm_find(struct mm *mm, ulong va)
 {
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
 		if (v->start <= va && va < v->end)
@@ -104,7 +150,7 @@ bool mm_add(struct mm *mm, const struct vma *area)
 	return false;
 }
 
-static void add_segment(struct mm *mm, u64 start, u64 file_end, u64 end, u32 prot)
+static void add_segment(struct mm *mm, ulong start, ulong file_end, ulong end, u32 prot)
 {
 	struct vma v = {start, ALIGN_UP(end, PAGE_SIZE),	  prot,
 			false, user_image + (start - USER_IMAGE), file_end - start};
@@ -130,7 +176,7 @@ void mm_load_image(struct mm *mm)
 	mm->brk = ALIGN_UP(h->end, PAGE_SIZE);
 }
 
-u64 mm_image_entry(void)
+ulong mm_image_entry(void)
 {
 	return header()->entry;
 }

@@ -2,93 +2,123 @@
 /*
  * Page tables: one walker for every level and format. Nothing here flushes a TLB or takes a
  * lock; the caller holds whatever protects the tables under `root`. Entries are read and
- * written whole.
+ * written whole (pte_load() and its like, paging.h).
+ * Of a process's tables the last level may lie in highmem: an entry of it, as walk() and lookup()
+ * return it, is seen through a window until pte_unmap(). Roots, middle levels and all tables of
+ * the kernel are direct mapped; for them pte_unmap() does nothing and may be left out.
  */
 #include "mm/mm.h"
 
-pte_t pte_read(const pte_t *p)
+/* Atomically: the CPU may be setting A and D meanwhile. Returns the entry as it was. */
+pte_t pte_clear_bits(pte_t *p, pte_t bits)
 {
-	return READ_ONCE(*p);
+	pte_t old = pte_load(p), seen;
+
+	while ((seen = pte_cas(p, old, old & ~bits)) != old)
+		old = seen;
+	return old;
 }
 
-void pte_write(pte_t *p, pte_t v)
+/* The table an entry found at `level` + 1 points at; mapped, if it is of the last level. */
+pte_t *table_map(pte_t entry, int level)
 {
-	WRITE_ONCE(*p, v);
+	pa_t pa = entry & PTE_ADDR;
+
+	return level == 1 ? kmap_local(pa) : phys((ulong)pa);
 }
 
-/* For entries the CPU may be setting A and D in. */
-pte_t pte_exchange(pte_t *p, pte_t v)
+void pte_unmap(const pte_t *p)
 {
-	return atomic_xchg(p, v);
+	kunmap_local(p);
 }
 
-pte_t *table_of(pte_t entry)
+/* Fill an empty entry at `level` with a new table; false if there is no memory. */
+static bool link_table(pte_t *e, int level, pte_t alloc, bool try)
 {
-	return phys(entry & PTE_ADDR);
+	enum zone zone = level == 2 && (alloc & PTE_U) ? ZONE_HIGH : ZONE_LOW;
+	pa_t pa;
+
+	if (try && frame_may_fail())
+		return false;
+	pa = quicklist_get(zone);
+	if (!pa)
+		pa = try ? frame_try(zone) : zone ? frame_alloc_high() : frame_alloc();
+	if (pa)
+		pte_store(e, pa | (level == PT_LEVELS ? alloc & PT_ROOT_FLAGS : alloc));
+	return pa;
 }
 
-/*
- * The entry for `va` at `level`, or NULL if the way there is not present or ends in a large
- * page. `alloc` is 0, or the flags with which missing tables are linked in.
- */
-pte_t *walk(u64 root, u64 va, int level, pte_t alloc)
+static pte_t *descend(ulong root, ulong va, int level, pte_t alloc, bool try)
 {
 	pte_t *table = phys(root);
 
 	for (int l = PT_LEVELS; l > level; l--) {
 		pte_t *e = &table[PT_INDEX(va, l)];
 
-		if (!(pte_read(e) & PTE_P)) {
-			if (!alloc)
+		if (!(pte_load(e) & PTE_P)) {
+			if (!alloc || !link_table(e, l, alloc, try))
 				return NULL;
-			pte_write(e, frame_alloc() | alloc);
-		} else if (pte_read(e) & PTE_PS) {
+		} else if (pte_load(e) & PTE_PS) {
 			return NULL;
 		}
-		table = table_of(pte_read(e));
+		table = table_map(pte_load(e), l - 1);
 	}
 	return &table[PT_INDEX(va, level)];
 }
 
-/* The entry that ends the walk for `va`, present or not, of any size, and the level it is at.
+/*
+ * The entry for `va` at `level`, or NULL if the way there is not present or ends in a large
+ * page. `alloc` is 0, or the flags with which missing tables are linked in.
  */
-pte_t *lookup(u64 root, u64 va, int *level)
+pte_t *walk(ulong root, ulong va, int level, pte_t alloc)
+{
+	return descend(root, va, level, alloc, false);
+}
+
+/* The same where memory may run out: NULL also means that. */
+pte_t *walk_try(ulong root, ulong va, int level, pte_t alloc)
+{
+	return descend(root, va, level, alloc, true);
+}
+
+/* The entry that ends the walk for `va`, present or not, of any size, and the level it is at. */
+pte_t *lookup(ulong root, ulong va, int *level)
 {
 	pte_t *table = phys(root);
 
 	for (int l = PT_LEVELS;; l--) {
 		pte_t *e = &table[PT_INDEX(va, l)];
-		pte_t v = pte_read(e);
+		pte_t v = pte_load(e);
 
 		*level = l;
 		if (l == 1 || !(v & PTE_P) || (v & PTE_PS))
 			return e;
-		table = table_of(v);
+		table = table_map(v, l - 1);
 	}
 }
 
-/* Map a range, by 2 MiB pages where `flags` has PTE_PS and alignment allows. */
-void map_range(u64 root, u64 va, u64 pa, u64 len, pte_t flags)
+/* Map a range, by large pages where `flags` has PTE_PS and alignment allows. */
+void map_range(ulong root, ulong va, pa_t pa, u64 len, pte_t flags)
 {
-	u64 end = va + len;
-
-	while (va < end) {
-		bool huge = (flags & PTE_PS) && !((va | pa) & (HUGE_SIZE - 1)) &&
-			    end - va >= HUGE_SIZE;
+	while (len) {
+		bool huge =
+			(flags & PTE_PS) && !((va | pa) & (HUGE_SIZE - 1)) && len >= HUGE_SIZE;
+		ulong step = huge ? HUGE_SIZE : PAGE_SIZE;
 		pte_t *e = walk(root, va, huge ? 2 : 1, PTE_TABLE);
 
-		ASSERT(e && !(pte_read(e) & PTE_P));
-		pte_write(e, pa | (huge ? flags : flags & ~PTE_PS));
-		va += huge ? HUGE_SIZE : PAGE_SIZE;
-		pa += huge ? HUGE_SIZE : PAGE_SIZE;
+		ASSERT(e && !(pte_load(e) & PTE_P));
+		pte_store(e, (pte_t)pa | (huge ? flags : flags & ~PTE_PS));
+		va += step;
+		pa += step;
+		len -= step;
 	}
 }
 
-/* Free the tables under an entry found at `level`, the one it points at included; not the
- * pages. */
+/* Free the tables under an entry of the kernel's found at `level`, the one it points at
+ * included; not the pages. */
 void free_tables(pte_t entry, int level)
 {
-	pte_t *table = table_of(entry);
+	pte_t *table = phys((ulong)(entry & PTE_ADDR));
 
 	if (level == 1 || !(entry & PTE_P) || (entry & PTE_PS))
 		return;

@@ -13,21 +13,21 @@
 #define FLUSH_ONE_BY_ONE 16 /* pages; beyond that CR3 is cheaper */
 
 static struct spinlock shoot_lock = {.name = "shootdown"};
-static u64 request_start, request_end;
+static ulong request_start, request_end;
 static bool request_kernel;
 
 static void flush_global(void)
 {
-	u64 cr4 = read_cr4();
+	ulong cr4 = read_cr4();
 
 	write_cr4(cr4 & ~CR4_PGE);
 	write_cr4(cr4);
 }
 
-static void flush_here(u64 start, u64 end, bool kernel)
+static void flush_here(ulong start, ulong end, bool kernel)
 {
 	if (end - start <= FLUSH_ONE_BY_ONE * PAGE_SIZE)
-		for (u64 va = start; va < end; va += PAGE_SIZE)
+		for (ulong va = start; va < end; va += PAGE_SIZE)
 			invlpg(va);
 	else if (kernel)
 		flush_global();
@@ -48,7 +48,7 @@ void tlb_serve(void)
 	pop_off();
 }
 
-static void shoot(u64 targets, u64 start, u64 end, bool kernel)
+static void shoot(ulong targets, ulong start, ulong end, bool kernel)
 {
 	spin_lock(&shoot_lock);
 	request_start = start;
@@ -66,9 +66,9 @@ static void shoot(u64 targets, u64 start, u64 end, bool kernel)
 	spin_unlock(&shoot_lock);
 }
 
-static void flush(u64 mask, u64 start, u64 end, bool kernel)
+static void flush(ulong mask, ulong start, ulong end, bool kernel)
 {
-	u64 self = 1UL << this_cpu()->index;
+	ulong self = 1UL << this_cpu()->index;
 
 	if (mask & self)
 		flush_here(start, end, kernel);
@@ -77,7 +77,7 @@ static void flush(u64 mask, u64 start, u64 end, bool kernel)
 }
 
 /* On return no CPU has an entry for [start, end) of `mm` older than the call. */
-void tlb_flush_mm(struct mm *mm, u64 start, u64 end)
+void tlb_flush_mm(struct mm *mm, ulong start, ulong end)
 {
 	push_off();
 	flush(atomic_or(&mm->cpus, 0), start, end, false);
@@ -85,14 +85,14 @@ void tlb_flush_mm(struct mm *mm, u64 start, u64 end)
 }
 
 /* The same for kernel addresses, global entries included, on every CPU that is up. */
-void tlb_flush_kernel(u64 start, u64 end)
+void tlb_flush_kernel(ulong start, ulong end)
 {
-	u64 mask = 0;
+	ulong mask = 0;
 
 	push_off();
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (u32 i = 0; i < cpu_count; i++)
-		mask |= (u64)atomic_load(&cpus[i].online) << i;
+		mask |= (ulong)atomic_load(&cpus[i].online) << i;
 	flush(mask, start, end, true);
 	pop_off();
 }

@@ -20,8 +20,11 @@ extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 			return fail(__VA_ARGS__); \
 	} while (0)
 
+/* runner.c: what a scenario returns that has nothing to check here */
+const char *skip(const char *why);
+
 /* process.c: run one ring-3 program to its end */
-const char *run_program(u32 program, u64 arg);
+const char *run_program(u32 program, ulong arg);
 
 /* Each is one row of table.c. */
 const char *scenario_unknown(void);
@@ -53,6 +56,21 @@ const char *smp_atomic(void);
 const char *smp_table_writes(void);
 const char *smp_threads(void);
 const char *smp_mprotect(void);
+const char *mremap_moves(void);
+const char *mremap_fail(void);
+const char *smp_mremap(void);
+const char *share_fork(void);
+const char *share_zap(void);
+const char *smp_share(void);
+const char *walk_yield(void);
+const char *quicklists(void);
+const char *cpa_rights(void);
+const char *cpa_large(void);
+const char *cpa_cache(void);
+const char *cpa_selftest(void);
+const char *cpa_fail(void);
+const char *cpa_smp(void);
+const char *pagealloc(void);
 const char *crash_triple(void);
 const char *crash_cr3(void);
 const char *crash_selfmap(void);

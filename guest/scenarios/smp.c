@@ -7,7 +7,7 @@
 #include "scenarios/scenarios.h"
 #include "x86.h"
 
-#define VA     (TEST_BASE + 0x80000000UL)
+#define VA     (TEST_BASE + 2 * TEST_AREA)
 #define ROUNDS 200
 #define BURST  50
 /* Coprime: whoever keeps an old page looks while its number is an old one. */
@@ -15,7 +15,7 @@
 #define LOOK_EVERY 5
 
 static u32 bad_cpu; /* 1 + a CPU that saw something wrong */
-static u64 bad_value, stop;
+static ulong bad_value, stop;
 
 static void run_on_others(void (*fn)(void *))
 {
@@ -25,7 +25,7 @@ static void run_on_others(void (*fn)(void *))
 		smp_run(i, fn, NULL);
 }
 
-static void complain(u64 value)
+static void complain(ulong value)
 {
 	atomic_store(&bad_value, value);
 	atomic_store(&bad_cpu, this_cpu()->index + 1);
@@ -34,7 +34,7 @@ static void complain(u64 value)
 /* smp-boot */
 static struct {
 	u32 index, apic, errors;
-	u64 cr3;
+	ulong cr3;
 } seen[MAX_CPUS];
 
 static void look(void *arg)
@@ -65,12 +65,12 @@ const char *smp_boot(void)
 
 /* ipi: the APIC merges interrupts of one vector, so the next is sent when the last was counted.
  */
-static bool await_ipis(u32 cpu, u64 want)
+static bool await_ipis(u32 cpu, ulong want)
 {
 	u64 begin = rdtsc();
 
 	while (atomic_load(&cpus[cpu].test_ipis) < want) {
-		if (rdtsc() - begin > 20000000000UL)
+		if (rdtsc() - begin > 20000000000ULL)
 			return false;
 		cpu_relax();
 	}
@@ -79,7 +79,7 @@ static bool await_ipis(u32 cpu, u64 want)
 
 const char *ipi(void)
 {
-	u64 want = 0;
+	ulong want = 0;
 
 	for (u32 i = 0; i < cpu_count; i++)
 		atomic_store(&cpus[i].test_ipis, 0);
@@ -106,8 +106,8 @@ const char *ipi(void)
 
 /* smp-shootdown: the page holds the number of its round; an acknowledged round may not be
  * undercut. */
-static u64 acknowledged;
-static u64 reads[MAX_CPUS];
+static ulong acknowledged;
+static ulong reads[MAX_CPUS];
 
 /* Reads in bursts and halts in between: each shootdown's interrupt begins another burst. */
 static void reader(void *arg)
@@ -118,8 +118,8 @@ static void reader(void *arg)
 	irq_enable();
 	while (!atomic_load(&stop)) {
 		for (int i = 0; i < BURST; i++) {
-			u64 least = atomic_load(&acknowledged);
-			u64 got = *(volatile u64 *)VA;
+			ulong least = atomic_load(&acknowledged);
+			ulong got = *(volatile ulong *)VA;
 
 			if (got < least)
 				complain(got);
@@ -134,7 +134,7 @@ static void reader(void *arg)
 /* Wake everybody, whether a shootdown did or not, until each has made a whole new read. */
 static void await_reads(void)
 {
-	u64 before[MAX_CPUS];
+	ulong before[MAX_CPUS];
 
 	for (u32 i = 1; i < cpu_count; i++)
 		before[i] = atomic_load(&reads[i]);
@@ -146,7 +146,7 @@ static void await_reads(void)
 
 const char *smp_shootdown(void)
 {
-	u64 frame[FRAMES];
+	ulong frame[FRAMES];
 
 	for (u32 i = 0; i < FRAMES; i++)
 		frame[i] = frame_alloc();
@@ -155,9 +155,9 @@ const char *smp_shootdown(void)
 	memset(reads, 0, sizeof(reads));
 	run_on_others(reader);
 	await_reads();
-	for (u64 r = 1; r <= ROUNDS && !atomic_load(&bad_cpu); r++) {
-		*(volatile u64 *)phys(frame[r % FRAMES]) = r;
-		pte_write(test_pte(VA), frame[r % FRAMES] | PTE_KDATA | (r & 2 ? PTE_G : 0));
+	for (ulong r = 1; r <= ROUNDS && !atomic_load(&bad_cpu); r++) {
+		*(volatile ulong *)phys(frame[r % FRAMES]) = r;
+		pte_store(test_pte(VA), frame[r % FRAMES] | PTE_KDATA | (r & 2 ? PTE_G : 0));
 		tlb_flush_kernel(VA, VA + PAGE_SIZE);
 		atomic_store(&acknowledged, r);
 		if (r % LOOK_EVERY == 0)
@@ -165,7 +165,7 @@ const char *smp_shootdown(void)
 	}
 	atomic_store(&stop, 1);
 	smp_wait_all();
-	pte_write(test_pte(VA), 0);
+	pte_store(test_pte(VA), 0);
 	tlb_flush_kernel(VA, VA + PAGE_SIZE);
 	for (u32 i = 0; i < FRAMES; i++)
 		frame_put(frame[i]);
@@ -175,44 +175,44 @@ const char *smp_shootdown(void)
 
 /* smp-table-writes: entry i of one table belongs to CPU i % cpu_count. */
 #define TABLE_ENTRIES 128
-static u64 table_frame[2];
+static ulong table_frame[2];
 
 static void write_entries(void *arg)
 {
 	u32 me = this_cpu()->index;
 
 	(void)arg;
-	for (u64 round = 0; round < 4; round++)
-		for (u64 i = me; i < TABLE_ENTRIES; i += cpu_count) {
-			u64 va = VA + i * PAGE_SIZE, pa = table_frame[(i + round) & 1];
+	for (ulong round = 0; round < 4; round++)
+		for (ulong i = me; i < TABLE_ENTRIES; i += cpu_count) {
+			ulong va = VA + i * PAGE_SIZE, pa = table_frame[(i + round) & 1];
 
-			pte_write(test_pte(va), pa | PTE_KDATA);
+			pte_store(test_pte(va), pa | PTE_KDATA);
 			invlpg(va);
-			if (*(volatile u64 *)va != ((i + round) & 1))
+			if (*(volatile ulong *)va != ((i + round) & 1))
 				complain(i);
 		}
 }
 
 const char *smp_table_writes(void)
 {
-	for (u64 i = 0; i < 2; i++) {
+	for (ulong i = 0; i < 2; i++) {
 		table_frame[i] = frame_alloc();
-		*(u64 *)phys(table_frame[i]) = i;
+		*(ulong *)phys(table_frame[i]) = i;
 	}
 	test_pte(VA); /* the tables are there before the others look for them */
 	run_on_others(write_entries);
 	write_entries(NULL);
 	smp_wait_all();
 	CHECK(!bad_cpu, "cpu %u: its entry %lu did not take", bad_cpu - 1, bad_value);
-	for (u64 i = 0; i < TABLE_ENTRIES; i++) {
-		u64 want = table_frame[(i + 3) & 1];
+	for (ulong i = 0; i < TABLE_ENTRIES; i++) {
+		ulong want = table_frame[(i + 3) & 1];
 
-		CHECK((pte_read(test_pte(VA + i * PAGE_SIZE)) & PTE_ADDR) == want,
+		CHECK((pte_load(test_pte(VA + i * PAGE_SIZE)) & PTE_ADDR) == want,
 		      "entry %lu is lost", i);
-		pte_write(test_pte(VA + i * PAGE_SIZE), 0);
+		pte_store(test_pte(VA + i * PAGE_SIZE), 0);
 	}
 	tlb_flush_kernel(VA, VA + TABLE_ENTRIES * PAGE_SIZE);
-	for (u64 i = 0; i < 2; i++)
+	for (ulong i = 0; i < 2; i++)
 		frame_put(table_frame[i]);
 	return NULL;
 }

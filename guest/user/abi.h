@@ -25,6 +25,9 @@ enum syscall_number {
 	SYS_SUM,      /* address, length -> sum of bytes, -1 if it cannot be read */
 	SYS_RANDOM,   /* -> the next number of the seeded sequence */
 	SYS_RETRY,    /* flag: protection faults repeat the instruction instead of killing */
+	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
+	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
+	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
 	SYS_COUNT
 };
 
@@ -61,6 +64,12 @@ enum user_program {
 	USER_SMP_ATOMIC,
 	USER_SMP_THREADS,
 	USER_SMP_MPROTECT,
+	USER_MREMAP,
+	USER_MREMAP_FAIL,
+	USER_SMP_MREMAP,
+	USER_WALK,
+	USER_TABLES,
+	USER_SHARE_ZAP,
 	USER_COUNT
 };
 

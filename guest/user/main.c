@@ -2,7 +2,7 @@
 /* The table of ring-3 programs, and the helpers they share. */
 #include "user/user.h"
 
-static u64 (*const programs[USER_COUNT])(u64) = {
+static ulong (*const programs[USER_COUNT])(ulong) = {
 	[USER_EXIT] = prog_exit,
 	[USER_NULL_CALLS] = prog_null_calls,
 	[USER_ARGUMENTS] = prog_arguments,
@@ -21,10 +21,16 @@ static u64 (*const programs[USER_COUNT])(u64) = {
 	[USER_SMP_ATOMIC] = prog_smp_atomic,
 	[USER_SMP_THREADS] = prog_smp_threads,
 	[USER_SMP_MPROTECT] = prog_smp_mprotect,
+	[USER_MREMAP] = prog_mremap,
+	[USER_MREMAP_FAIL] = prog_mremap_fail,
+	[USER_SHARE_ZAP] = prog_share_zap,
+	[USER_WALK] = prog_walk,
+	[USER_TABLES] = prog_tables,
+	[USER_SMP_MREMAP] = prog_smp_mremap,
 };
 
-u64 user_main(u64 program, u64 arg);
-u64 user_main(u64 program, u64 arg)
+ulong user_main(ulong program, ulong arg);
+ulong user_main(ulong program, ulong arg)
 {
 	return program < USER_COUNT ? programs[program](arg) : __LINE__;
 }
@@ -45,7 +51,7 @@ long wait_all_ok(int expected)
 }
 
 /* A thread of this address space; its stack is kept for the next one of the same slot. */
-long start_thread(void (*fn)(u64), u64 slot)
+long start_thread(void (*fn)(ulong), ulong slot)
 {
 	static char *stack[MAX_THREADS];
 
@@ -55,11 +61,13 @@ long start_thread(void (*fn)(u64), u64 slot)
 		stack[slot] = map(2, PROT_R | PROT_W, 0);
 	if (!stack[slot])
 		return -1;
+	/* Whichever of the two the ABI wants it in: here, or in a register by SYS_THREAD. */
+	*(ulong *)(stack[slot] + 2 * PAGE - sizeof(ulong)) = slot;
 	return CALL3(SYS_THREAD, fn, stack[slot] + 2 * PAGE - 8, slot);
 }
 
-void *memcpy(void *dst, const void *src, u64 n);
-void *memcpy(void *dst, const void *src, u64 n)
+void *memcpy(void *dst, const void *src, ulong n);
+void *memcpy(void *dst, const void *src, ulong n)
 {
 	void *d = dst;
 
@@ -67,8 +75,8 @@ void *memcpy(void *dst, const void *src, u64 n)
 	return dst;
 }
 
-void *memset(void *dst, int v, u64 n);
-void *memset(void *dst, int v, u64 n)
+void *memset(void *dst, int v, ulong n);
+void *memset(void *dst, int v, ulong n)
 {
 	void *d = dst;
 

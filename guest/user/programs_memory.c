@@ -3,50 +3,48 @@
  */
 #include "user/user.h"
 
-#define PTE_A 0x20
-#define PTE_D 0x40
-#define RW    (PROT_R | PROT_W)
+#define RW (PROT_R | PROT_W)
 
 /* Fresh pages are zero, by read and by write, and keep what is written. */
-u64 prog_demand(u64 pages)
+ulong prog_demand(ulong pages)
 {
-	u64 *p = map(pages, RW, 0);
+	ulong *p = map(pages, RW, 0);
 
 	CHECK(p);
-	for (u64 i = 0; i < pages; i++)
-		CHECK(CALL1(SYS_PTE, &p[i * 512]) == 0);
-	for (u64 i = 0; i < pages; i += 2)
-		CHECK(p[i * 512 + i] == 0);
-	for (u64 i = 0; i < pages; i++)
-		p[i * 512 + i] = i ^ 0x5a5a;
-	for (u64 i = 0; i < pages; i++) {
-		CHECK(p[i * 512 + i] == (i ^ 0x5a5a));
-		CHECK(p[i * 512 + 511 - i] == 0);
+	for (ulong i = 0; i < pages; i++)
+		CHECK(CALL1(SYS_PTE, &p[i * WORDS]) == 0);
+	for (ulong i = 0; i < pages; i += 2)
+		CHECK(p[i * WORDS + i] == 0);
+	for (ulong i = 0; i < pages; i++)
+		p[i * WORDS + i] = i ^ 0x5a5a;
+	for (ulong i = 0; i < pages; i++) {
+		CHECK(p[i * WORDS + i] == (i ^ 0x5a5a));
+		CHECK(p[i * WORDS + (WORDS - 1) - i] == 0);
 	}
 	return 0;
 }
 
-static u8 pattern(u64 who, u64 at)
+static u8 pattern(ulong who, ulong at)
 {
 	return (u8)(at * 7 + at / 256 + who * 31);
 }
 
-static u64 bytes_are(const volatile u8 *p, u64 n, u64 who)
+static ulong bytes_are(const volatile u8 *p, ulong n, ulong who)
 {
-	for (u64 i = 0; i < n; i++)
+	for (ulong i = 0; i < n; i++)
 		CHECK(p[i] == pattern(who, i));
 	return 0;
 }
 
-static void fill(volatile u8 *p, u64 n, u64 who)
+static void fill(volatile u8 *p, ulong n, ulong who)
 {
-	for (u64 i = 0; i < n; i++)
+	for (ulong i = 0; i < n; i++)
 		p[i] = pattern(who, i);
 }
 
-static u64 data_copy = 1; /* in .data: copied on write too */
+static ulong data_copy = 1; /* in .data: copied on write too */
 
-static u64 cow_child(volatile u8 *p, u64 n, u64 who)
+static ulong cow_child(volatile u8 *p, ulong n, ulong who)
 {
 	CHECK(bytes_are(p, n, 0) == 0);
 	CHECK(data_copy == 1);
@@ -59,15 +57,15 @@ static u64 cow_child(volatile u8 *p, u64 n, u64 who)
 }
 
 /* Three children write what the parent wrote; the parent writes while they live. Byte exact. */
-u64 prog_cow(u64 pages)
+ulong prog_cow(ulong pages)
 {
-	u64 n = pages * PAGE;
+	ulong n = pages * PAGE;
 	volatile u8 *p = map(pages, RW, 0);
 
 	CHECK(p);
-	for (u64 round = 0; round < 2; round++) {
+	for (ulong round = 0; round < 2; round++) {
 		fill(p, n, 0);
-		for (u64 who = 1; who <= 3; who++) {
+		for (ulong who = 1; who <= 3; who++) {
 			long pid = CALL0(SYS_FORK);
 
 			CHECK(pid >= 0);
@@ -77,7 +75,7 @@ u64 prog_cow(u64 pages)
 		fill(p, n / 2, 9);
 		CHECK(wait_all_ok(3) == 0);
 		CHECK(bytes_are(p, n / 2, 9) == 0);
-		for (u64 i = n / 2; i < n; i++)
+		for (ulong i = n / 2; i < n; i++)
 			CHECK(p[i] == pattern(0, i));
 		CHECK(data_copy == 1);
 	}
@@ -85,7 +83,7 @@ u64 prog_cow(u64 pages)
 }
 
 /* Does a child that writes there die of a protection fault? */
-static u64 child_write_dies(volatile u64 *p)
+static ulong child_write_dies(volatile ulong *p)
 {
 	struct exit_info info;
 	long pid = CALL0(SYS_FORK);
@@ -96,124 +94,124 @@ static u64 child_write_dies(volatile u64 *p)
 		exit_with(0);
 	}
 	CHECK(CALL1(SYS_WAIT, &info) == pid);
-	CHECK(info.killed && info.vector == 14 && info.error == 7 && info.addr == (u64)p);
+	CHECK(info.killed && info.vector == 14 && info.error == 7 && info.addr == (ulong)p);
 	return 0;
 }
 
-u64 prog_mprotect(u64 rounds)
+ulong prog_mprotect(ulong rounds)
 {
-	volatile u64 *p = map(3, RW, 0);
+	volatile ulong *p = map(3, RW, 0);
 
 	CHECK(p);
-	for (u64 i = 0; i < rounds; i++) {
-		p[0] = p[512] = p[1024] = i;
-		CHECK(CALL3(SYS_MPROTECT, p + 512, PAGE, PROT_R) == 0);
-		CHECK(p[512] == i);
-		p[0] = p[1024] = i + 1;
-		CHECK(child_write_dies(p + 512 + i) == 0);
-		CHECK(p[512] == i);
-		CHECK(CALL3(SYS_MPROTECT, p + 512, PAGE, RW) == 0);
-		p[512] = i + 2;
-		CHECK(p[512] == i + 2 && p[0] == i + 1 && p[1024] == i + 1);
+	for (ulong i = 0; i < rounds; i++) {
+		p[0] = p[WORDS] = p[2 * WORDS] = i;
+		CHECK(CALL3(SYS_MPROTECT, p + WORDS, PAGE, PROT_R) == 0);
+		CHECK(p[WORDS] == i);
+		p[0] = p[2 * WORDS] = i + 1;
+		CHECK(child_write_dies(p + WORDS + i) == 0);
+		CHECK(p[WORDS] == i);
+		CHECK(CALL3(SYS_MPROTECT, p + WORDS, PAGE, RW) == 0);
+		p[WORDS] = i + 2;
+		CHECK(p[WORDS] == i + 2 && p[0] == i + 1 && p[2 * WORDS] == i + 1);
 	}
 	return 0;
 }
 
 struct region {
-	u64 *at;
-	u64 pages, stride, tag;
+	ulong *at;
+	ulong pages, stride, tag;
 };
 
 /* One region: every word zero at first, a tag on every page after. Wide ones need more tables.
  */
-static u64 churn_make(struct region *r, u64 tag)
+static ulong churn_make(struct region *r, ulong tag)
 {
-	u64 x = (u64)CALL0(SYS_RANDOM);
+	ulong x = (ulong)CALL0(SYS_RANDOM);
 
 	r->stride = x % 8 == 0 ? 520 : 1;
 	r->pages = 1 + (x >> 8) % 6;
 	r->tag = tag;
 	r->at = map(r->pages * r->stride, RW, 0);
 	CHECK(r->at);
-	for (u64 i = 0; i < r->pages; i++) {
-		u64 *page = r->at + i * r->stride * 512;
+	for (ulong i = 0; i < r->pages; i++) {
+		ulong *page = r->at + i * r->stride * WORDS;
 
-		for (u64 w = 0; w < 512; w++)
+		for (ulong w = 0; w < WORDS; w++)
 			CHECK(page[w] == 0);
-		for (u64 w = 0; w < 512; w++)
+		for (ulong w = 0; w < WORDS; w++)
 			page[w] = tag * 4096 + w;
 	}
 	return 0;
 }
 
-static u64 churn_drop(struct region *r)
+static ulong churn_drop(struct region *r)
 {
-	for (u64 i = 0; i < r->pages; i++)
-		for (u64 w = 0; w < 512; w++)
-			CHECK(r->at[i * r->stride * 512 + w] == r->tag * 4096 + w);
+	for (ulong i = 0; i < r->pages; i++)
+		for (ulong w = 0; w < WORDS; w++)
+			CHECK(r->at[i * r->stride * WORDS + w] == r->tag * 4096 + w);
 	CHECK(CALL2(SYS_MUNMAP, r->at, r->pages * r->stride * PAGE) == 0);
 	CHECK(CALL2(SYS_SUM, r->at, 8) == -1);
 	r->at = 0;
 	return 0;
 }
 
-u64 prog_mmap_churn(u64 rounds)
+ulong prog_mmap_churn(ulong rounds)
 {
 	struct region r[8] = {{0}};
-	u64 bad;
+	ulong bad;
 
-	for (u64 i = 0; i < rounds; i++) {
-		struct region *it = &r[(u64)CALL0(SYS_RANDOM) % 8];
+	for (ulong i = 0; i < rounds; i++) {
+		struct region *it = &r[(ulong)CALL0(SYS_RANDOM) % 8];
 
 		bad = it->at ? churn_drop(it) : churn_make(it, i + 1);
 		CHECK(!bad);
 	}
-	for (u64 i = 0; i < 8; i++)
+	for (ulong i = 0; i < 8; i++)
 		CHECK(!r[i].at || !churn_drop(&r[i]));
 	return 0;
 }
 
-u64 prog_brk(u64 pages)
+ulong prog_brk(ulong pages)
 {
-	u64 start = (u64)CALL1(SYS_BRK, 0);
+	ulong start = (ulong)CALL1(SYS_BRK, 0);
 
-	for (u64 i = 1; i <= pages; i++) {
-		u64 *word = (u64 *)(start + (i - 1) * PAGE);
+	for (ulong i = 1; i <= pages; i++) {
+		ulong *word = (ulong *)(start + (i - 1) * PAGE);
 
 		CHECK(CALL2(SYS_SUM, word, 8) == -1);
-		CHECK((u64)CALL1(SYS_BRK, start + i * PAGE) == start + i * PAGE);
+		CHECK((ulong)CALL1(SYS_BRK, start + i * PAGE) == start + i * PAGE);
 		CHECK(*word == 0);
 		*word = i;
 	}
-	for (u64 i = 1; i <= pages; i++)
-		CHECK(*(u64 *)(start + (i - 1) * PAGE) == i);
+	for (ulong i = 1; i <= pages; i++)
+		CHECK(*(ulong *)(start + (i - 1) * PAGE) == i);
 	return 0;
 }
 
-static long ad(volatile u64 *p)
+static long ad(volatile ulong *p)
 {
 	return CALL1(SYS_PTE, p) & (PTE_A | PTE_D);
 }
 
 /* Entries made with A and D clear: a read sets A, a write sets both, and again after a clear.
  */
-u64 prog_ad_bits(u64 rounds)
+ulong prog_ad_bits(ulong rounds)
 {
-	volatile u64 *p;
+	volatile ulong *p;
 
 	CALL1(SYS_CLEAN, 1);
 	p = map(2, RW, MAP_POPULATE);
 	CHECK(p);
-	CHECK(ad(p) == 0 && ad(p + 512) == 0);
-	for (u64 i = 0; i < rounds; i++) {
+	CHECK(ad(p) == 0 && ad(p + WORDS) == 0);
+	for (ulong i = 0; i < rounds; i++) {
 		(void)p[0];
-		CHECK(ad(p) == PTE_A && ad(p + 512) == 0);
+		CHECK(ad(p) == PTE_A && ad(p + WORDS) == 0);
 		p[1] = i;
-		CHECK(ad(p) == (PTE_A | PTE_D) && ad(p + 512) == 0);
+		CHECK(ad(p) == (PTE_A | PTE_D) && ad(p + WORDS) == 0);
 		CHECK(CALL1(SYS_CLEAR_AD, p) == 0);
 		CHECK(ad(p) == 0);
 	}
-	p[512] = 1;
-	CHECK(ad(p + 512) == (PTE_A | PTE_D) && ad(p) == 0);
+	p[WORDS] = 1;
+	CHECK(ad(p + WORDS) == (PTE_A | PTE_D) && ad(p) == 0);
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 /* Every node counts itself on a shared page; some wait for their children, the others orphan
  * them. */
-static void tree_node(volatile u64 *count, u64 depth)
+static void tree_node(volatile ulong *count, ulong depth)
 {
 	for (int i = 0; depth && i < 2; i++)
 		if (CALL0(SYS_FORK) == 0) {
@@ -19,9 +19,9 @@ static void tree_node(volatile u64 *count, u64 depth)
 	__atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
 }
 
-u64 prog_fork_tree(u64 depth)
+ulong prog_fork_tree(ulong depth)
 {
-	volatile u64 *count = map(1, RW, MAP_SHARED);
+	volatile ulong *count = map(1, RW, MAP_SHARED);
 
 	CHECK(count);
 	tree_node(count, depth);
@@ -30,21 +30,21 @@ u64 prog_fork_tree(u64 depth)
 	return 0;
 }
 
-u64 prog_fork_storm(u64 total)
+ulong prog_fork_storm(ulong total)
 {
 	struct exit_info info;
 
-	for (u64 i = 0; i < total; i += 4) {
-		u64 seen = 0;
+	for (ulong i = 0; i < total; i += 4) {
+		ulong seen = 0;
 
-		for (u64 k = 0; k < 4; k++) {
+		for (ulong k = 0; k < 4; k++) {
 			long pid = CALL0(SYS_FORK);
 
 			CHECK(pid >= 0);
 			if (!pid)
 				exit_with(i + k);
 		}
-		for (u64 k = 0; k < 4; k++) {
+		for (ulong k = 0; k < 4; k++) {
 			CHECK(CALL1(SYS_WAIT, &info) > 0);
 			CHECK(!info.killed && info.code >= i && info.code < i + 4);
 			seen |= 1UL << (info.code - i);
@@ -55,9 +55,9 @@ u64 prog_fork_storm(u64 total)
 }
 
 /* Never enters the kernel by itself: it ends only if the other one got its turns, too. */
-static void spinner(volatile u64 *count, volatile u64 *seen, u64 me)
+static void spinner(volatile ulong *count, volatile ulong *seen, ulong me)
 {
-	u64 last = count[1 - me];
+	ulong last = count[1 - me];
 
 	while (seen[0] < 3 || seen[1] < 3) {
 		count[me]++;
@@ -68,14 +68,14 @@ static void spinner(volatile u64 *count, volatile u64 *seen, u64 me)
 	}
 }
 
-u64 prog_preempt(u64 arg)
+ulong prog_preempt(ulong arg)
 {
-	volatile u64 *page = map(1, RW, MAP_SHARED);
+	volatile ulong *page = map(1, RW, MAP_SHARED);
 
 	(void)arg;
 	CHECK(page);
 	CHECK(CALL1(SYS_PIN, 1) == 0);
-	for (u64 i = 0; i < 2; i++)
+	for (ulong i = 0; i < 2; i++)
 		if (CALL0(SYS_FORK) == 0) {
 			spinner(page, page + 64, i);
 			exit_with(0);
@@ -85,21 +85,21 @@ u64 prog_preempt(u64 arg)
 	return 0;
 }
 
-u64 prog_sched_many(u64 children)
+ulong prog_sched_many(ulong children)
 {
-	volatile u64 *turns = map(1, RW, MAP_SHARED);
+	volatile ulong *turns = map(1, RW, MAP_SHARED);
 
 	CHECK(turns);
-	for (u64 i = 0; i < children; i++)
+	for (ulong i = 0; i < children; i++)
 		if (CALL0(SYS_FORK) == 0) {
-			for (u64 k = 0; k < 10; k++) {
+			for (ulong k = 0; k < 10; k++) {
 				turns[i]++;
 				CALL0(SYS_YIELD);
 			}
 			exit_with(0);
 		}
 	CHECK(wait_all_ok((int)children) == 0);
-	for (u64 i = 0; i < children; i++)
+	for (ulong i = 0; i < children; i++)
 		CHECK(turns[i] == 10);
 	return 0;
 }

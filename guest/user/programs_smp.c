@@ -8,28 +8,28 @@
 #define TOUCHED	 16
 
 /* In a child: go to `cpu`, change copied pages, come out there again. */
-static u64 visit(u64 cpu, volatile u64 *p)
+static ulong visit(ulong cpu, volatile ulong *p)
 {
-	for (u64 i = 0; i < 4; i++) {
+	for (ulong i = 0; i < 4; i++) {
 		CHECK(CALL1(SYS_PIN, 1UL << cpu) == (long)cpu);
-		CHECK(p[i * 512] == i);
-		p[i * 512] = cpu + 100;
-		CHECK(p[i * 512] == cpu + 100);
+		CHECK(p[i * WORDS] == i);
+		p[i * WORDS] = cpu + 100;
+		CHECK(p[i * WORDS] == cpu + 100);
 	}
 	return 0;
 }
 
-u64 prog_smp_fork(u64 rounds)
+ulong prog_smp_fork(ulong rounds)
 {
-	u64 cpus = (u64)CALL0(SYS_CPUS);
-	volatile u64 *p = map(4, RW, 0);
+	ulong cpus = (ulong)CALL0(SYS_CPUS);
+	volatile ulong *p = map(4, RW, 0);
 
 	CHECK(p);
-	for (u64 i = 0; i < 4; i++)
-		p[i * 512] = i;
-	for (u64 r = 0; r < rounds; r++) {
+	for (ulong i = 0; i < 4; i++)
+		p[i * WORDS] = i;
+	for (ulong r = 0; r < rounds; r++) {
 		CHECK(CALL1(SYS_PIN, 1UL << r % cpus) == (long)(r % cpus));
-		for (u64 c = 0; c < cpus; c++) {
+		for (ulong c = 0; c < cpus; c++) {
 			long pid = CALL0(SYS_FORK);
 
 			CHECK(pid >= 0);
@@ -37,23 +37,23 @@ u64 prog_smp_fork(u64 rounds)
 				exit_with(visit(c, p));
 		}
 		CHECK(wait_all_ok((int)cpus) == 0);
-		for (u64 i = 0; i < 4; i++)
-			CHECK(p[i * 512] == i);
+		for (ulong i = 0; i < 4; i++)
+			CHECK(p[i * WORDS] == i);
 	}
 	return 0;
 }
 
-u64 prog_smp_atomic(u64 count)
+ulong prog_smp_atomic(ulong count)
 {
-	u64 cpus = (u64)CALL0(SYS_CPUS);
-	volatile u64 *p = map(1, RW, MAP_SHARED);
+	ulong cpus = (ulong)CALL0(SYS_CPUS);
+	volatile ulong *p = map(1, RW, MAP_SHARED);
 
 	CHECK(p);
-	for (u64 c = 0; c < cpus; c++)
+	for (ulong c = 0; c < cpus; c++)
 		if (CALL0(SYS_FORK) == 0) {
 			CALL1(SYS_PIN, 1UL << c);
-			for (u64 i = 0; i < count; i++)
-				asm volatile("lock incq %0" : "+m"(*p) : : "memory");
+			for (ulong i = 0; i < count; i++)
+				asm volatile("lock inc%z0 %0" : "+m"(*p) : : "memory");
 			exit_with(0);
 		}
 	CHECK(wait_all_ok((int)cpus) == 0);
@@ -61,42 +61,42 @@ u64 prog_smp_atomic(u64 count)
 	return 0;
 }
 
-static volatile u64 *touched; /* pages that all threads fault in at the same time */
-static volatile u64 arrived, stop, cpu_total;
-static volatile u64 *writers;
+static volatile ulong *touched; /* pages that all threads fault in at the same time */
+static volatile ulong arrived, stop, cpu_total;
+static volatile ulong *writers;
 
-static void toucher(u64 cpu)
+static void toucher(ulong cpu)
 {
 	CALL1(SYS_PIN, 1UL << cpu);
 	__atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST);
 	while (arrived < cpu_total)
 		pause();
-	for (u64 i = 0; i < TOUCHED; i++)
-		__atomic_add_fetch(&touched[i * 512], cpu + 1, __ATOMIC_SEQ_CST);
+	for (ulong i = 0; i < TOUCHED; i++)
+		__atomic_add_fetch(&touched[i * WORDS], cpu + 1, __ATOMIC_SEQ_CST);
 	exit_with(0);
 }
 
 /* Threads fault the same fresh pages at once: every page must come into being exactly once. */
-u64 prog_smp_threads(u64 rounds)
+ulong prog_smp_threads(ulong rounds)
 {
-	cpu_total = (u64)CALL0(SYS_CPUS);
-	for (u64 r = 0; r < rounds; r++) {
+	cpu_total = (ulong)CALL0(SYS_CPUS);
+	for (ulong r = 0; r < rounds; r++) {
 		touched = map(TOUCHED, RW, 0);
 		CHECK(touched);
 		arrived = 0;
-		for (u64 c = 0, cpus = cpu_total; c < cpus; c++)
+		for (ulong c = 0, cpus = cpu_total; c < cpus; c++)
 			if (start_thread(toucher, c) <= 0)
 				cpu_total = 0; /* nobody waits for the others, and the sums are
 						  wrong */
 		CHECK(cpu_total && wait_all_ok((int)cpu_total) == 0);
-		for (u64 i = 0; i < TOUCHED; i++)
-			CHECK(touched[i * 512] == cpu_total * (cpu_total + 1) / 2);
+		for (ulong i = 0; i < TOUCHED; i++)
+			CHECK(touched[i * WORDS] == cpu_total * (cpu_total + 1) / 2);
 		CHECK(CALL2(SYS_MUNMAP, touched, TOUCHED * PAGE) == 0);
 	}
 	return 0;
 }
 
-static void writer(u64 cpu)
+static void writer(ulong cpu)
 {
 	CALL1(SYS_PIN, 1UL << cpu);
 	while (!stop)
@@ -104,38 +104,38 @@ static void writer(u64 cpu)
 	exit_with(0);
 }
 
-static u64 frozen_then_moving(u64 cpus)
+static ulong frozen_then_moving(ulong cpus)
 {
-	u64 before[MAX_CPUS];
+	ulong before[MAX_CPUS];
 
 	CHECK(CALL3(SYS_MPROTECT, writers, PAGE, PROT_R) == 0);
-	for (u64 c = 1; c < cpus; c++)
+	for (ulong c = 1; c < cpus; c++)
 		before[c] = writers[c * LINE];
 	for (int i = 0; i < 1000; i++)
 		pause();
-	for (u64 c = 1; c < cpus; c++)
+	for (ulong c = 1; c < cpus; c++)
 		CHECK(writers[c * LINE] == before[c]);
 	CHECK(CALL3(SYS_MPROTECT, writers, PAGE, RW) == 0);
-	for (u64 c = 1; c < cpus; c++)
+	for (ulong c = 1; c < cpus; c++)
 		while (writers[c * LINE] == before[c])
 			pause();
 	return 0;
 }
 
 /* Once mprotect has returned, no thread on any CPU can write; after it is undone, all do. */
-u64 prog_smp_mprotect(u64 rounds)
+ulong prog_smp_mprotect(ulong rounds)
 {
-	u64 cpus = (u64)CALL0(SYS_CPUS), bad = 0;
+	ulong cpus = (ulong)CALL0(SYS_CPUS), bad = 0;
 
 	CALL1(SYS_RETRY, 1);
 	CHECK(CALL1(SYS_PIN, 1) == 0);
 	writers = map(1, RW, 0);
 	CHECK(writers);
 	writers[0] = 0;
-	for (u64 c = 1; c < cpus; c++)
+	for (ulong c = 1; c < cpus; c++)
 		if (start_thread(writer, c) <= 0)
 			bad = __LINE__;
-	for (u64 r = 0; r < rounds && !bad; r++)
+	for (ulong r = 0; r < rounds && !bad; r++)
 		bad = frozen_then_moving(cpus);
 	stop = 1;
 	if (!bad)

@@ -30,9 +30,10 @@ common_teardown() {
 
 need_image() { [ -e "$image" ] || skip "no guest image $image"; }
 need_kvm() {
+	local kvm=${UMBRA_KVM_DEVICE:-/dev/kvm}
 	need_image
-	[ -e /dev/kvm ] || skip "no /dev/kvm"
-	(: <>/dev/kvm) 2>/dev/null || skip "/dev/kvm can't be opened: permission denied"
+	[ -e "$kvm" ] || skip "no $kvm"
+	(: <>"$kvm") 2>/dev/null || skip "$kvm can't be opened: permission denied"
 }
 
 # machines: the processes of umbra that this test started, whoever their parent is by now.

@@ -7,7 +7,7 @@ load common
 
 setup() {
 	common_setup
-	need_kvm
+	need_image
 }
 teardown() { common_teardown; }
 

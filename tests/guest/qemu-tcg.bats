@@ -22,28 +22,29 @@ expect_all_passed() { # FIRST-LINE-PATTERN LAST-LINE
 	[ "$status" -eq 33 ]
 	# shellcheck disable=SC2053 # a pattern
 	[[ "${lines[0]}" == $1 ]]
-	[ "${lines[-1]//$'\r'/}" = "$2" ]
+	# shellcheck disable=SC2053 # a pattern
+	[[ "${lines[-1]//$'\r'/}" == $2 ]]
 	! grep -q '^not ok' <<<"$output"
 }
 
 @test "multiboot, 1 cpu: the SMP scenarios are skipped" {
 	boot "$image" 1 "cpus=1"
-	expect_all_passed "*boot by multiboot, * 1 cpus*" "# 20 passed, 0 failed, 8 skipped"
+	expect_all_passed "*boot by multiboot, * 1 cpus*" "# * passed, 0 failed, * skipped"
 }
 
 @test "PVH, 1 cpu" {
 	boot "$image.elf64" 1 "cpus=1"
-	expect_all_passed "*boot by pvh, * 1 cpus*" "# 20 passed, 0 failed, 8 skipped"
+	expect_all_passed "*boot by pvh, * 1 cpus*" "# * passed, 0 failed, * skipped"
 }
 
 @test "multiboot, 2 cpus" {
 	boot "$image" 2 "cpus=2"
-	expect_all_passed "*boot by multiboot, * 2 cpus*" "# 28 passed, 0 failed, 0 skipped"
+	expect_all_passed "*boot by multiboot, * 2 cpus*" "# * passed, 0 failed, 0 skipped"
 }
 
 @test "PVH, 4 cpus" {
 	boot "$image.elf64" 4 "cpus=4 seed=7"
-	expect_all_passed "*boot by pvh, * 4 cpus*" "# 28 passed, 0 failed, 0 skipped"
+	expect_all_passed "*boot by pvh, * 4 cpus*" "# * passed, 0 failed, 0 skipped"
 }
 
 @test "scenarios are chosen by name, in the order given" {

@@ -7,7 +7,7 @@ load common
 
 setup() {
 	common_setup
-	need_kvm
+	need_image
 }
 teardown() { common_teardown; }
 
@@ -119,10 +119,12 @@ spinning() {
 		roots = c.execute("query-shadow-roots")
 		assert roots
 		for r in roots:
-		    assert int(r["gfn"], 16) and int(r["mfn"], 16), r
+		    assert int(r["mfn"], 16), r
 		    role = r["role"]
-		    assert role["level"] == 4 and role["format"] == "4-level", r
+		    assert role["level"] in (4, 5), r  # the software engine's have 5
 		    assert role["view"] in ("kernel", "user"), r
+		    # What is left of booting is nobody's.
+		    assert not r["pins"] or int(r["gfn"], 16) and role["format"] == "4-level", r
 		assert any(r["pins"] for r in roots)
 		cr3 = c.execute("shadow-walk", gva="0x0")["guest"]["cr3"]
 		assert any(r["pins"] and int(r["gfn"], 16) == int(cr3, 16) >> 12 for r in roots)
@@ -147,10 +149,10 @@ spinning() {
 		guest, shadow = w["guest"], w["kernel"]
 		assert guest["result"] == "mapped", w
 		assert [l["level"] for l in guest["levels"]] == [4, 3, 2, 1], w
-		assert [l["level"] for l in shadow["levels"]] == [4, 3, 2, 1], w
+		assert [l["level"] for l in shadow["levels"][-4:]] == [4, 3, 2, 1], w
 		assert int(guest["gpa"], 16) == int(os.environ["spin"], 16) & 0x3fffffff, w
 		assert entry(shadow["levels"][-1]) & FRAME == int(guest["gpa"], 16) & FRAME, w
-		for g, s in zip(guest["levels"], shadow["levels"]):
+		for g, s in zip(guest["levels"], shadow["levels"][-4:]):
 		    assert int(g["gpa"], 16) >> 12 == int(s["gfn"], 16), w  # the table it shadows
 		assert entry(shadow["levels"][-1]) & 2 == 0, w  # text
 		# A large page that the guest need not have touched.

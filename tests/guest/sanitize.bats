@@ -34,7 +34,12 @@ guest() {
 		echo "# /dev/kvm can't be opened: unit tests only" >&3
 		return 0
 	fi
-	./umbra run --cpu kvm --timeout 120 "$@" >guest.log 2>&1 || {
+	engine kvm "$@"
+}
+
+# engine NAME WORDS...: the guest on this engine.
+engine() {
+	./umbra run --cpu "$1" --timeout 120 "${@:2}" >guest.log 2>&1 || {
 		tail -40 guest.log
 		return 1
 	}
@@ -53,6 +58,7 @@ quiet() {
 	build thread tests/unit/shadow_threads tests/unit/shadow_test
 	guest --cpus 2
 	guest --cpus 4 --lowmem 0
+	engine soft --cpus 2 --scenario ipi,smp-shootdown,smp-table-writes
 	quiet tests/unit/shadow_threads 2000
 	quiet tests/unit/shadow_test "HM-7 threads against each other"
 	quiet tests/unit/shadow_test "HM-7 who waited looks again"
@@ -60,9 +66,12 @@ quiet() {
 
 @test "AddressSanitizer and UBSan: the guest, the shadow MMU, the CPU, the loaders" {
 	build address,undefined tests/unit/shadow_test tests/unit/cpu_test tests/unit/boot_test \
-		tests/unit/control_test
+		tests/unit/control_test tests/unit/soft_test
 	guest --cpus 2
 	guest --cpus 1 --lowmem 0 --shadow-limit 256K
+	engine soft --cpus 2 --scenario exceptions,mprotect,smp-shootdown
+	engine soft --cpus 2 --tlb adversarial --scenario exceptions,smp-shootdown
+	quiet tests/unit/soft_test
 	quiet tests/unit/shadow_test
 	quiet tests/unit/cpu_test
 	quiet tests/unit/boot_test

@@ -41,6 +41,21 @@ static void test_defaults(void)
 	CU_ASSERT_EQUAL(strncmp(o.name, "umbra-", 6), 0);
 }
 
+static void test_soft(void)
+{
+	CU_ASSERT_EQUAL(parse("--cpu kvm"), 0);
+	CU_ASSERT_EQUAL(o.tlb, TLB_KIND_PLAIN);
+	CU_ASSERT_EQUAL(o.soft_threads, THREADS_AUTO);
+	CU_ASSERT_FALSE(o.seed_given);
+	CU_ASSERT_EQUAL(o.seed, 1);
+	CU_ASSERT_EQUAL(parse("--cpu soft --tlb adversarial --soft-threads on --seed 0"), 0);
+	CU_ASSERT_EQUAL(o.engine, ENGINE_SOFT);
+	CU_ASSERT_EQUAL(o.tlb, TLB_KIND_ADVERSARIAL);
+	CU_ASSERT_EQUAL(o.soft_threads, THREADS_ON);
+	CU_ASSERT_TRUE(o.seed_given);
+	CU_ASSERT_EQUAL(o.seed, 0);
+}
+
 static void test_qemu_spellings(void)
 {
 	CU_ASSERT_EQUAL(parse("-m 512 -smp 4 -kernel k -append a=b -initrd i -S -serial none "
@@ -109,7 +124,6 @@ static const char *const refused[] = {
 	"--cpus 65",
 	"--cpus 1x",
 	"-smp 4,sockets=2",
-	"--cpu soft",
 	"--cpu hybrid",
 	"--cpu host",
 	"--exact maybe",
@@ -172,6 +186,7 @@ static void test_long_socket_path(void)
 static const struct tap_case cases[] = {
 	{"defaults", test_defaults},
 	{"QEMU's spellings", test_qemu_spellings},
+	{"the software engine's", test_soft},
 	{"long spellings", test_long_spellings},
 	{"the last one wins", test_last_wins},
 	{"refused, each with a line", test_refused},

@@ -38,7 +38,12 @@ void interp_destroy(struct interp *in);
 enum cpu_result interp_step(struct interp *in, struct cpu *c, unsigned max_rep,
 			    struct interp_info *info, struct cpu_fault *f);
 
-/* interp_step() plus delivery of the exception it may raise. CPU_OK: one instruction or one
+/* interp_step() plus delivery of the traps that follow a completed instruction (single step, data
+ * breakpoints, T of a TSS), but not of its faults. */
+enum cpu_result interp_step_traps(struct interp *in, struct cpu *c, unsigned max_rep,
+				  struct interp_info *info, struct cpu_fault *f);
+
+/* The same plus delivery of the exception it may raise. CPU_OK: one instruction or one
  * exception happened. Clears int_shadow and RF as a completed instruction does. */
 enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned max_rep,
 				    struct interp_info *info, struct cpu_fault *f);

@@ -301,8 +301,8 @@ static enum cpu_result after(struct exec *x, bool tf, uint8_t held)
 	return dr6 ? deliver_trap(x->c, dr6, x->f) : CPU_OK;
 }
 
-enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned max_rep,
-				    struct interp_info *info, struct cpu_fault *f)
+enum cpu_result interp_step_traps(struct interp *in, struct cpu *c, unsigned max_rep,
+				  struct interp_info *info, struct cpu_fault *f)
 {
 	struct exec x = {.c = c, .f = f, .max_rep = max_rep};
 	const bool tf = c->s.rflags & RFL_TF;
@@ -311,7 +311,13 @@ enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned m
 
 	if (r == CPU_OK || r == CPU_FAULT)
 		c->s.db_held = 0;
-	if (r == CPU_FAULT)
-		return deliver_fault(c, f);
 	return r == CPU_OK ? after(&x, tf, held) : r;
+}
+
+enum cpu_result interp_step_deliver(struct interp *in, struct cpu *c, unsigned max_rep,
+				    struct interp_info *info, struct cpu_fault *f)
+{
+	enum cpu_result r = interp_step_traps(in, c, max_rep, info, f);
+
+	return r == CPU_FAULT ? deliver_fault(c, f) : r;
 }

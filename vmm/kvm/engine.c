@@ -10,26 +10,6 @@
 
 #include "vmm/kvm/kvm.h"
 
-/* One shadow table for every 64 guest pages, within reason: two views of everything densely mapped
- * need 1 for 256. */
-static uint32_t default_tables(const struct machine *m)
-{
-	uint64_t n = m->cfg.memory / SH_PAGE_SIZE / 64;
-
-	if (m->cfg.shadow_limit)
-		return m->cfg.shadow_limit;
-	if (n < 1024)
-		n = 1024;
-	return n > 1u << 20 ? 1u << 20 : (uint32_t)n;
-}
-
-static mpa_t above_ram(const struct gmem *gm)
-{
-	uint64_t end = gmem_end(gm).v << SH_PAGE_SHIFT, gib = 1ull << 30;
-
-	return MPA(end <= 4 * gib ? 4 * gib : (end + gib - 1) & ~(gib - 1));
-}
-
 static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 {
 	struct kvm_facts f;
@@ -62,12 +42,12 @@ static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
 	m->eng = vm;
 	vm->m = m;
 	vm->fd = vm->kvm = -1;
-	vm->own_mpa = above_ram(m->gm);
+	vm->own_mpa = engine_own_mpa(m->gm);
 	err = settle(m, vm, msg, n);
 	if (!err)
 		err = kvm_vm_open(vm, msg, n);
 	if (!err)
-		err = kvm_vm_create(vm, m->cfg.cpus, default_tables(m), msg, n);
+		err = kvm_vm_create(vm, m->cfg.cpus, engine_default_tables(m), msg, n);
 	if (!err)
 		err = kvm_vm_add_ram(vm, m->gm, msg, n);
 	if (err)
@@ -149,6 +129,21 @@ static void state_in(struct cpu_state *s, const struct kvm_entry *e)
 	s->seg[CPU_GS].base = e->gs_base;
 }
 
+/* 64-bit code; the rest, a few instructions of boot code and AP trampolines, is interpreted. So is
+ * the instruction in an interrupt shadow: after STI it is usually HLT. And where the host's CPL 3
+ * would show a kernel what it should not see (--exact), all of the kernel is. */
+static bool can_run(const struct vcpu *v)
+{
+	const struct cpu_state *s = &v->cpu.s;
+
+	if (v->m->cfg.interpret_kernel && cpu_cpl(s) < 3)
+		return false;
+	/* The real debug registers are not the guest's. */
+	if (s->dr[7] & DR7_ENABLES)
+		return false;
+	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
+}
+
 static bool may_enter(void *arg)
 {
 	return vcpu_may_enter(arg);
@@ -199,6 +194,13 @@ static int fpu(struct vcpu *v, bool write)
 	return kvm_fpu_take(v->eng, &v->cpu.s, write);
 }
 
+static bool usable(char *msg, size_t n)
+{
+	struct kvm_facts f;
+
+	return kvm_probe(&f, msg, n) == 0;
+}
+
 static void kick(struct vcpu *v)
 {
 	pthread_kill(v->thread, KVM_KICK_SIGNAL);
@@ -221,11 +223,15 @@ static unsigned can(void)
 const struct engine engine_kvm = {
 	.name = "kvm",
 	.can = can,
+	.ops = &vcpu_ops,
+	.needs_timer = true,
 	.machine_create = create,
 	.machine_destroy = destroy,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
+	.can_run = can_run,
 	.run = run,
 	.kick = kick,
 	.fpu = fpu,
+	.usable = usable,
 };

@@ -30,6 +30,13 @@ static int say(char *msg, size_t n, int err, const char *what)
 	return -err;
 }
 
+static const char *device(void)
+{
+	const char *other = getenv("UMBRA_KVM_DEVICE");
+
+	return other && *other ? other : "/dev/kvm";
+}
+
 int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 {
 	int sync;
@@ -37,11 +44,11 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 	vm->fd = -1;
 	pthread_mutex_init(&vm->foreign_lock, NULL);
 	pthread_mutex_init(&vm->vcpus_lock, NULL);
-	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	vm->kvm = open(device(), O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0) {
 		int err = errno;
 
-		snprintf(msg, n, "cannot open /dev/kvm: %s; %s", strerror(err),
+		snprintf(msg, n, "cannot open %s: %s; %s", device(), strerror(err),
 			 err == EACCES ? "add yourself to group kvm or run as root"
 				       : "load the kvm module of this machine's processor");
 		return -err;

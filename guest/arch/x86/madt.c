@@ -40,7 +40,7 @@ static bool sum_is_zero(const void *p, size_t n)
 }
 
 /* The header first, as it alone tells the length; NULL if the table is not a sound one. */
-static const struct acpi_table *map_table(u64 pa)
+static const struct acpi_table *map_table(ulong pa)
 {
 	const struct acpi_table *t = kmap_device(pa, sizeof(*t), PTE_KRO);
 
@@ -52,7 +52,7 @@ static const struct acpi_table *map_table(u64 pa)
 
 static const struct acpi_table *find_root(void)
 {
-	for (u64 pa = BIOS_START; pa < BIOS_END; pa += 16) {
+	for (ulong pa = BIOS_START; pa < BIOS_END; pa += 16) {
 		const struct rsdp *p = phys(pa);
 
 		if (!memcmp(p->signature, "RSD PTR ", 8) && sum_is_zero(p, sizeof(*p)))

@@ -26,7 +26,7 @@ tramp32:
 	movl $SEL_KDATA, %eax
 	movl %eax, %ds
 	movl %eax, %ss
-	movl $0xa0, %eax /* PAE, PGE */
+	movl $BOOT_CR4, %eax
 	movl %eax, %cr4
 	movl T(trampoline_cr3), %eax
 	movl %eax, %cr3

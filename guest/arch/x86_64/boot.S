@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From the loader's 32-bit flat protected mode to kernel_main() in long mode, by multiboot 1 or PVH.
- * Owns the boot tables: 1 GiB of 2 MiB pages, seen at 0 and at KBASE. They stay for the AP
- * trampoline and are left by every CPU as soon as it runs on the kernel's own tables.
+ * Owns the boot tables: 1 GiB of 2 MiB pages, seen at 0 and at KBASE, below four levels or five. They
+ * stay for the AP trampoline and are left by every CPU as soon as it runs on the kernel's own.
  */
 #include "layout.h"
 
@@ -29,6 +29,15 @@ boot32:
 	movl %eax, PHYS(boot_magic)
 	movl %ebx, PHYS(boot_info)
 
+	/* CPUID 7:ECX bit 16, in an image that needs it. */
+	.if PT_LEVELS == 5
+	movl $7, %eax
+	xorl %ecx, %ecx
+	cpuid
+	btl $16, %ecx
+	jnc no_la57
+	.endif
+
 	movl $PHYS(__bss_start), %edi
 	movl $PHYS(__bss_end), %ecx
 	subl %edi, %ecx
@@ -44,14 +53,21 @@ boot32:
 	addl $0x200000, %eax
 	addl $8, %edi
 	loop 1b
-	movl $(PHYS(boot_pd) + 0x23), PHYS(boot_pdpt)
-	movl $(PHYS(boot_pdpt) + 0x23), PHYS(boot_pml4)
-	movl $(PHYS(boot_pdpt) + 0x23), PHYS(boot_pml4) + SLOT_DIRECT * 8
-
-	movl $0xa0, %eax /* PAE, PGE */
-	movl %eax, %cr4
-	movl $PHYS(boot_pml4), %eax
+	/* Above them a chain of tables, each with the one below it in its first entry; the root has
+	 * it a second time, in the slot of KBASE. */
+	movl $PHYS(boot_pd), %eax
+	movl $PHYS(boot_chain), %edi
+	movl $(PT_LEVELS - 2), %ecx
+1:	addl $0x23, %eax
+	movl %eax, (%edi)
+	movl %eax, %edx
+	movl %edi, %eax
+	addl $4096, %edi
+	loop 1b
+	movl %edx, SLOT_DIRECT * 8(%eax)
 	movl %eax, %cr3
+	movl $BOOT_CR4, %eax
+	movl %eax, %cr4
 	movl $0xc0000080, %ecx
 	movl $0x901, %eax /* SCE, LME, NXE */
 	xorl %edx, %edx
@@ -77,6 +93,30 @@ boot64:
 2:	hlt
 	jmp 2b
 
+	/* Say so on COM1, and that nothing was run: there is nothing this image could do here. */
+	.if PT_LEVELS == 5
+	.code32
+no_la57:
+	movl $PHYS(no_la57_text), %esi
+1:	movw $0x3fd, %dx
+2:	inb %dx, %al
+	testb $0x20, %al
+	jz 2b
+	lodsb
+	testb %al, %al
+	jz 3f
+	movw $0x3f8, %dx
+	outb %al, %dx
+	jmp 1b
+3:	movl $0x10, %eax
+	movw $0xf4, %dx
+	outl %eax, %dx
+4:	hlt
+	jmp 4b
+no_la57_text:
+	.asciz "TAP version 13\n1..0 # SKIP the CPU has no 5-level paging\n"
+	.endif
+
 	.section .data
 	.balign 8
 	.globl boot_magic, boot_info
@@ -92,10 +132,10 @@ boot_gdt_reg:
 
 	.section .bss
 	.balign 4096
-	.globl boot_pml4, boot_stack_top
-boot_pml4:	.skip 4096
-boot_pdpt:	.skip 4096
+	.globl boot_root, boot_stack_top
 boot_pd:	.skip 4096
+boot_chain:	.skip (PT_LEVELS - 3) * 4096
+boot_root:	.skip 4096
 	.skip 16384
 boot_stack_top:
 

@@ -5,12 +5,12 @@
  * CPU.
  */
 #include "mm/mm.h"
+#include "word.h"
 
 /* Register that the instruction at label `at` continues at label `resume` if it faults. */
-#define FIXUP(at, resume)                      \
-	".pushsection .fixup_table, \"a\"\n\t" \
-	".balign 8\n\t"                        \
-	".quad " at ", " resume "\n\t"         \
+#define FIXUP(at, resume)                                  \
+	".pushsection .fixup_table, \"a\"\n\t"             \
+	".balign 8\n\t" ASM_WORD " " at ", " resume "\n\t" \
 	".popsection\n\t"
 
 static void begin(void)
@@ -26,12 +26,12 @@ static bool end(struct fault *f)
 	return f->vector == NO_FAULT;
 }
 
-bool probe_read(u64 va, u64 *value, struct fault *f)
+bool probe_read(ulong va, ulong *value, struct fault *f)
 {
-	u64 v = 0;
+	ulong v = 0;
 
 	begin();
-	asm volatile("1: movq (%1), %0\n\t2:\n\t" FIXUP("1b", "2b")
+	asm volatile("1: mov (%1), %0\n\t2:\n\t" FIXUP("1b", "2b")
 		     : "+r"(v)
 		     : "r"(va)
 		     : "memory");
@@ -39,17 +39,17 @@ bool probe_read(u64 va, u64 *value, struct fault *f)
 	return end(f);
 }
 
-bool probe_write(u64 va, u64 value, struct fault *f)
+bool probe_write(ulong va, ulong value, struct fault *f)
 {
 	begin();
-	asm volatile("1: movq %1, (%0)\n\t2:\n\t" FIXUP("1b", "2b")
+	asm volatile("1: mov %1, (%0)\n\t2:\n\t" FIXUP("1b", "2b")
 		     :
 		     : "r"(va), "r"(value)
 		     : "memory");
 	return end(f);
 }
 
-bool probe_call(u64 va, struct fault *f)
+bool probe_call(ulong va, struct fault *f)
 {
 	begin();
 	probe_exec(va);
@@ -83,10 +83,10 @@ bool probe_int3(struct fault *f)
 
 bool probe_divide(struct fault *f)
 {
-	u64 a = 1, d = 0;
+	ulong a = 1, d = 0;
 
 	begin();
-	asm volatile("1: divq %2\n\t2:\n\t" FIXUP("1b", "2b")
+	asm volatile("1: div %2\n\t2:\n\t" FIXUP("1b", "2b")
 		     : "+a"(a), "+d"(d)
 		     : "r"(0UL)
 		     : "memory");
@@ -103,17 +103,17 @@ static bool copy(void *dst, const void *src, size_t n)
 	return n == 0;
 }
 
-static bool user_range(u64 va, size_t n)
+static bool user_range(ulong va, size_t n)
 {
 	return va < USER_END && n <= USER_END - va;
 }
 
-bool copy_from_user(void *dst, u64 src, size_t n)
+bool copy_from_user(void *dst, ulong src, size_t n)
 {
 	return user_range(src, n) && copy(dst, (const void *)src, n);
 }
 
-bool copy_to_user(u64 dst, const void *src, size_t n)
+bool copy_to_user(ulong dst, const void *src, size_t n)
 {
 	return user_range(dst, n) && copy((void *)dst, src, n);
 }

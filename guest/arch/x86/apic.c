@@ -109,7 +109,7 @@ static void send_and_wait(u32 cpu, u32 low)
 }
 
 /* The universal start-up algorithm with delays in TSC cycles: about 200 us at 2 GHz. */
-void apic_start_ap(u32 cpu, u64 entry)
+void apic_start_ap(u32 cpu, ulong entry)
 {
 	send_and_wait(cpu, ICR_INIT);
 	delay_cycles(400000);

@@ -9,15 +9,15 @@
 
 _Static_assert(offsetof(struct cpu, self) == CPU_SELF, "layout.h");
 _Static_assert(offsetof(struct cpu, kstack) == CPU_KSTACK, "layout.h");
-_Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "layout.h");
-_Static_assert(offsetof(struct cpu, exec_rsp) == CPU_EXEC_RSP, "layout.h");
+_Static_assert(offsetof(struct cpu, user_sp) == CPU_USER_SP, "layout.h");
+_Static_assert(offsetof(struct cpu, exec_sp) == CPU_EXEC_SP, "layout.h");
 
 struct __attribute__((packed)) tss {
 	u32 reserved0;
-	u64 rsp[3];
-	u64 reserved1;
-	u64 ist[7];
-	u64 reserved2;
+	ulong rsp[3];
+	ulong reserved1;
+	ulong ist[7];
+	ulong reserved2;
 	u16 reserved3, iomap;
 };
 
@@ -31,12 +31,12 @@ struct __attribute__((packed)) tss {
 struct cpu cpus[MAX_CPUS];
 u32 cpu_count = 1;
 static struct tss tss[MAX_CPUS] __attribute__((aligned(16)));
-static u64 gdt[MAX_CPUS][GDT_ENTRIES] __attribute__((aligned(16)));
+static ulong gdt[MAX_CPUS][GDT_ENTRIES] __attribute__((aligned(16)));
 static u8 fault_stack[MAX_CPUS][2048] __attribute__((aligned(16)));
 
-static void gdt_fill(u64 *g, const struct tss *t)
+static void gdt_fill(ulong *g, const struct tss *t)
 {
-	u64 base = (u64)t;
+	ulong base = (ulong)t;
 
 	g[SEL_KCODE / 8] = DESC_KCODE;
 	g[SEL_KDATA / 8] = DESC_KDATA;
@@ -51,27 +51,42 @@ static void gdt_fill(u64 *g, const struct tss *t)
 void cpu_init(struct cpu *c, u32 index)
 {
 	struct tss *t = &tss[index];
-	struct table_reg reg = {sizeof(gdt[0]) - 1, (u64)gdt[index]};
+	struct table_reg reg = {sizeof(gdt[0]) - 1, (ulong)gdt[index]};
 
 	c->self = c;
 	c->index = index;
 	c->fault.vector = NO_FAULT;
 	t->iomap = sizeof(*t);
-	t->ist[0] = (u64)(fault_stack[index] + sizeof(fault_stack[0]));
+	t->ist[0] = (ulong)(fault_stack[index] + sizeof(fault_stack[0]));
 	gdt_fill(gdt[index], t);
 	lgdt(&reg);
 	asm volatile("ltr %w0" : : "r"(SEL_TSS) : "memory");
 
-	wrmsr(MSR_GS_BASE, (u64)c);
+	wrmsr(MSR_GS_BASE, (ulong)c);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
-	wrmsr(MSR_STAR, (u64)STAR_USER << 48 | (u64)SEL_KCODE << 32);
-	wrmsr(MSR_LSTAR, (u64)syscall_entry);
+	wrmsr(MSR_STAR, (ulong)STAR_USER << 48 | (ulong)SEL_KCODE << 32);
+	wrmsr(MSR_LSTAR, (ulong)syscall_entry);
 	wrmsr(MSR_SFMASK, SYSCALL_MASK);
+	wrmsr(MSR_PAT, PAT_VALUE);
 	trap_load();
 }
 
-void cpu_set_kstack(struct cpu *c, u64 top)
+void cpu_set_kstack(struct cpu *c, ulong top)
 {
 	c->kstack = top;
 	tss[c->index].rsp[0] = top;
+}
+
+void print_registers(const struct trapframe *tf)
+{
+	print("# rip %04lx:%016lx rflags %06lx rsp %04lx:%016lx\n", tf->cs, tf->ip, tf->flags,
+	      tf->ss, tf->sp);
+	print("# rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", tf->rax, tf->rbx, tf->rcx,
+	      tf->rdx);
+	print("# rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi, tf->rdi, tf->rbp,
+	      tf->r8);
+	print("# r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9, tf->r10, tf->r11,
+	      tf->r12);
+	print("# r13 %016lx r14 %016lx r15 %016lx cr3 %016lx\n", tf->r13, tf->r14, tf->r15,
+	      read_cr3());
 }

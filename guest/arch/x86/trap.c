@@ -6,20 +6,14 @@
  */
 #include "mm/mm.h"
 #include "x86.h"
+#include "word.h"
 
-#define VECTOR_DF    8
-#define VECTOR_PF    14
-#define FIRST_IRQ    32
-#define GATE_PRESENT 0x8e00 /* interrupt gate, DPL 0 */
-#define IST_DF	     1
-
-struct gate {
-	u16 offset0, selector, flags, offset1;
-	u32 offset2, reserved;
-};
+#define VECTOR_DF 8
+#define VECTOR_PF 14
+#define FIRST_IRQ 32
 
 struct fixup {
-	u64 at, resume;
+	ulong at, resume;
 };
 
 static struct gate idt[256] __attribute__((aligned(16)));
@@ -27,22 +21,18 @@ extern struct fixup __fixup_start[], __fixup_end[];
 
 void trap_init(void)
 {
-	for (u64 i = 0; i < ARRAY_SIZE(idt); i++) {
-		u64 at = (u64)vectors + 16 * i;
+	for (ulong i = 0; i < ARRAY_SIZE(idt); i++) {
+		ulong at = (ulong)vectors + 16 * i;
 
-		idt[i] = (struct gate){
-			.offset0 = (u16)at,
-			.selector = SEL_KCODE,
-			.flags = GATE_PRESENT | (i == VECTOR_DF ? IST_DF : 0),
-			.offset1 = (u16)(at >> 16),
-			.offset2 = (u32)(at >> 32),
-		};
+		idt[i] = gate_make(at, i == VECTOR_DF	  ? GATE_DF
+				       : i == VEC_SYSCALL ? GATE_USER
+							  : GATE_KERNEL);
 	}
 }
 
 void trap_load(void)
 {
-	struct table_reg reg = {sizeof(idt) - 1, (u64)idt};
+	struct table_reg reg = {sizeof(idt) - 1, (ulong)idt};
 
 	lidt(&reg);
 }
@@ -67,29 +57,27 @@ static void interrupt(struct trapframe *tf)
 }
 
 /* A fault of the kernel's own: is the instruction, or the call, one that expects it? */
-static bool recover(struct trapframe *tf, u64 addr)
+static bool recover(struct trapframe *tf, ulong addr)
 {
 	struct cpu *c = this_cpu();
-	u64 resume = 0;
+	ulong resume = 0;
 
 	for (struct fixup *f = __fixup_start; f < __fixup_end; f++)
-		if (f->at == tf->rip)
+		if (f->at == tf->ip)
 			resume = f->resume;
-	if (!resume && c->exec_rsp) {
-		tf->rsp = c->exec_rsp;
-		resume = (u64)probe_exec_fault;
-	}
+	if (!resume && c->exec_sp)
+		resume = (ulong)probe_exec_fault;
 	if (!resume)
 		return false;
 	c->fault = (struct fault){tf->vector, tf->error, addr};
-	tf->rip = resume;
+	tf->ip = resume;
 	return true;
 }
 
 static void exception(struct trapframe *tf)
 {
 	struct proc *p = this_cpu()->proc;
-	u64 addr = tf->vector == VECTOR_PF ? read_cr2() : 0;
+	ulong addr = tf->vector == VECTOR_PF ? read_cr2() : 0;
 
 	if (tf->vector == VECTOR_PF && addr < USER_END && p && p->mm &&
 	    mm_fault(p->mm, addr, tf->error))
@@ -111,7 +99,9 @@ void trap(struct trapframe *tf)
 	bool on = c->irq_on;
 
 	c->irq_on = false;
-	if (tf->vector >= FIRST_IRQ)
+	if (tf->vector == VEC_SYSCALL && from_user(tf))
+		syscall(tf);
+	else if (tf->vector >= FIRST_IRQ)
 		interrupt(tf);
 	else
 		exception(tf);

@@ -6,6 +6,7 @@
 
 #include "kernel/types.h"
 
+#define MSR_PAT		   0x277
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082
@@ -13,6 +14,9 @@
 #define MSR_GS_BASE	   0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_VM_HSAVE_PA	   0xc0010117
+
+/* As after reset, but entry 4 is write-combining. */
+#define PAT_VALUE 0x0007040100070406ULL
 
 #define CR0_WP	(1UL << 16)
 #define CR4_PGE (1UL << 7)
@@ -54,13 +58,13 @@ static inline u64 rdtsc(void)
 }
 
 #define CR_ACCESSORS(n)                                                    \
-	static inline u64 read_cr##n(void)                                 \
+	static inline ulong read_cr##n(void)                               \
 	{                                                                  \
-		u64 v;                                                     \
+		ulong v;                                                   \
 		asm volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory"); \
 		return v;                                                  \
 	}                                                                  \
-	static inline void write_cr##n(u64 v)                              \
+	static inline void write_cr##n(ulong v)                            \
 	{                                                                  \
 		asm volatile("mov %0, %%cr" #n : : "r"(v) : "memory");     \
 	}
@@ -69,7 +73,7 @@ CR_ACCESSORS(2)
 CR_ACCESSORS(3)
 CR_ACCESSORS(4)
 
-static inline void invlpg(u64 va)
+static inline void invlpg(ulong va)
 {
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
@@ -97,7 +101,7 @@ static inline void pause(void)
 
 struct __attribute__((packed)) table_reg {
 	u16 limit;
-	u64 base;
+	ulong base;
 };
 
 static inline void lidt(const struct table_reg *r)

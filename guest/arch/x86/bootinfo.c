@@ -47,7 +47,7 @@ static void add_ram(u64 start, u64 len, u32 type)
 		bootinfo.ram[bootinfo.ram_count++] = (struct ram){start, end};
 }
 
-static void set_cmdline(u64 pa)
+static void set_cmdline(ulong pa)
 {
 	if (pa)
 		format(bootinfo.cmdline, sizeof(bootinfo.cmdline), "%s",
@@ -60,7 +60,7 @@ static void read_multiboot(const struct multiboot_info *mi)
 	if (mi->flags & MULTIBOOT_CMDLINE)
 		set_cmdline(mi->cmdline);
 	if (mi->flags & MULTIBOOT_MEMMAP) {
-		u64 at = mi->mmap_addr, end = at + mi->mmap_length;
+		ulong at = mi->mmap_addr, end = at + mi->mmap_length;
 
 		while (at < end) {
 			const struct multiboot_mmap *m = phys(at);
@@ -69,17 +69,17 @@ static void read_multiboot(const struct multiboot_info *mi)
 			at += m->size + sizeof(m->size);
 		}
 	} else if (mi->flags & MULTIBOOT_MEM) {
-		add_ram(0, mi->mem_lower * 1024UL, MEMORY_RAM);
-		add_ram(0x100000, mi->mem_upper * 1024UL, MEMORY_RAM);
+		add_ram(0, mi->mem_lower * 1024ULL, MEMORY_RAM);
+		add_ram(0x100000, mi->mem_upper * 1024ULL, MEMORY_RAM);
 	}
 }
 
 static void read_pvh(const struct pvh_info *pi)
 {
-	const struct pvh_memmap *m = phys(pi->memmap);
+	const struct pvh_memmap *m = phys((ulong)pi->memmap);
 
 	bootinfo.protocol = "pvh";
-	set_cmdline(pi->cmdline);
+	set_cmdline((ulong)pi->cmdline);
 	for (u32 i = 0; i < pi->memmap_entries; i++)
 		add_ram(m[i].addr, m[i].size, m[i].type);
 }

@@ -80,10 +80,10 @@ trap_return:
 	.balign 16
 syscall_entry:
 	swapgs
-	movq %rsp, %gs:CPU_USER_RSP
+	movq %rsp, %gs:CPU_USER_SP
 	movq %gs:CPU_KSTACK, %rsp
 	pushq $SEL_UDATA
-	pushq %gs:CPU_USER_RSP
+	pushq %gs:CPU_USER_SP
 	pushq %r11
 	pushq $SEL_UCODE
 	pushq %rcx
@@ -127,8 +127,8 @@ process_entry:
 	jmp trap_return
 
 	/*
-	 * void probe_exec(u64 target): call target; a fault on the very first fetch comes back here.
-	 * trap.c finds the stack pointer in struct cpu and continues at probe_exec_fault.
+	 * void probe_exec(ulong target): call target; a fault on the very first fetch comes back here.
+	 * trap.c continues at probe_exec_fault; the stack pointer is in struct cpu.
 	 */
 	.globl probe_exec, probe_exec_fault
 probe_exec:
@@ -138,10 +138,11 @@ probe_exec:
 	pushq %r13
 	pushq %r14
 	pushq %r15
-	movq %rsp, %gs:CPU_EXEC_RSP
+	movq %rsp, %gs:CPU_EXEC_SP
 	call *%rdi
 probe_exec_fault:
-	movq $0, %gs:CPU_EXEC_RSP
+	movq %gs:CPU_EXEC_SP, %rsp
+	movq $0, %gs:CPU_EXEC_SP
 	popq %r15
 	popq %r14
 	popq %r13
