@@ -9,7 +9,8 @@
  *                          when tables run out, over synchronize_rcu(). Not taken by a hidden
  *                          fault whose tables exist.
  *   2. page->lock (spin)   the entries of one shadow table and its `invalid` flag.
- *                          Two page locks are never held at once.
+ *                          Two page locks are never held at once. Of the direct map's tables: their
+ *                          leaves; what else it takes to write one is in dmap_internal.h.
  *   3. rmap stripe (spin)  the reverse map of the gfns that hash to it, and their tracked flag. A
  *                          leaf entry appears, disappears or gains W only with the stripe of the
  *                          gfn it maps held besides its page's lock; the stripe alone suffices to

@@ -10,6 +10,7 @@
  *
  * Read first: machine.h, interp/interp.h, cpu/deliver.h.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "vmm/cpu/deliver.h"
@@ -208,7 +209,9 @@ static void page_fault(struct vcpu *v, const struct engine_exit *x)
 		break;
 	case SH_FAULT_HOST:
 		machine_end(v->m, VERDICT_HOST,
-			    "out of shadow tables at %#llx; raise --shadow-limit",
+			    w.error == EACCES
+				    ? "an access that the direct map withholds at %#llx"
+				    : "out of shadow tables at %#llx; raise --shadow-limit",
 			    (unsigned long long)x->cr2);
 		break;
 	}
