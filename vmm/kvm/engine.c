@@ -10,10 +10,28 @@
 
 #include "vmm/kvm/kvm.h"
 
+/* What the probe found; a host does not change while this process lives, and on a busy one finding
+ * out takes seconds. */
+static int host_facts(struct kvm_facts *f, char *msg, size_t n)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct kvm_facts found;
+	static bool done;
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!done)
+		err = kvm_probe(&found, msg, n);
+	done = !err;
+	*f = found;
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
 static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 {
 	struct kvm_facts f;
-	int err = kvm_probe(&f, msg, n);
+	int err = host_facts(&f, msg, n);
 
 	if (err)
 		return err;
@@ -28,7 +46,7 @@ static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 	m->pt_update_name = f.update_gated ? "gated" : "direct";
 	snprintf(m->engine_note, sizeof(m->engine_note), "table updates %s, entry %s%s",
 		 m->pt_update_name, f.enter_direct ? "direct" : "by IRETQ",
-		 f.touch_flushes_all ? ", shootdown by touch" : "");
+		 f.touch_flushes_all ? ", shootdown by touch" : ", shootdown by kick");
 	return 0;
 }
 
@@ -198,7 +216,7 @@ static bool usable(char *msg, size_t n)
 {
 	struct kvm_facts f;
 
-	return kvm_probe(&f, msg, n) == 0;
+	return host_facts(&f, msg, n) == 0;
 }
 
 static void kick(struct vcpu *v)

@@ -37,6 +37,15 @@ static inline uint64_t probe_frame(struct probe *p, unsigned f)
 void probe_set_entry(struct probe *p, unsigned page);
 mpa_t probe_entry(struct probe *p);
 
+/* probe_stats.c: one of KVM's own counters of the VM. False if this KVM has none of that name. */
+struct probe_counter {
+	int fd;
+	off_t at;
+};
+bool probe_counter_open(struct probe_counter *c, const struct kvm_vm *vm, const char *name);
+uint64_t probe_counter_read(const struct probe_counter *c);
+void probe_counter_close(struct probe_counter *c);
+
 /* probe_remote.c: whether a touch alone makes other vCPUs forget. 0 or -errno. */
 int probe_remote(struct probe *p, struct kvm_facts *f);
 

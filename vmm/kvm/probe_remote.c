@@ -7,11 +7,13 @@
  * no kick of ours. Where ring 0 runs natively a touch of a table that is out of step is not seen at
  * all, so the fact is only looked for where ring 0 is interpreted.
  *
- * A second vCPU copies the word behind the moving entry to the page for results, without a pause.
+ * A second vCPU copies the word behind the moving entry to the page for results and counts, without a
+ * pause.
  * Read first: probe.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,11 +21,16 @@
 #include "vmm/kvm/probe.h"
 
 #define LOOP_OFFSET 0x100u
-/* A context switch of the host would refresh the copying vCPU too, so a round counts only if it is
- * quick; one in four may be slow, because the copying thread may not be running. */
-#define QUICK_NS 300000u
-#define SLOW_NS	 20000000u
-#define ENOUGH	 (ROUNDS * 3 / 4)
+/* Where KVM counts its flushes of all vCPUs, the count tells. Elsewhere the copier must be seen to show
+ * the new page quickly, and because a context switch of the host refreshes it too, a round counts only
+ * if it was seen running just before the touch. Turns of the copier in which it still shows the old page
+ * say in both cases that the touch does not reach it. */
+#define RUNNING_NS 50000u
+#define QUICK_NS   300000u
+#define SLOW_NS	   1000000000u
+#define ENOUGH	   8u
+#define STALE	   5000u
+#define GIVE_UP_NS 4000000000u
 /* A natively executed touch costs some 4 ns, an interpreted one 2 us. */
 #define INTERPRETED_NS 200u
 
@@ -69,13 +76,28 @@ static volatile uint64_t *result(struct probe *p)
 	return &kvm_table(&p->vm, F_OUT)[0];
 }
 
+static volatile uint64_t *turns(struct probe *p)
+{
+	return &kvm_table(&p->vm, F_OUT)[1];
+}
+
+static bool copier_runs(struct probe *p)
+{
+	uint64_t start = clock_ns(), from = *turns(p);
+
+	while (*turns(p) == from)
+		if (clock_ns() - start > RUNNING_NS)
+			return false;
+	return true;
+}
+
 /* Nanoseconds until the copier shows page, SLOW_NS at most. */
 static uint64_t until_shown(struct probe *p, unsigned page)
 {
 	uint64_t start = clock_ns(), ns = 0;
 
 	while (*result(p) != page && (ns = clock_ns() - start) < SLOW_NS)
-		__builtin_ia32_pause();
+		sched_yield();
 	return ns;
 }
 
@@ -101,24 +123,61 @@ static bool interpreted(struct probe *p)
 	       (c - b) - (b - a) > (KVM_TOUCHES - 1) * (uint64_t)INTERPRETED_NS;
 }
 
-static int rounds(struct probe *p, bool *flushes)
+/* One change. Sets *stale if the copier went on with the old page; true if it was seen to change. */
+static bool seen_quickly(struct probe *p, unsigned page, bool *stale)
 {
-	unsigned quick = 0;
+	uint64_t from, start;
 
-	for (unsigned i = 1; i <= ROUNDS; i++) {
-		unsigned page = i % PAGES;
-		uint64_t ns;
+	probe_set_entry(p, page);
+	touch(p, 1);
+	start = clock_ns();
+	from = *turns(p);
+	while (*result(p) != page && !*stale && clock_ns() - start < QUICK_NS)
+		*stale = *turns(p) - from > STALE;
+	return !*stale && *result(p) == page;
+}
 
-		probe_set_entry(p, page);
-		if (touch(p, 1))
-			return -EIO;
-		ns = until_shown(p, page);
-		if (ns >= SLOW_NS)
-			break;
-		quick += ns < QUICK_NS;
+/* Without the counter: the copier must be seen to change, often enough. */
+static bool by_sight(struct probe *p)
+{
+	uint64_t start = clock_ns();
+	unsigned seen = 0;
+	bool stale = false;
+
+	for (unsigned i = 1; seen < ENOUGH && !stale && clock_ns() - start < GIVE_UP_NS; i++) {
+		if (copier_runs(p))
+			seen += seen_quickly(p, i % PAGES, &stale);
+		else
+			sched_yield();
 	}
-	*flushes = quick >= ENOUGH;
-	return 0;
+	return seen >= ENOUGH && !stale;
+}
+
+/* By KVM's own count of such flushes: at every touch of an entry that the copier has used since the
+ * last one there must be one. Needs the copier to run now and then, not at the same time. */
+static bool by_count(struct probe *p, const struct probe_counter *flushes)
+{
+	for (unsigned i = 1; i <= ENOUGH; i++) {
+		uint64_t before;
+		bool stale = false;
+
+		if (until_shown(p, (i - 1) % PAGES) >= SLOW_NS)
+			return false;
+		before = probe_counter_read(flushes);
+		seen_quickly(p, i % PAGES, &stale);
+		if (stale || probe_counter_read(flushes) == before)
+			return false;
+	}
+	return true;
+}
+
+static void rounds(struct probe *p, bool *flushes)
+{
+	struct probe_counter c;
+
+	*flushes = probe_counter_open(&c, &p->vm, "remote_tlb_flush_requests") ? by_count(p, &c)
+								      : by_sight(p);
+	probe_counter_close(&c);
 }
 
 static void stop(struct copier *c)
@@ -139,11 +198,10 @@ static void stop(struct copier *c)
 
 int probe_remote(struct probe *p, struct kvm_facts *f)
 {
-	/* 1: mov (%rsi),%rax; mov %rax,(%rdi); jmp 1b */
-	static const uint8_t loop[] = {0x48, 0x8b, 0x06, 0x48, 0x89, 0x07, 0xeb, 0xf8};
+	/* 1: mov (%rsi),%rax; mov %rax,(%rdi); incq 8(%rdi); jmp 1b */
+	static const uint8_t loop[] = {0x48, 0x8b, 0x06, 0x48, 0x89, 0x07,
+				       0x48, 0xff, 0x47, 0x08, 0xeb, 0xf4};
 	struct copier c = {.p = p, .err = 1};
-	int err;
-
 	if (!interpreted(p))
 		return 0;
 	memcpy((uint8_t *)kvm_table(&p->vm, F_CODE) + LOOP_OFFSET, loop, sizeof(loop));
@@ -155,7 +213,8 @@ int probe_remote(struct probe *p, struct kvm_facts *f)
 	while (atomic_load(&c.err) == 1)
 		__builtin_ia32_pause();
 	until_shown(p, 0);
-	err = atomic_load(&c.err) ? 0 : rounds(p, &f->touch_flushes_all);
+	if (!atomic_load(&c.err))
+		rounds(p, &f->touch_flushes_all);
 	stop(&c);
-	return err;
+	return 0;
 }
