@@ -90,6 +90,12 @@ enum sh_mutant {
 	SH_MUT_LARGE_PAST_RAM,	      /* a large leaf reaches beyond RAM */
 	SH_MUT_LARGE_1G,	      /* 1-GByte leaves on hardware without them */
 	SH_MUT_REGION_COUNT_LOST,     /* a region never forgets a tracked frame */
+	SH_MUT_SHARE_BY_REFCOUNT,     /* pins make a table look shared */
+	SH_MUT_COPY_AFTER_RELEASE,    /* a table is copied when it is no longer ours */
+	SH_MUT_COUNTED_BEFORE_LOOK,   /* one less first, then a look at the count */
+	SH_MUT_ZAP_SHARED_IN_PLACE,   /* a part of a shared table is zapped for all */
+	SH_MUT_ZAP_THROUGH_SHARED,    /* a zap of a root empties what others share */
+	SH_MUT_EVERY_SHARER_SYNCS,    /* a grace period for each entry let go */
 	SH_MUTANTS
 };
 
