@@ -116,8 +116,8 @@ static void copy_entries(struct zap *c, const struct sh_page *from, struct sh_pa
 
 /* Gives entry index of parent, which names the shared table from, a table of its own. NULL: there
  * was none to be had, and the entry is gone. */
-static struct sh_page *unshare(struct zap *c, struct sh_page *parent, unsigned index,
-			       struct sh_page *from)
+static struct sh_page *own_copy(struct zap *c, struct sh_page *parent, unsigned index,
+				struct sh_page *from)
 {
 	struct sh_page *to;
 
@@ -208,7 +208,7 @@ static struct sh_page *own(struct zap *c, struct sh_page *p, unsigned index)
 
 	if (!shared(child) || sh_mutant(SH_MUT_ZAP_SHARED_IN_PLACE))
 		return child;
-	to = unshare(c, p, index, child);
+	to = own_copy(c, p, index, child);
 	if (to)
 		c->z->unshared++;
 	else

@@ -4,7 +4,7 @@
  *
  * Models, of shadow/share.c, under mmu->lock:
  *   zap()      release(): look at the count; the last one drop_table(), any other sh_unlink() only
- *   unshare()  own() and unshare(): copy_entries() to its end, and then sh_link(), which counts down
+ *   unshare()  own() and own_copy(): copy_entries() to its end, and then sh_link(), which counts down
  * A count that reaches 1 stays there until its owner is done: a new sharer takes mmu->lock.
  *
  * With BUG: the sketch of 17 February 2002 for Linux. Its put_page_testzero() comes before the lock,
