@@ -7,7 +7,7 @@
  *   - no writable entry for a tracked frame; a frame is tracked exactly if a live page has it,
  *     unless it is unsync: then its entries are what they may be since the last flush
  *   - what audit_large.c says of large leaves
- *   - a key names one page; counts of entries agree; free and dying tables are all zeroes
+ *   - a key names one page and private copies; counts of entries agree; free and dying tables are all zeroes
  *
  * Locks: takes mmu->lock; the caller has brought all vCPUs to rest. Read first: spte.h, locks.h.
  */
@@ -137,7 +137,9 @@ static void check_page(struct audit *a, struct sh_page *p)
 	if (p->state != SH_PAGE_LIVE || atomic_load(&p->invalid))
 		sh_report(a->rep, "page in the live list is not live", sh_slot(a->mmu, p, 0),
 			  0);
-	if (sh_page_find(a->mmu, p->gfn, p->role) != p)
+	if (p->copy && sh_share_count(p) > 1)
+		sh_report(a->rep, "private copy has several parents", sh_slot(a->mmu, p, 0), 0);
+	if (!p->copy && sh_page_find(a->mmu, p->gfn, p->role) != p)
 		sh_report(a->rep, "key finds another page", sh_slot(a->mmu, p, 0), p->gfn.v);
 	if (sh_role_is_table(p->role) && p->gfn.v < a->mmu->rmap_frames &&
 	    !sh_shadowed(a->mmu, p->gfn))

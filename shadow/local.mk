@@ -2,7 +2,7 @@
 lib_LTLIBRARIES += libumbra-shadow.la
 
 shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
-	shadow/option.h shadow/role.h shadow/stats.h shadow/walk.h
+	shadow/option.h shadow/role.h shadow/share.h shadow/stats.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
@@ -14,7 +14,7 @@ shadow_sources = $(shadow_public) \
 	shadow/window_switch.c shadow/large.c shadow/leaf.c shadow/link.c shadow/locks.h \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
-	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
+	shadow/role.c shadow/share.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
 	shadow/walk.c shadow/window.c shadow/write.c
 
 umbraincdir = $(includedir)/umbra/shadow

@@ -109,6 +109,12 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_DM_COLLAPSE_PINNED] = "dm-collapse-pinned",
 	[SH_MUT_DM_COLLAPSE_FREES_EARLY] = "dm-collapse-frees-early",
 	[SH_MUT_DM_ALIAS_SKIPPED] = "dm-alias-skipped",
+	[SH_MUT_SHARE_BY_REFCOUNT] = "share-by-refcount",
+	[SH_MUT_COPY_AFTER_RELEASE] = "copy-after-release",
+	[SH_MUT_COUNTED_BEFORE_LOOK] = "counted-before-look",
+	[SH_MUT_ZAP_SHARED_IN_PLACE] = "zap-shared-in-place",
+	[SH_MUT_ZAP_THROUGH_SHARED] = "zap-through-shared",
+	[SH_MUT_EVERY_SHARER_SYNCS] = "every-sharer-syncs",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -110,6 +110,12 @@ enum sh_mutant {
 	SH_MUT_DM_COLLAPSE_PINNED,	/* pinned pages become one */
 	SH_MUT_DM_COLLAPSE_FREES_EARLY, /* the table goes before flush and grace period */
 	SH_MUT_DM_ALIAS_SKIPPED,	/* the shadow leaves of a frame don't follow */
+	SH_MUT_SHARE_BY_REFCOUNT,	/* pins make a table look shared */
+	SH_MUT_COPY_AFTER_RELEASE,	/* a table is copied when it is no longer ours */
+	SH_MUT_COUNTED_BEFORE_LOOK,	/* one less first, then a look at the count */
+	SH_MUT_ZAP_SHARED_IN_PLACE,	/* a part of a shared table is zapped for all */
+	SH_MUT_ZAP_THROUGH_SHARED,	/* a zap of a root empties what others share */
+	SH_MUT_EVERY_SHARER_SYNCS,	/* a grace period for each entry let go */
 	SH_MUTANTS
 };
 

@@ -2,7 +2,7 @@
  *
  * Shadow pages by key: find, make, take out of use.
  *
- * Invariants: a key names at most one live page; a guest frame is tracked as long as any live page
+ * Invariants: a key names at most one live page, private copies (share.c) apart; a guest frame is tracked as long as any live page
  * has it as its table.
  * Locks: mmu->lock to change; readers of the hash are in an RCU read-side section or hold it.
  * Read first: page.h. Read next: link.c, leaf.c, track.c.
@@ -20,7 +20,7 @@ struct sh_page *sh_page_find(struct sh_mmu *mmu, gfn_t gfn, struct sh_role role)
 	struct sh_page *p = atomic_load_explicit(&mmu->hash[bucket(gfn)], memory_order_acquire);
 
 	for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire))
-		if (gfn_eq(p->gfn, gfn) && sh_role_eq(p->role, role))
+		if (gfn_eq(p->gfn, gfn) && sh_role_eq(p->role, role) && !p->copy)
 			return p;
 	return NULL;
 }
@@ -95,19 +95,17 @@ static void unwatch(struct sh_mmu *mmu, gfn_t gfn)
 	sh_untrack(mmu, gfn);
 }
 
-struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
-			    struct sh_role role, bool *made)
+static struct sh_page *make(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
+			    struct sh_role role, bool copy, bool *made)
 {
-	struct sh_page *p = sh_page_find(mmu, gfn, role);
+	struct sh_page *p = sh_pool_get(mmu);
 
-	if (p)
-		return p;
-	p = sh_pool_get(mmu);
 	if (!p)
 		return NULL;
 	sh_count(mmu, v, SH_ST_CACHE_MISS, 1);
 	p->gfn = gfn;
 	p->role = role;
+	p->copy = copy;
 	atomic_store_explicit(&p->state, SH_PAGE_LIVE, memory_order_release);
 	if (role.level == mmu->be.levels && mmu->be.gate_entry)
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
@@ -116,6 +114,21 @@ struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 	if (sh_role_is_table(role))
 		*made |= watch(mmu, v, p);
 	return p;
+}
+
+struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
+			    struct sh_role role, bool *made)
+{
+	struct sh_page *p = sh_page_find(mmu, gfn, role);
+
+	return p ? p : make(mmu, v, gfn, role, false, made);
+}
+
+struct sh_page *sh_page_copy(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_page *p)
+{
+	bool made = false;
+
+	return make(mmu, v, p->gfn, p->role, true, &made);
 }
 
 static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)

@@ -48,6 +48,7 @@ struct sh_page {
 	pthread_spinlock_t lock;
 	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	  /* LIVE is stored after gfn and role */
+	bool copy;		  /* one parent entry's own: share.c. Set before LIVE */
 	struct sh_unsync *unsync; /* record of its frame, see unsync.h; page->lock */
 } __attribute__((aligned(64)));
 
@@ -222,6 +223,9 @@ struct sh_page *sh_page_of_vcpu(struct sh_mmu *mmu, unsigned vcpu, struct sh_pag
  * changed since, untracked: walk again. NULL: out of tables. */
 struct sh_page *sh_page_get(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 			    struct sh_role role, bool *made);
+/* A new page with the key of p that sh_page_find() passes over; tracked writes find it as any other.
+ * NULL: out of tables. mmu->lock held. */
+struct sh_page *sh_page_copy(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_page *p);
 /* Takes a page out of use: unhooked from parents, entries cleared, dying. mmu->lock held; must not
  * be pinned. */
 void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
@@ -230,6 +234,10 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
 int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,
 	    struct sh_page *child);
 void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index);
+
+/* ---- share.c: mmu->lock held ---- */
+/* Upper entries that point at p. */
+uint32_t sh_share_count(const struct sh_page *p);
 
 /* ---- write.c ---- */
 /* Takes away upper entry index of p if it is not what p's key and the guest entry say now;

@@ -14,6 +14,7 @@ AM_TESTS_ENVIRONMENT = \
 	builddir='$(abs_top_builddir)'; export builddir; \
 	BATS='$(BATS)'; export BATS; \
 	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
+	SPIN='$(SPIN)'; export SPIN; \
 	UMBRA="$${UMBRA:-$(abs_top_builddir)/umbra}"; export UMBRA;
 EXTRA_DIST += tests/run-bats tools/tap-table .ci/run
 
@@ -21,5 +22,6 @@ include tests/unit/local.mk
 include tests/shadow.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
+include tests/models/local.mk
 
 include tests/guest/local.mk

@@ -20,7 +20,8 @@ shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/un
 	tests/unit/shadow_dmap.c tests/unit/shadow_dmap.h tests/unit/shadow_dmap_guest.c \
 	tests/unit/shadow_dmap_model.c tests/unit/shadow_dmap_pressure.c \
 	tests/unit/shadow_large.c tests/unit/shadow_life.c tests/unit/shadow_rules.c tests/unit/shadow_unsync.c \
-	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_walk.c \
+	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_share.c \
+	tests/unit/shadow_share_race.c tests/unit/shadow_share_rig.c tests/unit/shadow_share_rig.h tests/unit/shadow_walk.c \
 	tests/unit/shadow_windows.c tests/unit/shadow_windows_mmu.c tests/unit/shadow_windows_pool.c \
 	tests/unit/shadow_write.c
 shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
@@ -31,7 +32,8 @@ libumbra_shadow_hooked_la_SOURCES = $(shadow_sources)
 libumbra_shadow_hooked_la_CPPFLAGS = $(AM_CPPFLAGS)
 libumbra_shadow_hooked_la_LIBADD = $(URCU_LIBS) -lpthread
 shadow_wrap = -Wl,--wrap=gmem_map,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=free \
-	-Wl,--wrap=mmap,--wrap=munmap,--wrap=sh_pool_get,--wrap=sh_set_add
+	-Wl,--wrap=mmap,--wrap=munmap,--wrap=sh_pool_get,--wrap=sh_set_add \
+	-Wl,--wrap=urcu_memb_synchronize_rcu,--wrap=pthread_mutex_lock
 
 tests_unit_shadow_test_SOURCES = $(shadow_test_base) $(shadow_test_suites) tests/unit/shadow_test.c
 tests_unit_shadow_test_LDFLAGS = $(AM_LDFLAGS) $(shadow_wrap)

@@ -41,11 +41,18 @@ void vcpu_request(struct vcpu *v, uint32_t req)
 bool vcpu_wait_out(struct vcpu *v)
 {
 	uint64_t runs = atomic_load(&v->runs);
+	bool again = false;
 
 	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
 		return false;
-	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs)
+	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
+		/* It was outside at the request, took it and entered: nothing has kicked it. */
+		if (!again && !(atomic_load(&v->requests) & REQ_FLUSH)) {
+			v->m->engine->kick(v);
+			again = true;
+		}
 		sched_yield();
+	}
 	return true;
 }
 

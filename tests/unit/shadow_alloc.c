@@ -56,6 +56,16 @@ bool fx_refused(void)
 	return disarm(MEMORY);
 }
 
+void fx_refuse_part(bool record, unsigned k)
+{
+	arm(record ? RECORD : POOL, k);
+}
+
+bool fx_part_refused(bool record)
+{
+	return disarm(record ? RECORD : POOL);
+}
+
 void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);

@@ -70,6 +70,9 @@ unsigned fx_spins_held(void);
  * to that, and ends it. fx_on_alloc: fn runs at each allocation. See shadow_alloc.c. */
 void fx_refuse_memory(unsigned k);
 bool fx_refused(void);
+/* The same for tables of the pool, or for records of a reverse map or parent set. */
+void fx_refuse_part(bool record, unsigned k);
+bool fx_part_refused(bool record);
 void fx_on_alloc(void (*fn)(void));
 /* Whether a store to p faults. One thread at a time. */
 bool fx_faults(volatile uint8_t *p);
@@ -80,6 +83,7 @@ extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[],
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
 	suite_rules[], suite_leaf[], suite_windows[], suite_pool[], suite_windows_mmu[],
-	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[];
+	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[],
+	suite_share[], suite_share_race[];
 
 #endif

@@ -138,6 +138,13 @@ static const struct {
 					 "PA-17: a frame that is free is mapped nowhere"},
 	[SH_MUT_DM_DONE_OFF] = {suite_dmap_model,
 				"PA-5: the self-test in three forms leaves the map as it was"},
+	[SH_MUT_SHARE_BY_REFCOUNT] = {suite_share, "PS-8 walkers are no sharers"},
+	[SH_MUT_COPY_AFTER_RELEASE] = {suite_share_race, "PS-6 copied before it is let go"},
+	[SH_MUT_COUNTED_BEFORE_LOOK] = {suite_share_race,
+					"PS-4 the last one, at any moment of the other"},
+	[SH_MUT_ZAP_SHARED_IN_PLACE] = {suite_share, "PS-2 a part of a shared table"},
+	[SH_MUT_ZAP_THROUGH_SHARED] = {suite_share, "PS-3 all of a shared table"},
+	[SH_MUT_EVERY_SHARER_SYNCS] = {suite_share, "PS-7 the last sharer pays"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow/share.h"
 #include "tests/unit/shadow_run.h"
 
 const char *const program_bug_names[PROGRAM_BUGS] = {
@@ -229,13 +230,34 @@ static void step_pdpt(struct run *r)
 	write_table(r, r->f.vcpu[0].v, gpa, pdpte, sizeof(pdpte));
 }
 
+/* The monitor takes translations from a root, all or some. To the guest that is nothing. */
+static void step_zap(struct run *r)
+{
+	struct sh_root_info root[64];
+	unsigned n = sh_roots(r->f.mmu, root, 64);
+	struct sh_vcpu *v = chance(r, 50) ? NULL : r->f.vcpu[rnd(r) % VCPUS].v;
+	uint64_t va = some_va(r, 0), size = 1ull << (12 + rnd(r) % 30);
+	const struct sh_root_info *at;
+	struct sh_zap z;
+
+	if (!n)
+		return;
+	at = &root[rnd(r) % (n < 64 ? n : 64)];
+	if (chance(r, 20))
+		sh_zap_root(r->f.mmu, v, at->gfn, at->role, &z);
+	else
+		sh_zap_range(r->f.mmu, v, at->gfn, at->role, GVA(va), GVA(va | (size - 1)), &z);
+	r->v->zaps++;
+	r->v->unshared += z.unshared;
+}
+
 static const struct {
 	unsigned percent;
 	void (*fn)(struct run *r);
 } kinds[] = {
-	{75, step_access}, {7, step_write},  {1, step_halves}, {1, step_cmpxchg},
-	{5, step_invlpg},  {3, step_cr3},    {3, step_mode},   {3, step_invpcid},
-	{1, step_pdpt},	   {1, step_format},
+	{1, step_zap},	   {74, step_access}, {7, step_write},	{1, step_halves},
+	{1, step_cmpxchg}, {5, step_invlpg},  {3, step_cr3},	{3, step_mode},
+	{3, step_invpcid}, {1, step_pdpt},    {1, step_format},
 };
 
 static void one_step(struct run *r)

@@ -42,9 +42,10 @@ struct verdict {
 	char why[400];
 	/* What the run exercised. */
 	uint64_t accesses, hits, emulated, faults_true, writes, tracked_writes, switches;
-	uint64_t stale;		/* translations that only what is remembered permits */
-	uint64_t large, splits; /* large leaves made, and dropped for a table inside */
-	uint64_t large_seen;	/* found there by the audits, all audits together */
+	uint64_t stale;		 /* translations that only what is remembered permits */
+	uint64_t large, splits;	 /* large leaves made, and dropped for a table inside */
+	uint64_t zaps, unshared; /* by the monitor, and tables copied for them */
+	uint64_t large_seen;	 /* found there by the audits, all audits together */
 };
 
 void program_run(const struct program *p, struct verdict *v);

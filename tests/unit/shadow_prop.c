@@ -145,7 +145,7 @@ struct arguments {
 
 /* What all programs together exercised. */
 struct totals {
-	uint64_t large, splits, stale;
+	uint64_t large, splits, stale, zaps, unshared;
 };
 
 static bool run_config(unsigned c, const struct arguments *a, size_t steps, struct totals *t)
@@ -170,6 +170,8 @@ static bool run_config(unsigned c, const struct arguments *a, size_t steps, stru
 	t->large += v.large;
 	t->splits += v.splits;
 	t->stale += v.stale;
+	t->zaps += v.zaps;
+	t->unshared += v.unshared;
 	printf("%s %u - random programs, configuration %u\n", v.failed ? "not ok" : "ok", c + 1,
 	       c);
 	free(step);
@@ -222,13 +224,14 @@ static enum program_bug bug_named(const char *name)
 /* That the programs are such that there is something to get wrong. */
 static bool used_everything(size_t steps, const struct totals *t)
 {
-	bool ok =
-		t->large > steps / 1000 && t->splits > steps / 50000 && t->stale > steps / 5000;
+	bool ok = t->large > steps / 1000 && t->splits > steps / 50000 &&
+		  t->stale > steps / 5000 && t->unshared > steps / 20000;
 
-	printf("%s %u - large leaves and stale translations in random programs\n"
-	       "# %lu made, %lu split, %lu stale\n",
+	printf("%s %u - large leaves, stale translations and zaps in random programs\n"
+	       "# %lu made, %lu split, %lu stale, %lu zaps, %lu tables copied for them\n",
 	       ok ? "ok" : "not ok", CONFIGS + PROGRAM_BUGS, (unsigned long)t->large,
-	       (unsigned long)t->splits, (unsigned long)t->stale);
+	       (unsigned long)t->splits, (unsigned long)t->stale, (unsigned long)t->zaps,
+	       (unsigned long)t->unshared);
 	return ok;
 }
 

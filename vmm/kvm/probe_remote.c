@@ -176,7 +176,7 @@ static void rounds(struct probe *p, bool *flushes)
 	struct probe_counter c;
 
 	*flushes = probe_counter_open(&c, &p->vm, "remote_tlb_flush_requests") ? by_count(p, &c)
-								      : by_sight(p);
+									       : by_sight(p);
 	probe_counter_close(&c);
 }
 
