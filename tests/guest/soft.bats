@@ -80,10 +80,10 @@ same() {
 }
 
 some=demand-paging,mprotect,mmap-munmap,cow-fork,fork-tree,timer-preempt,sched-many,pagealloc
-smp=smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
 @test "one seed, one run, byte for byte: 1 cpu" { same 1 --scenario $some; }
 @test "one seed, one run, byte for byte: 2 cpus" { same 2; }
-@test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$smp; }
+@test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$parallel; }
 @test "one seed, one run, byte for byte: adversarial" {
 	same 2 --tlb adversarial --scenario cow-fork,mprotect,smp-shootdown
 }
