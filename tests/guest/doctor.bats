@@ -4,10 +4,11 @@
 
 setup() {
 	: "${UMBRA:=$BATS_TEST_DIRNAME/../../build/umbra}"
+	kvm=${UMBRA_KVM_DEVICE:-/dev/kvm}
 }
 
 need_kvm() {
-	[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip "no access to /dev/kvm"
+	[ -r "$kvm" ] && [ -w "$kvm" ] || skip "no access to $kvm"
 }
 
 # check PYTHON: on the output, as d.
@@ -64,7 +65,7 @@ assert d['instructions']['rdtsc']['outcome'] == 'executes'"
 
 @test "without KVM: one line says why and what to do, and what runs guests then" {
 	local without=()
-	if [ -w /dev/kvm ]; then
+	if [ -w "$kvm" ]; then
 		unshare -rm true 2>/dev/null || skip "/dev/kvm is there and can't be hidden"
 		without=(unshare -rm sh -c 'mount -t tmpfs none /dev && exec "$@"' sh)
 	fi
@@ -72,11 +73,11 @@ assert d['instructions']['rdtsc']['outcome'] == 'executes'"
 	echo "$output"
 	[ "$status" -eq 0 ]
 	grep -qE '^  --cpu auto takes +soft: ' <<<"$output"
-	[[ "${lines[-1]}" == "KVM: cannot open /dev/kvm: "*"; "* ]]
+	[[ "${lines[-1]}" == "KVM: cannot open $kvm: "*"; "* ]]
 	run "${without[@]}" timeout 20 "$UMBRA" doctor --json
 	[ "$status" -eq 0 ]
 	check "
 assert d['conclusions'] == {'engine': 'soft: there is no KVM to use'}
-assert d['kvm'] is None and d['costs'] is None and 'cannot open /dev/kvm' in d['reason']
+assert d['kvm'] is None and d['costs'] is None and 'cannot open $kvm' in d['reason']
 assert d['host']['kernel']"
 }

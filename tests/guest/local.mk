@@ -3,8 +3,27 @@
 guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash.bats \
 	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
-	tests/guest/outside.bats
+	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh \
+	tests/guest/engines.sh
 TESTS += $(guest_tests)
 EXTRA_DIST += $(guest_tests) tests/guest/common.bash tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats
+
+# A thousand machines by seed; what is not in make check. SEEDS=N FIRST_SEED=N choose others.
+SEEDS = 1000
+FIRST_SEED = 1
+.PHONY: check-seeds
+check-seeds: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/seeds.sh $(SEEDS) $(FIRST_SEED)
+
+# umbra with the bugs of shadow/mutant.h in it. The archives by their own names: libvmm.la would bring
+# the shared library without bugs with it.
+if HAVE_CUNIT
+check_PROGRAMS += tests/guest/umbra-mutants
+tests_guest_umbra_mutants_SOURCES = $(umbra_SOURCES) tests/guest/mutant_switch.c
+tests_guest_umbra_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_guest_umbra_mutants_LDADD = .libs/libvmm.a libumbra-shadow-mutants.la libumbra-front.la \
+	$(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
+EXTRA_tests_guest_umbra_mutants_DEPENDENCIES = libvmm.la
+endif

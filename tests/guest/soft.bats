@@ -51,13 +51,15 @@ print(o)' "$@"; }
 
 @test "16 cpus in turns" {
 	LIMIT=180 ends 0 --cpu soft --cpus 16 --soft-threads off --timeout 170
-	grep -q '^# 28 passed, 0 failed, 0 skipped' "$out"
+	all_ok "$out"
+	grep -q ' 0 failed, 0 skipped' "$out"
 }
 
-@test "no memory stays mapped: --lowmem 0" { passes --cpus 2 --lowmem 0; }
+# In turns: threads that wait for each other take minutes on a host that has other things to do.
+@test "no memory stays mapped: --lowmem 0" { passes --cpus 2 --seed 1 --lowmem 0; }
 
 @test "every technique off, few shadow tables" {
-	passes --cpus 2 --shadow-limit 512K --mmu-option prefetch=off --mmu-option inplace=off \
+	passes --cpus 2 --seed 1 --shadow-limit 512K --mmu-option prefetch=off --mmu-option inplace=off \
 		--mmu-option flood=off --mmu-option rootcache=off --mmu-option prefill=off \
 		--mmu-option unsync=off --mmu-option large=off
 }
@@ -77,9 +79,11 @@ same() {
 	! cmp -s "$files/stats1" "$files/stats3" || return 1
 }
 
-@test "one seed, one run, byte for byte: 1 cpu" { same 1; }
+some=demand-paging,mprotect,mmap-munmap,cow-fork,fork-tree,timer-preempt,sched-many,pagealloc
+parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
+@test "one seed, one run, byte for byte: 1 cpu" { same 1 --scenario $some; }
 @test "one seed, one run, byte for byte: 2 cpus" { same 2; }
-@test "one seed, one run, byte for byte: 4 cpus" { same 4; }
+@test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$parallel; }
 @test "one seed, one run, byte for byte: adversarial" {
 	same 2 --tlb adversarial --scenario cow-fork,mprotect,smp-shootdown
 }

@@ -12,6 +12,7 @@
 
 #include <CUnit/CUnit.h>
 
+#include "interp_coverage.h"
 #include "interp_forms.h"
 #include "interp_machine.h"
 #include "interp_native.h"
@@ -29,6 +30,7 @@ struct gen {
 	uint8_t rex;
 	bool mem, asize32, rep;
 	unsigned base, index; /* of the memory operand, 4 for none */
+	uint64_t ea;	      /* where it is */
 	struct native_regs regs;
 	uint8_t data[DATA_LEN];
 };
@@ -127,7 +129,6 @@ static void put_prefixes(struct gen *g, bool lock)
 {
 	const uint32_t fl = g->form->flags;
 
-	g->asize32 = (g->mem || (fl & F_STR)) && !pick(g, 8);
 	if (g->asize32)
 		put(g, 0x67, 1);
 	if (lock)
@@ -194,7 +195,12 @@ static unsigned imm_len(const struct gen *g, bool opsize16)
 {
 	switch (g->form->imm) {
 	case I_8:
+	case I_REL8:
 		return 1;
+	case I_W:
+		return 2;
+	case I_REL32:
+		return 4;
 	case I_16:
 		return 3;
 	case I_Z:
@@ -215,7 +221,15 @@ static uint64_t mem_target(struct gen *g)
 {
 	uint64_t t = MIDDLE + pick(g, 128) - 64;
 
-	return g->form->flags & F_ALIGN ? t & ~15ull : t;
+	g->ea = g->form->flags & F_ALIGN ? t & ~15ull : t;
+	return g->ea;
+}
+
+static uint64_t immediate(struct gen *g)
+{
+	if (g->form->flags & F_BRANCH)
+		return NATIVE_BRANCH;
+	return g->form->imm == I_16 ? rnd(g) & 0x7003f : operand(g);
 }
 
 /* A bit offset must stay within the data page; one that is part of the address as well has been
@@ -246,6 +260,7 @@ static void put_tail(struct gen *g, uint8_t op)
 	g->rex = tail.rex;
 	g->regs = tail.regs;
 	g->rng = tail.rng;
+	g->ea = tail.ea;
 	g->base = tail.base;
 	g->index = tail.index;
 	if (g->form->flags & F_VEX) {
@@ -260,7 +275,7 @@ static void put_tail(struct gen *g, uint8_t op)
 		put_rip_relative(g, (uint8_t)reg, mem_target(g), head);
 	else
 		put_bytes(g, tail.bytes, tail.len);
-	put(g, g->form->imm == I_16 ? rnd(g) & 0x7003f : operand(g), head);
+	put(g, immediate(g), head);
 	if ((g->form->flags & F_BITS) && g->mem)
 		limit_bit_offset(g, (reg & 7) | (g->rex & 4u) << 1);
 }
@@ -275,6 +290,8 @@ static void special_registers(struct gen *g)
 		g->regs.gpr[CPU_RSP] = MIDDLE + pick(g, 64);
 	if (fl & F_STACK)
 		g->regs.gpr[CPU_RBP] = MIDDLE + pick(g, 64);
+	if (fl & F_XLAT)
+		aim(g, CPU_RBX, MIDDLE + pick(g, 128) - 64);
 	if (!(fl & F_STR))
 		return;
 	aim(g, CPU_RSI, MIDDLE + pick(g, 128) - 64);
@@ -282,6 +299,26 @@ static void special_registers(struct gen *g)
 	aim(g, CPU_RCX, pick(g, 40));
 	if (!pick(g, 2)) /* let scans and comparisons find something */
 		memset(g->data, (int)g->regs.gpr[CPU_RAX], DATA_LEN / 2 + pick(g, 100));
+}
+
+/* What an indirect branch, a return or POPF takes. The instruction is complete: its length counts. */
+static void put_target(struct gen *g)
+{
+	uint64_t to = NATIVE_CODE + g->len + NATIVE_BRANCH, at = g->ea;
+
+	if (g->form->flags & F_POPF)
+		to = (rnd(g) & FLAGS_ALL) | RFL_FIXED | RFL_IF;
+	if (!(g->form->flags & F_TARGET))
+		at = g->regs.gpr[CPU_RSP];
+	if ((g->form->flags & F_TARGET) && !g->mem) {
+		uint8_t *modrm = &g->bytes[g->len - 1];
+
+		if ((*modrm & 7) == CPU_RSP && !(g->rex & 1))
+			*modrm ^= 1; /* the stack is no place to go to */
+		g->regs.gpr[(*modrm & 7) | (g->rex & 1u) << 3] = to;
+		return;
+	}
+	memcpy(g->data + (at - NATIVE_DATA), &to, sizeof(to));
 }
 
 /* The address registers of a memory operand are aimed last, and may collide with what the form
@@ -308,10 +345,13 @@ static void generate(struct gen *g, uint64_t seed, uint64_t n)
 
 	g->mem = g->form->modrm != M_NONE && !(fl & F_REG) && ((fl & F_MEM) || pick(g, 2));
 	g->rep = (fl & F_STR) && pick(g, 3);
+	g->asize32 = (g->mem || (fl & (F_STR | F_XLAT | F_BRANCH))) && !pick(g, 8);
 	special_registers(g);
 	make_rex(g);
 	put_prefixes(g, g->mem && (fl & F_LOCK) && !pick(g, 3));
 	put_tail(g, op);
+	if (fl & (F_TARGET | F_RETURN | F_POPF))
+		put_target(g);
 }
 
 static int vector_to_signal(uint8_t vector)
@@ -328,7 +368,7 @@ static int vector_to_signal(uint8_t vector)
 	}
 }
 
-static int interp_run(struct machine *m, struct gen *g, struct native_regs *out)
+static int interp_run(struct machine *m, struct gen *g, struct native_regs *out, bool *taken)
 {
 	struct cpu_state *s = &m->cpu.s;
 	enum cpu_result r;
@@ -341,8 +381,9 @@ static int interp_run(struct machine *m, struct gen *g, struct native_regs *out)
 	r = machine_step(m);
 	memcpy(out->gpr, s->gpr, sizeof(s->gpr));
 	out->rflags = s->rflags;
+	*taken = r == CPU_OK && s->rip == NATIVE_CODE + g->len + NATIVE_BRANCH;
 	if (r == CPU_OK)
-		return s->rip == NATIVE_CODE + g->len ? 0 : -1;
+		return *taken || s->rip == NATIVE_CODE + g->len ? 0 : -1;
 	return r == CPU_FAULT ? vector_to_signal(m->fault.vector) : -2;
 }
 
@@ -386,16 +427,18 @@ static bool one_case(struct machine *m, uint64_t seed, uint64_t n)
 	uint8_t *native_data = (uint8_t *)(uintptr_t)NATIVE_DATA;
 	struct native_regs want, got;
 	int want_sig, got_sig;
-	bool same;
+	bool same, taken;
 
 	generate(&g, seed, n);
-	got_sig = interp_run(m, &g, &got);
+	got_sig = interp_run(m, &g, &got, &taken);
 	memcpy(native_data, g.data, DATA_LEN);
 	want = g.regs;
 	want_sig = native_run(g.bytes, g.len, &want);
+	interp_coverage_count(g.bytes, g.len);
 	if (want_sig == SIGILL && ((g.form->flags & F_VEX) || g.form->map == 2))
 		return true; /* an extension this processor lacks */
-	same = want_sig == got_sig && !memcmp(native_data, m->ram + 0x1000, DATA_LEN) &&
+	same = want_sig == got_sig && taken == native_taken &&
+	       !memcmp(native_data, m->ram + 0x1000, DATA_LEN) &&
 	       !memcmp(want.gpr, got.gpr, sizeof(want.gpr)) &&
 	       (want_sig || !((want.rflags ^ got.rflags) & FLAGS_ALL & ~undefined_flags(&g)));
 	if (!same) {
@@ -430,6 +473,7 @@ static void differential(void)
 
 static const struct tap_case cases[] = {
 	{"random integer instructions", differential},
+	{"every integer instruction of the table was among them", interp_coverage},
 	TAP_NO_CASE,
 };
 const struct tap_suite interp_differential_suite = {

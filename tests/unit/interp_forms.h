@@ -21,12 +21,17 @@
 #define F_STR	(1u << 11) /* rSI and rDI point into the data page, rCX is small */
 #define F_W	(1u << 12) /* always REX.W */
 
-#define F_OF1 (1u << 13) /* OF is compared after a count of 1 only */
+#define F_OF1	 (1u << 13) /* OF is compared after a count of 1 only */
+#define F_BRANCH (1u << 14) /* relative: goes where a taken branch lands */
+#define F_TARGET (1u << 15) /* its operand is where a taken branch lands */
+#define F_RETURN (1u << 16) /* the top of the stack is */
+#define F_POPF	 (1u << 17) /* the top of the stack is fit for RFLAGS */
+#define F_XLAT	 (1u << 18) /* rBX points into the data page */
 
 /* modrm: how the ModRM byte is made. */
 enum { M_NONE = -2, M_ANY = -1 }; /* 0..7: that value in the reg field */
 
-enum form_imm { I_NONE, I_8, I_Z, I_V, I_16 };
+enum form_imm { I_NONE, I_8, I_Z, I_V, I_16, I_W, I_REL8, I_REL32 };
 
 struct form {
 	const char *name;

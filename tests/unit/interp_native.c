@@ -18,10 +18,11 @@
 /* Used by name from the assembly below. */
 __attribute__((used)) struct native_regs native_state;
 __attribute__((used)) uint64_t native_host_rsp;
+__attribute__((used)) uint8_t native_taken;
 __attribute__((used)) uint64_t native_target = NATIVE_CODE;
 
 void native_enter(void);
-extern const char native_return[];
+extern const char native_return[], native_branched[];
 
 __asm__(".text\n"
 	".globl native_enter\n"
@@ -47,6 +48,9 @@ __asm__(".text\n"
 	"	mov native_state+112(%rip), %r14\n"
 	"	mov native_state+120(%rip), %r15\n"
 	"	jmp *native_target(%rip)\n"
+	".globl native_branched\n"
+	"native_branched:\n"
+	"	movb $1, native_taken(%rip)\n"
 	".globl native_return\n"
 	"native_return:\n"
 	"	mov %rax, native_state+0(%rip)\n"
@@ -113,11 +117,12 @@ void native_close(void)
 }
 
 /* jmp *0(%rip), then the address: the only jump that needs no register and reaches anywhere. */
-static void put_return(uint8_t *at)
+static void put_return(uint8_t *at, const char *label)
 {
 	static const uint8_t jmp[] = {0xff, 0x25, 0, 0, 0, 0};
-	uint64_t to = (uintptr_t)native_return;
+	uint64_t to = (uintptr_t)label;
 
+	_Static_assert(sizeof(jmp) + sizeof(to) == NATIVE_BRANCH, "no gap");
 	memcpy(at, jmp, sizeof(jmp));
 	memcpy(at + sizeof(jmp), &to, sizeof(to));
 }
@@ -127,7 +132,9 @@ int native_run(const uint8_t *bytes, unsigned len, struct native_regs *r)
 	uint8_t *code = (uint8_t *)(uintptr_t)NATIVE_CODE;
 
 	memcpy(code, bytes, len);
-	put_return(code + len);
+	put_return(code + len, native_return);
+	put_return(code + len + NATIVE_BRANCH, native_branched);
+	native_taken = 0;
 	native_state = *r;
 	caught = 0;
 	native_enter();

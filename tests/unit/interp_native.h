@@ -26,6 +26,10 @@ void native_close(void);
 /* The FXSAVE64 image at the fault that native_run() returned. */
 extern uint8_t native_fault_fpu[512];
 
+/* A branch that goes this far lands where it is seen to be taken. */
+#define NATIVE_BRANCH 14u
+extern uint8_t native_taken;
+
 /* Executes the bytes at NATIVE_CODE. Returns 0, or the signal it raised with *r as it was then.
  */
 int native_run(const uint8_t *bytes, unsigned len, struct native_regs *r);
