@@ -140,6 +140,7 @@ static int configure(struct run *r)
 		.interpret_kernel = interpret_kernel(o),
 		.tlb_adversarial = o->tlb == TLB_KIND_ADVERSARIAL,
 		.seed = o->seed,
+		.hybrid_budget = o->hybrid_budget,
 	};
 	set_techniques(r);
 	err = check_output(o->stats_file, "--stats-file");
@@ -306,6 +307,8 @@ static const struct engine *choose_engine(const struct umbra_options *o, char *w
 	*why = 0;
 	if (o->engine == ENGINE_SOFT)
 		return &engine_soft;
+	if (o->engine == ENGINE_HYBRID)
+		return &engine_hybrid;
 	if (o->engine == ENGINE_KVM || engine_kvm.usable(why, n))
 		return &engine_kvm;
 	return &engine_soft;
