@@ -79,6 +79,8 @@ static enum cpu_result translate(struct vcpu *v, struct cpu_state *s, gva_t va, 
 		xlat_keep(&v->xlat, va.v, kind, w.gpa.v, p->ram);
 		return CPU_OK;
 	case SH_WALK_FAULT:
+		/* A page fault drops what there is for the address. */
+		xlat_drop(&v->xlat);
 		cpu_fault_ec(f, VEC_PF, w.error);
 		f->cr2 = va.v;
 		return CPU_FAULT;

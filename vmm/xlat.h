@@ -6,7 +6,7 @@
  * It keeps what a processor may keep. A translation is entered when a walk has permitted the
  * access and set A and D for it, is found only by an access of the same kind and the same rights,
  * and goes with everything else at any event that drops or changes a translation on this vCPU:
- * INVLPG, INVPCID, any load of CR0, CR3, CR4, EFER, PKRU or PKRS, INIT (SDM vol. 3, section
+ * a page fault, INVLPG, INVPCID, any load of CR0, CR3, CR4, EFER, PKRU or PKRS, INIT (SDM vol. 3, section
  * 4.10.4.1). All of these trap or are emulated, so that they come by here (memops.c). What another
  * vCPU writes to a table needs one of them here before it must be seen. A fault is never kept.
  * Owned by the vCPU's thread. Read first: memops.c.

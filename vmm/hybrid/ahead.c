@@ -86,7 +86,7 @@ void hybrid_handled(struct vcpu *v, const struct engine_exit *x)
 	    v->stats.kind != XC_TRUE_FAULT)
 		h->faults--;
 	h->kind = v->stats.kind;
-	h->timed_insns = h->n.ahead;
+	h->timed_insns = hybrid_weighed(h);
 	h->timed_from = is_timed(h) ? clock_ns() : 0;
 	hybrid_begin(h, v->cpu.s.rip, !hidden && x->kind != EXIT_KICKED);
 }

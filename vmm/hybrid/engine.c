@@ -93,7 +93,7 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	struct hybrid *h = v->ahead;
 
 	if (h->timed_from)
-		hybrid_timed(h, clock_ns() - h->timed_from, h->n.ahead - h->timed_insns);
+		hybrid_timed(h, clock_ns() - h->timed_from, hybrid_weighed(h) - h->timed_insns);
 	h->timed_from = 0;
 	if (h->faults)
 		hybrid_prefill(v);

@@ -63,6 +63,9 @@ void hybrid_begin(struct hybrid *h, uint64_t rip, bool eager);
  * exit. next: RIP after it. cost: in cheap instructions. */
 void hybrid_ran(struct hybrid *h, uint64_t next, unsigned cost, bool would_exit);
 void hybrid_stop(struct hybrid *h);
+/* Instructions interpreted so far, those that would have exited counted as several: the exit's own
+ * work in the monitor is theirs. */
+uint64_t hybrid_weighed(const struct hybrid *h);
 /* One sample of what an interpreted instruction takes. */
 void hybrid_timed(struct hybrid *h, uint64_t ns, uint64_t insns);
 

@@ -5,6 +5,7 @@
 #include "vmm/hybrid/hybrid.h"
 
 #define MOST	    2000u
+#define TRAP_WEIGHT 6u
 #define INSN_NS_MIN 20u
 #define INSN_NS_MAX 4000u
 
@@ -62,6 +63,11 @@ void hybrid_ran(struct hybrid *h, uint64_t next, unsigned cost, bool would_exit)
 void hybrid_stop(struct hybrid *h)
 {
 	h->on = false;
+}
+
+uint64_t hybrid_weighed(const struct hybrid *h)
+{
+	return h->n.ahead + (TRAP_WEIGHT - 1) * h->n.saved;
 }
 
 /* A sample much longer than usual was interrupted by the host. */
