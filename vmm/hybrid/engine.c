@@ -17,9 +17,6 @@
 
 /* Of an instruction of the interpreter, until it is measured. */
 #define FIRST_INSN_NS 250u
-/* What an exit must cost for this engine to be the fastest: where the hardware walks our tables it
- * is 1 to 2 us, the price of a few instructions. */
-#define DEAR_NS 4000u
 
 static unsigned can(void)
 {
@@ -140,7 +137,7 @@ static bool usable(char *msg, size_t n)
 
 	if (kvm_probe(&f, msg, n))
 		return false;
-	if (f.exit_ns >= DEAR_NS)
+	if (f.exit_ns >= HYBRID_DEAR_NS)
 		return true;
 	snprintf(msg, n, "an exit takes %.1f us here, too little to interpret ahead for",
 		 f.exit_ns / 1e3);
