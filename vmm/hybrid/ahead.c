@@ -12,7 +12,7 @@
 
 /* Iterations of a REP instruction at a time: it may be a long one, and the hardware does the rest
  * in no time. */
-#define MAX_REP	     128u
+#define MAX_REP 1024u
 #define REP_PER_INSN 4u	 /* iterations that take as long as an instruction */
 #define TIMED	     16u /* one stretch in so many is timed */
 
@@ -40,21 +40,24 @@ static void note_fault(struct vcpu *v, uint64_t va, uint32_t error)
 		.va = va, .cr3 = s->cr3, .rip = s->rip, .flags = fault_flags(s, error)};
 }
 
-/* A fault that is still one, or of another address space, is none of the hardware's now. */
+/* A fault that is still one, or of another address space, is none of the hardware's now. One of a
+ * process waits until its handler is done. */
 void hybrid_prefill(struct vcpu *v)
 {
 	struct hybrid *h = v->ahead;
+	const unsigned user = cpu_cpl(&v->cpu.s) == 3 ? SH_USER : 0, n = h->faults;
 	struct sh_walk w;
 
-	for (unsigned i = 0; i < h->faults; i++) {
-		const struct hybrid_fault *f = &h->fault[i];
+	h->faults = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const struct hybrid_fault f = h->fault[i];
 
-		if (f->cr3 != v->cpu.s.cr3)
-			continue;
-		if (sh_fault(v->sh, GVA(f->va), f->flags, &w) == SH_FAULT_RESUME)
+		if (f.flags & SH_USER && !user)
+			h->fault[h->faults++] = f;
+		else if (f.cr3 == v->cpu.s.cr3 &&
+			 sh_fault(v->sh, GVA(f.va), f.flags, &w) == SH_FAULT_RESUME)
 			h->n.prefills++;
 	}
-	h->faults = 0;
 }
 
 /* ---- around exits ---- */
