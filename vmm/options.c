@@ -20,8 +20,8 @@
 static const struct opt_keyword engine_words[] = {
 	{"auto", ENGINE_AUTO, false},
 	{"kvm", ENGINE_KVM, false},
-	{"soft", ENGINE_SOFT, false},
 	{"hybrid", ENGINE_HYBRID, false},
+	{"soft", ENGINE_SOFT, false},
 	{NULL, 0, false},
 };
 static const struct opt_keyword exact_words[] = {

@@ -12,7 +12,7 @@
 
 /* Iterations of a REP instruction at a time: it may be a long one, and the hardware does the rest
  * in no time. */
-#define MAX_REP 1024u
+#define MAX_REP	     1024u
 #define REP_PER_INSN 4u	 /* iterations that take as long as an instruction */
 #define TIMED	     16u /* one stretch in so many is timed */
 
