@@ -9,9 +9,8 @@ load common
 setup_file() {
 	local dir=${UMBRA_GUEST_DIR:-${builddir:-$BATS_TEST_DIRNAME/../../build}/guest}
 	[ ! -e "$dir/umbra-guest-amd64" ] || [ ! -w "${UMBRA_KVM_DEVICE:-/dev/kvm}" ] ||
-		timeout 120 "${UMBRA:-${builddir:-$BATS_TEST_DIRNAME/../../build}/umbra}" run --cpu kvm \
-			--cpus 4 "$dir/umbra-guest-amd64" \
-			>"$BATS_FILE_TMPDIR/reference" 2>/dev/null </dev/null || true
+		UMBRA_GUEST_DIR=$dir timeout 120 "${UMBRA:-${builddir:-$BATS_TEST_DIRNAME/../../build}/umbra}" \
+			run --cpu kvm --cpus 4 >"$BATS_FILE_TMPDIR/reference" 2>/dev/null </dev/null || true
 }
 
 setup() {
