@@ -30,7 +30,7 @@ guest_kernel_sources = \
 	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
 	guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
 	guest/mm/kmap.c guest/mm/kmap_pool.c guest/mm/procwalk.c guest/mm/quicklist.c guest/mm/share.c guest/mm/mapping.c guest/mm/remap.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
-	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
+	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/bench.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
 	guest/scenarios/process.c guest/scenarios/share.c guest/scenarios/smp.c guest/scenarios/table.c \
 	guest/arch/x86/apic.c guest/arch/x86/bootinfo.c guest/arch/x86/madt.c \
 	guest/arch/x86/probe.c guest/arch/x86/trap.c
@@ -39,7 +39,7 @@ guest_64_asm = guest/arch/x86_64/boot.S guest/arch/x86_64/entry.S guest/arch/x86
 guest_32_sources = $(guest_kernel_sources) guest/arch/x86_32/cpu.c
 guest_32_asm = guest/arch/x86_32/boot.S guest/arch/x86_32/entry.S guest/arch/x86_32/trampoline.S
 guest_user_sources = \
-	guest/user/main.c guest/user/programs_calls.c guest/user/programs_memory.c \
+	guest/user/main.c guest/user/programs_calls.c guest/user/programs_bench.c guest/user/programs_memory.c \
 	guest/user/programs_process.c guest/user/programs_walk.c guest/user/programs_remap.c guest/user/programs_smp.c
 guest_headers = \
 	guest/arch/amd64/paging.h guest/arch/i386/paging.h guest/arch/la57/paging.h \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vmm/doctor.h"
+#include "vmm/hybrid/hybrid.h"
 
 #define FLAG_IF	  (1ull << 9)
 #define FLAG_IOPL (3ull << 12)
@@ -134,23 +135,25 @@ void doctor_inexact(const struct doctor *d, struct measured *v)
 
 /* ---- engine and estimates ---- */
 
-void doctor_engine(const struct doctor *d, struct measured *v)
-{
-	v->yes = doctor_value(d, "touch_seen")->yes && doctor_value(d, "new_entry_seen")->yes;
-	if (v->yes)
-		say(v, "kvm, the fastest here");
-	else if (d->m)
-		say(v, "soft: this KVM shows no change of tables in any way known here");
-	else
-		say(v, "soft: there is no KVM to use");
-}
-
 /* One round trip as the engine makes it, us. */
 static double round_trip(const struct doctor *d)
 {
 	bool direct = !strcmp(doctor_value(d, "entry")->text, "registers");
 
 	return doctor_value(d, direct ? "fault_by_registers" : "fault_by_iretq")->number / 1e3;
+}
+
+void doctor_engine(const struct doctor *d, struct measured *v)
+{
+	v->yes = doctor_value(d, "touch_seen")->yes && doctor_value(d, "new_entry_seen")->yes;
+	if (v->yes && round_trip(d) * 1e3 >= HYBRID_DEAR_NS)
+		say(v, "hybrid, the fastest here: exits are dear");
+	else if (v->yes)
+		say(v, "kvm, the fastest here");
+	else if (d->m)
+		say(v, "soft: this KVM shows no change of tables in any way known here");
+	else
+		say(v, "soft: there is no KVM to use");
 }
 
 static void estimate(double us, struct measured *v)

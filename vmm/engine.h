@@ -73,7 +73,7 @@ struct engine {
 	bool (*usable)(char *msg, size_t n);
 };
 
-extern const struct engine engine_kvm, engine_soft;
+extern const struct engine engine_kvm, engine_hybrid, engine_soft;
 
 /* Shadow tables for a machine that was not told how many. */
 uint32_t engine_default_tables(const struct machine *m);

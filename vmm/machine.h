@@ -20,6 +20,8 @@
 
 #define MACHINE_MAX_CPUS 64
 
+struct hybrid_counts;
+
 /* Why a machine ended. */
 enum verdict {
 	VERDICT_NONE,
@@ -48,6 +50,7 @@ struct machine_config {
 	bool one_thread;
 	bool tlb_adversarial;
 	uint64_t seed;
+	uint32_t hybrid_budget; /* HYBRID_AUTO, HYBRID_FOREVER or instructions */
 };
 
 struct machine {
@@ -55,6 +58,9 @@ struct machine {
 	const struct engine *engine;
 	unsigned can; /* CAN_ bits of the engine */
 	void *eng;
+	struct hybrid_counts *hybrid; /* hybrid: of vCPUs that ended */
+	uint32_t exit_ns;	      /* KVM: an exit and the way back, as probed */
+	uint32_t insn_ns;	      /* hybrid: an interpreted instruction, as measured */
 	struct gmem *gm;
 	struct sh_mmu *mmu;
 	struct bus *bus;

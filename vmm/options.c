@@ -6,6 +6,7 @@
  * test compares the two).
  */
 #include "vmm/options.h"
+#include "vmm/sizes.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -14,11 +15,13 @@
 #define MIB (UINT64_C(1) << 20)
 #define TIB (UINT64_C(1) << 40)
 
+#define HYBRID_MAX 1000000000u
+
 static const struct opt_keyword engine_words[] = {
 	{"auto", ENGINE_AUTO, false},
 	{"kvm", ENGINE_KVM, false},
+	{"hybrid", ENGINE_HYBRID, false},
 	{"soft", ENGINE_SOFT, false},
-	{"hybrid", ENGINE_HYBRID, true},
 	{NULL, 0, false},
 };
 static const struct opt_keyword exact_words[] = {
@@ -194,6 +197,28 @@ static int parse_mmu_option(const struct option_def *d, const char *arg, void *t
 	return 0;
 }
 
+static int parse_budget(const struct option_def *d, const char *arg, void *target,
+			struct opt_error *e)
+{
+	struct umbra_options *o = target;
+	uint64_t n = 0;
+
+	(void)d;
+	if (!strcmp(arg, "auto"))
+		o->hybrid_budget = HYBRID_AUTO;
+	else if (!strcmp(arg, "forever"))
+		o->hybrid_budget = HYBRID_FOREVER;
+	else if (number_parse(arg, &n) || n > HYBRID_MAX)
+		return opt_fail(
+			e,
+			"--hybrid-budget: no such budget '%s'; write auto, forever or a "
+			"number up to %u",
+			arg, HYBRID_MAX);
+	else
+		o->hybrid_budget = (uint32_t)n;
+	return 0;
+}
+
 /* That there is one matters too. */
 static int parse_seed(const struct option_def *d, const char *arg, void *target,
 		      struct opt_error *e)
@@ -254,11 +279,15 @@ const struct option_def run_options[] = {
 	 .parse = opt_file, .offset = FIELD(initrd)},
 
 	{.name = "cpu", .metavar = "ENGINE", .group = "Engine",
-	 .help = "what executes the guest: auto, kvm or soft; auto takes the fastest that works here (auto)",
+	 .help = "what executes the guest: auto, kvm, hybrid or soft; auto takes the fastest that works here (auto)",
 	 .parse = opt_keyword, .offset = FIELD(engine), .rule = engine_words},
 	{.name = "exact", .metavar = "auto|on|off",
 	 .help = "whether guest-kernel code is interpreted where this host can't run it exactly (auto)",
 	 .parse = opt_keyword, .offset = FIELD(exact), .rule = exact_words},
+
+	{.name = "hybrid-budget", .metavar = "auto|N|forever",
+	 .help = "hybrid: instructions to interpret after an exit while none of them would exit; auto: from what an exit costs here and what was learned of the guest (auto)",
+	 .parse = parse_budget},
 
 	{.name = "tlb", .metavar = "plain|adversarial",
 	 .help = "soft: what its translation hardware keeps: little and fast, or all that the manuals allow (plain)",
@@ -331,6 +360,7 @@ static void defaults(struct umbra_options *o, const char *const *mmu_names)
 		.lowmem = 896 * MIB,
 		.window_debug = SWITCH_OFF,
 		.seed = 1,
+		.hybrid_budget = HYBRID_AUTO,
 		.mmu_names = mmu_names,
 	};
 	for (size_t i = 0; i < UMBRA_MAX_MMU_OPTIONS; i++)

@@ -25,6 +25,9 @@ enum umbra_tlb { TLB_KIND_PLAIN, TLB_KIND_ADVERSARIAL };
 enum umbra_threads { THREADS_AUTO, THREADS_ON, THREADS_OFF };
 enum umbra_switch { SWITCH_UNSET = -1, SWITCH_OFF, SWITCH_ON };
 
+#define HYBRID_AUTO    UINT32_MAX
+#define HYBRID_FOREVER (UINT32_MAX - 1)
+
 #define UMBRA_MAX_CPUS	      64
 #define UMBRA_MAX_MMU_OPTIONS 64
 #define UMBRA_NAME_MAX	      32
@@ -46,6 +49,7 @@ struct umbra_options {
 	enum umbra_exact exact;
 	enum umbra_tlb tlb;
 	enum umbra_threads soft_threads;
+	uint32_t hybrid_budget; /* HYBRID_AUTO, HYBRID_FOREVER or instructions */
 
 	enum umbra_mmu mmu;
 	enum umbra_pt_update pt_update;

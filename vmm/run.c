@@ -141,6 +141,7 @@ static int configure(struct run *r)
 		.interpret_kernel = interpret_kernel(o),
 		.tlb_adversarial = o->tlb == TLB_KIND_ADVERSARIAL,
 		.seed = o->seed,
+		.hybrid_budget = o->hybrid_budget,
 	};
 	set_techniques(r);
 	err = check_output(o->stats_file, "--stats-file");
@@ -304,11 +305,20 @@ static int supervise(struct run *r)
  * a faster one. */
 static const struct engine *choose_engine(const struct umbra_options *o, char *why, size_t n)
 {
+	char no_kvm[256];
+
 	*why = 0;
 	if (o->engine == ENGINE_SOFT)
 		return &engine_soft;
-	if (o->engine == ENGINE_KVM || engine_kvm.usable(why, n))
+	if (o->engine == ENGINE_HYBRID)
+		return &engine_hybrid;
+	if (o->engine == ENGINE_KVM)
 		return &engine_kvm;
+	if (engine_hybrid.usable(why, n))
+		return &engine_hybrid;
+	if (engine_kvm.usable(no_kvm, sizeof(no_kvm)))
+		return &engine_kvm;
+	snprintf(why, n, "%s", no_kvm);
 	return &engine_soft;
 }
 
@@ -323,6 +333,9 @@ static int check_engine(struct run *r, const struct engine *e)
 	if (!soft && o->soft_threads != THREADS_AUTO)
 		return complain(UMBRA_USAGE,
 				"--soft-threads is the software engine's; add --cpu soft");
+	if (e != &engine_hybrid && o->hybrid_budget != HYBRID_AUTO)
+		return complain(UMBRA_USAGE, "--hybrid-budget is the hybrid engine's; add "
+					     "--cpu hybrid");
 	r->cfg.one_thread = soft && (o->soft_threads == THREADS_OFF ||
 				     (o->soft_threads == THREADS_AUTO && given));
 	if (soft)

@@ -19,6 +19,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "vmm/cpu/deliver.h"
+#include "vmm/hybrid/hybrid.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before requests are looked at again. */
@@ -156,6 +157,8 @@ static void take_interrupt(struct vcpu *v)
 	v->cpu.s.activity = CPU_RUNNING;
 	e.vector = (uint8_t)vector;
 	vcpu_deliver(v, &e, v->cpu.s.rip);
+	if (v->ahead)
+		hybrid_delivered(v);
 }
 
 /* ---- sleep ---- */
@@ -218,7 +221,10 @@ static void interpret_some(struct vcpu *v)
 	for (unsigned i = 0; i < INTERP_BATCH; i++) {
 		bool open = interruptible(s);
 
-		if (!vcpu_interpret(v) || atomic_load(&v->requests))
+		if (!(v->ahead ? hybrid_interpret(v) : vcpu_interpret(v)))
+			return;
+		/* A flush is of shadow entries, which interpreted code does not use. */
+		if (atomic_load(&v->requests) & ~REQ_FLUSH)
 			return;
 		/* What waited for IF or for an IRET comes before the next instruction. */
 		if ((!open && interruptible(s)) || nmi_ready(s))
@@ -252,6 +258,8 @@ static void run_engine(struct vcpu *v)
 	}
 	v->m->engine->run(v, root, &x);
 	vcpu_handle_exit(v, &x);
+	if (v->ahead)
+		hybrid_handled(v, &x);
 }
 
 void vcpu_turn(struct vcpu *v)

@@ -20,6 +20,7 @@
 #include "vmm/engine.h"
 #include "vmm/exitstat.h"
 #include "vmm/interp/interp.h"
+#include "vmm/xlat.h"
 
 #define REQ_FLUSH (1u << 0) /* forget all translations before entering */
 #define REQ_EVENT (1u << 2) /* the local APIC has something */
@@ -31,6 +32,8 @@
 #define REQ_TICK  (1u << 8) /* the deadline has passed */
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
+
+struct hybrid;
 
 /* Detects a guest that takes the same exception for ever. */
 struct livelock {
@@ -66,6 +69,8 @@ struct vcpu {
 	uint64_t spurious_rip, spurious_cr2;
 	struct livelock livelock;
 	struct exit_stats stats;
+	struct xlat xlat;     /* unused (empty) where the engine has a TLB of its own */
+	struct hybrid *ahead; /* hybrid only */
 };
 
 /* Sets a request and makes the vCPU look at it. Any thread. */

@@ -70,6 +70,7 @@ enum user_program {
 	USER_WALK,
 	USER_TABLES,
 	USER_SHARE_ZAP,
+	USER_BENCH_FAULT,
 	USER_COUNT
 };
 

@@ -23,6 +23,7 @@ static ulong (*const programs[USER_COUNT])(ulong) = {
 	[USER_SMP_MPROTECT] = prog_smp_mprotect,
 	[USER_MREMAP] = prog_mremap,
 	[USER_MREMAP_FAIL] = prog_mremap_fail,
+	[USER_BENCH_FAULT] = prog_bench_fault,
 	[USER_SHARE_ZAP] = prog_share_zap,
 	[USER_WALK] = prog_walk,
 	[USER_TABLES] = prog_tables,

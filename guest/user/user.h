@@ -55,6 +55,7 @@ ulong prog_exit(ulong arg);
 ulong prog_null_calls(ulong arg);
 ulong prog_arguments(ulong arg);
 ulong prog_demand(ulong arg);
+ulong prog_bench_fault(ulong arg);
 ulong prog_cow(ulong arg);
 ulong prog_fork_tree(ulong arg);
 ulong prog_fork_storm(ulong arg);

@@ -23,7 +23,7 @@ teardown() { common_teardown; }
 passes() {
 	ends 0 "$@"
 	[ "$(wc -l <"$err")" -eq 1 ]
-	grep -q '^umbra: engine kvm ' "$err"
+	grep -qE '^umbra: engine (kvm|hybrid) ' "$err"
 	all_ok "$out"
 	[ ! -e "$BATS_FILE_TMPDIR/reference" ] ||
 		diff <(results "$BATS_FILE_TMPDIR/reference") <(results "$out")

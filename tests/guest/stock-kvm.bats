@@ -51,7 +51,7 @@ on_stock() {
 	[ "$status" -eq 0 ]
 	all_ok "$out"
 	[ "$names" = all ] || [ "$(results "$out" | sed 's/.* - //' | paste -sd ,)" = "$names" ]
-	grep -q "^umbra: engine kvm .*table updates $mode" "$out"
+	grep -qE "^umbra: engine (kvm|hybrid) .*table updates $mode" "$out"
 	nothing_left
 }
 

@@ -63,13 +63,16 @@ refused() {
 }
 
 @test "choices" {
-	refused 2 "--cpu: no such choice 'host'; write auto, kvm or soft" run --cpu host
+	refused 2 "--cpu: no such choice 'host'; write auto, kvm, hybrid or soft" run --cpu host
 	refused 2 "--tlb: no such choice 'none'; write plain or adversarial" run --tlb none
 	refused 2 "--tlb adversarial is the software engine's; add --cpu soft" \
 		run --cpu kvm --tlb adversarial kernel
 	refused 2 "--soft-threads is the software engine's; add --cpu soft" \
 		run --cpu kvm --soft-threads off kernel
-	refused 2 "--cpu hybrid is not built in this version" run --cpu hybrid
+	refused 2 "--hybrid-budget is the hybrid engine's; add --cpu hybrid" \
+		run --cpu kvm --hybrid-budget 5 kernel
+	refused 2 "--hybrid-budget: no such budget 'never'; write auto, forever or a number" \
+		run --hybrid-budget never
 	refused 2 "--mmu native is not built in this version" run --mmu native
 	refused 2 "--exact: no such choice" run --exact yes
 	refused 2 "--pt-update: no such choice" run --pt-update often

@@ -36,7 +36,8 @@ tests_unit_control_test_SOURCES = tests/unit/control_event.c tests/unit/control_
 	tests/unit/control_socket.c tests/unit/control_test.c
 tests_unit_control_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_machine_test_SOURCES = tests/unit/machine_cpuid.c tests/unit/machine_exitstat.c \
-	tests/unit/machine_gate.c tests/unit/machine_test.c tests/unit/machine_test.h
+	tests/unit/machine_gate.c tests/unit/machine_hybrid.c tests/unit/machine_test.c \
+	tests/unit/machine_test.h
 tests_unit_engine_test_SOURCES = tests/unit/engine_flush.c
 tests_unit_engine_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_machine_test_LDADD = libtest-tap.la libvmm.la

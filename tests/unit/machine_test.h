@@ -7,7 +7,7 @@
 
 #include "tests/unit/tap.h"
 
-extern const struct tap_case cpuid_tests[], exitstat_tests[], gate_tests[];
+extern const struct tap_case cpuid_tests[], exitstat_tests[], gate_tests[], hybrid_tests[];
 int gate_setup(void);
 int gate_teardown(void);
 

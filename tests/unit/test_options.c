@@ -78,7 +78,8 @@ static void test_long_spellings(void)
 	CU_ASSERT_EQUAL(
 		parse("image --memory=1G -c8 --cpu kvm --exact off --pt-update gated "
 		      "--lowmem 0 --shadow-limit 64M --timeout 5 --seed 0xff --exit raw "
-		      "--scenario a,b-c --serial file:/x --stats-file s --result r"),
+		      "--hybrid-budget 77 --scenario a,b-c --serial file:/x --stats-file s "
+		      "--result r"),
 		0);
 	CU_ASSERT_STRING_EQUAL(o.kernel, "image");
 	CU_ASSERT_EQUAL(o.memory, 1ull << 30);
@@ -90,6 +91,7 @@ static void test_long_spellings(void)
 	CU_ASSERT_EQUAL(o.shadow_limit, 64ull << 20);
 	CU_ASSERT_EQUAL(o.timeout, 5);
 	CU_ASSERT_EQUAL(o.seed, 255);
+	CU_ASSERT_EQUAL(o.hybrid_budget, 77);
 	CU_ASSERT_EQUAL(o.exit_style, EXIT_STYLE_RAW);
 	CU_ASSERT_STRING_EQUAL(o.scenario, "a,b-c");
 	CU_ASSERT_STRING_EQUAL(o.serial_file, "/x");
@@ -98,13 +100,15 @@ static void test_long_spellings(void)
 static void test_last_wins(void)
 {
 	CU_ASSERT_EQUAL(parse("-m 1G --memory 64M --serial file:/x --serial stdio -kernel a "
-			      "-kernel b --mmu-option unsync=off --mmu-option unsync=on "
+			      "-kernel b --hybrid-budget 5 --hybrid-budget forever "
+			      "--mmu-option unsync=off --mmu-option unsync=on "
 			      "--mmu-option prefetch=off --qmp unix:/a,wait=on --qmp unix:/b"),
 			0);
 	CU_ASSERT_EQUAL(o.memory, 64ull << 20);
 	CU_ASSERT_EQUAL(o.serial, SERIAL_STDIO);
 	CU_ASSERT_PTR_NULL(o.serial_file);
 	CU_ASSERT_STRING_EQUAL(o.kernel, "b");
+	CU_ASSERT_EQUAL(o.hybrid_budget, HYBRID_FOREVER);
 	CU_ASSERT_EQUAL(o.mmu_option[0], SWITCH_ON);
 	CU_ASSERT_EQUAL(o.mmu_option[1], SWITCH_OFF);
 	CU_ASSERT_STRING_EQUAL(o.qmp_path, "/b");
@@ -124,7 +128,9 @@ static const char *const refused[] = {
 	"--cpus 65",
 	"--cpus 1x",
 	"-smp 4,sockets=2",
-	"--cpu hybrid",
+	"--hybrid-budget never",
+	"--hybrid-budget -1",
+	"--hybrid-budget 4294967295",
 	"--cpu host",
 	"--exact maybe",
 	"--mmu native",

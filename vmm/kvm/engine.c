@@ -43,6 +43,7 @@ static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 		f.update_gated = m->cfg.pt_update == PT_UPDATE_GATED;
 	f.touch_flushes_all = f.touch_flushes_all && f.update_gated;
 	vm->facts = f;
+	m->exit_ns = f.exit_ns;
 	m->pt_update_name = f.update_gated ? "gated" : "direct";
 	snprintf(m->engine_note, sizeof(m->engine_note), "table updates %s, entry %s%s",
 		 m->pt_update_name, f.enter_direct ? "direct" : "by IRETQ",

@@ -458,6 +458,10 @@ static enum kvm_left interrupted(struct kvm_vcpu *kv, struct kvm_entry *e, bool 
 	if (kv->run->s.regs.sregs.cs.dpl != 3)
 		return KVM_LEFT_NOT_ENTERED;
 	take_bases(kv, e);
+	/* Between SYSCALL and the fault on the first byte at LSTAR: the guest must not see that RIP, in
+	 * the frame of an interrupt or otherwise. */
+	if (rip == gate_label(gate_syscall))
+		return take_syscall(kv, e);
 	return take_kick(kv, e);
 }
 

@@ -34,6 +34,7 @@ struct kvm_facts {
 	bool touch_works;
 	bool touch_flushes_all; /* a touch makes every vCPU forget the old entry */
 	unsigned rounds;
+	uint32_t exit_ns; /* a fault at CPL 3 and the way back in; median */
 };
 
 struct kvm_vm {

@@ -10,9 +10,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "vmm/clock.h"
 #include "vmm/kvm/probe.h"
+
+#define TIMED 15u
 
 static void build(struct probe *p)
 {
@@ -108,6 +112,32 @@ static bool always_seen(struct probe *p, unsigned how, int *err)
 	return seen;
 }
 
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* What an exit costs, with the entry it is entered by. */
+static int time_exits(struct probe *p, struct kvm_facts *f)
+{
+	uint32_t ns[TIMED];
+	int r = 0;
+
+	for (unsigned i = 0; i < TIMED && r >= 0; i++) {
+		uint64_t t = clock_ns();
+
+		r = access_data(p, 0);
+		ns[i] = (uint32_t)(clock_ns() - t);
+	}
+	if (r < 0)
+		return r;
+	qsort(ns, TIMED, sizeof(ns[0]), by_size);
+	f->exit_ns = ns[TIMED / 2];
+	return 0;
+}
+
 static int run_probe(struct probe *p, struct kvm_facts *f)
 {
 	int err = 0;
@@ -128,6 +158,9 @@ static int run_probe(struct probe *p, struct kvm_facts *f)
 	}
 	if (!err && f->update_gated)
 		err = probe_remote(p, f);
+	p->vm.facts.enter_direct = f->enter_direct;
+	if (!err)
+		err = time_exits(p, f);
 	f->umip = p->vm.facts.umip;
 	f->rounds = ROUNDS;
 	return err;
