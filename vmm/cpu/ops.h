@@ -96,7 +96,7 @@ struct cpu_ops {
 	 * that MOV CR loads in PAE mode). Bytes with no memory behind them read as all ones. */
 	enum cpu_result (*read_phys)(void *m, uint64_t gpa, void *buf, unsigned len);
 	/* Where translations of explicit accesses by s can be looked up; false if nowhere now. NULL:
-	 * never. With it, interp_run() executes what hits there. */
+	 * never. With it, interp_ahead() executes what hits there. */
 	bool (*direct)(void *m, const struct cpu_state *s, struct cpu_direct *d);
 };
 

@@ -56,7 +56,8 @@ struct fast_block {
 	const uint8_t *host; /* NULL: empty */
 	uint64_t rip;
 	uint8_t mode, len, count;
-	bool tail; /* insn comes behind the operations */
+	bool tail;		    /* insn comes behind the operations */
+	struct fast_block *follows; /* what came after it last time, if in the same page */
 	uint8_t bytes[FAST_BYTES + 16];
 	struct fast_op ops[FAST_OPS + 1];
 	struct insn insn;
@@ -71,7 +72,7 @@ bool fast_build(struct fast_block *b, const struct decoders *d, unsigned room);
 /* fast_run.c. NULL when out of memory. */
 struct fast_cache *fast_create(void);
 void fast_destroy(struct fast_cache *f);
-/* What interp_run() does; *tail is the instruction at RIP, if that is known. */
+/* What interp_ahead() does; *tail is the instruction at RIP, if that is known. */
 unsigned fast_go(struct fast_cache *f, const struct decoders *d, struct cpu *c, unsigned budget,
 		 const _Atomic uint32_t *stop, const struct fast_block **tail);
 

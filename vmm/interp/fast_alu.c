@@ -140,7 +140,8 @@ FAST_INLINE void alu_mem(struct fast_run *r, const struct fast_op *op, enum kind
 	BOTH(k, size, RI) BOTH(k, size, RM) BOTH(k, size, MR) BOTH(k, size, MI)
 #define ALL(k) ALL_FORMS(k, 1) ALL_FORMS(k, 2) ALL_FORMS(k, 4) ALL_FORMS(k, 8)
 ALL(ADD)
-ALL(OR) ALL(AND) ALL(SUB) ALL(XOR) ALL(CMP) ALL(TEST)
+ALL(OR)
+ALL(AND) ALL(SUB) ALL(XOR) ALL(CMP) ALL(TEST)
 
 #define PAIR(k, size, form)                                      \
 	{                                                        \

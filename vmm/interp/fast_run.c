@@ -74,9 +74,16 @@ static bool same(const uint8_t *a, const uint8_t *b, unsigned len)
 	return !(diff | (x ^ y));
 }
 
+static inline bool fits(const struct fast_block *b, const struct fast_run *r,
+			enum decode_mode mode)
+{
+	return b->rip == r->rip && b->host == r->code + (r->rip & (SH_PAGE_SIZE - 1)) &&
+	       b->mode == mode && same(b->bytes, b->host, b->len);
+}
+
 /* The block at r->rip, or NULL. */
-static inline const struct fast_block *find(struct fast_cache *f, const struct decoders *d,
-					    enum decode_mode mode, struct fast_run *r)
+static struct fast_block *find(struct fast_cache *f, const struct decoders *d,
+			       enum decode_mode mode, struct fast_run *r)
 {
 	const struct tlb_entry *e = direct_hit(&r->d, r->rip, TLB_X);
 	uint64_t off = r->rip & (SH_PAGE_SIZE - 1);
@@ -86,16 +93,34 @@ static inline const struct fast_block *find(struct fast_cache *f, const struct d
 		return NULL;
 	r->code = e->host;
 	b = &f->blocks[(r->rip ^ r->rip >> 11 ^ (uintptr_t)r->code >> 12) % BLOCKS];
-	if (b->host == r->code + off && b->rip == r->rip && b->mode == mode &&
-	    same(b->bytes, b->host, b->len))
+	if (fits(b, r, mode))
 		return b;
 	b->host = r->code + off;
 	b->rip = r->rip;
 	b->mode = (uint8_t)mode;
+	b->follows = b;
 	if (fast_build(b, d, (unsigned)(SH_PAGE_SIZE - off)))
 		return b;
 	b->host = NULL;
 	return NULL;
+}
+
+/* The block behind b, which was completed. Blocks change no translations: one in the same page needs
+ * no look at them. */
+static inline struct fast_block *behind(struct fast_cache *f, const struct decoders *d,
+					enum decode_mode mode, struct fast_run *r,
+					struct fast_block *b)
+{
+	if ((r->rip ^ b->rip) >> SH_PAGE_SHIFT)
+		return find(f, d, mode, r);
+	if (!fits(b->follows, r, mode)) {
+		struct fast_block *next = find(f, d, mode, r);
+
+		if (!next)
+			return NULL;
+		b->follows = next;
+	}
+	return b->follows;
 }
 
 /* Runs blocks until something else has to come. Returns how many operations were done. */
@@ -103,13 +128,11 @@ static unsigned run(struct fast_cache *f, const struct decoders *d, struct fast_
 		    enum decode_mode mode, unsigned budget, const _Atomic uint32_t *stop,
 		    const struct fast_block **tail)
 {
+	struct fast_block *b = find(f, d, mode, r);
 	unsigned n = 0;
 
-	while (n < budget && !atomic_load_explicit(stop, memory_order_relaxed)) {
-		const struct fast_block *b = find(f, d, mode, r);
-
-		if (!b || b->count > budget - n)
-			break;
+	while (b && b->count <= budget - n &&
+	       !atomic_load_explicit(stop, memory_order_relaxed)) {
 		b->ops[0].fn(r, b->ops);
 		if (r->left) {
 			r->rip = b->rip + r->left->at;
@@ -120,6 +143,7 @@ static unsigned run(struct fast_cache *f, const struct decoders *d, struct fast_
 			*tail = b;
 			break;
 		}
+		b = behind(f, d, mode, r, b);
 	}
 	return n;
 }

@@ -24,7 +24,7 @@
 struct interp {
 	struct decoders decoders;
 	struct decode_cache cache;
-	struct fast_cache *fast;	/* NULL until interp_run() is first called */
+	struct fast_cache *fast;	/* NULL until interp_ahead() is first called */
 	const struct fast_block *ahead; /* its tail is the instruction to be done next */
 };
 
@@ -46,7 +46,7 @@ void interp_destroy(struct interp *in)
 	free(in);
 }
 
-unsigned interp_run(struct interp *in, struct cpu *c, unsigned budget,
+unsigned interp_ahead(struct interp *in, struct cpu *c, unsigned budget,
 		    const _Atomic uint32_t *stop)
 {
 	unsigned n;
@@ -106,7 +106,7 @@ static enum cpu_result fetch_more(struct cpu *c, uint8_t *bytes, unsigned *len,
 	return CPU_OK;
 }
 
-/* The instruction that interp_run() has found next. */
+/* The instruction that interp_ahead() has found next. */
 static const struct insn *take_ahead(struct interp *in, struct interp_info *info)
 {
 	const struct fast_block *b = in->ahead;

@@ -226,7 +226,7 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 /* What the interpreter does on its own, without a look at anything but requests. */
 static inline unsigned ahead(struct vcpu *v, unsigned budget)
 {
-	unsigned n = interp_run(v->in, &v->cpu, budget, &v->requests);
+	unsigned n = interp_ahead(v->in, &v->cpu, budget, &v->requests);
 
 	tick(v->m, n);
 	return n;
