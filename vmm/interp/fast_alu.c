@@ -141,7 +141,8 @@ FAST_INLINE void alu_mem(struct fast_run *r, const struct fast_op *op, enum kind
 #define ALL(k) ALL_FORMS(k, 1) ALL_FORMS(k, 2) ALL_FORMS(k, 4) ALL_FORMS(k, 8)
 ALL(ADD)
 ALL(OR)
-ALL(AND) ALL(SUB) ALL(XOR) ALL(CMP) ALL(TEST)
+ALL(AND)
+ALL(SUB) ALL(XOR) ALL(CMP) ALL(TEST)
 
 #define PAIR(k, size, form)                                      \
 	{                                                        \
@@ -374,10 +375,13 @@ static unsigned pick_kind(enum kind k, const struct insn *i, struct fast_op *op,
 	return FAST_SETS | (form >= RM ? FAST_LEAVES : 0);
 }
 
-/* A shift by a constant sets all flags unless it shifts by nothing. */
-static unsigned pick_shift(const struct fast_op *op, fast_fn fn[2])
+/* A shift or rotation by a constant. A shift sets all flags unless it shifts by nothing. */
+static unsigned pick_shift(struct fast_op *op, fast_fn fn[2])
 {
-	if (op->size < 4 || !(op->imm & (op->size == 8 ? 63 : 31)))
+	if (op->size < 4)
+		return FAST_READS;
+	op->imm &= op->size * 8u - 1;
+	if (!op->imm)
 		return FAST_READS;
 	for (unsigned k = 0; k < sizeof(shifts) / sizeof(shifts[0]); k++)
 		if (shifts[k].alu == op->alu) {
@@ -413,7 +417,9 @@ static unsigned pick_any(const struct fast_pick *p, struct fast_op *op, fast_fn 
 		return FAST_READS | FAST_LEAVES;
 	}
 	fn[0] = fn[1] = imm ? any_ri : any_rr;
-	return one ? pick_step(op, fn) : imm ? pick_shift(op, fn) : FAST_READS;
+	if (one)
+		return pick_step(op, fn);
+	return imm && p->h->arg ? pick_shift(op, fn) : FAST_READS;
 }
 
 static unsigned pick_product(const struct insn *i, struct fast_op *op, fast_fn fn[2])
