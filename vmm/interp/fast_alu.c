@@ -142,7 +142,8 @@ FAST_INLINE void alu_mem(struct fast_run *r, const struct fast_op *op, enum kind
 ALL(ADD)
 ALL(OR)
 ALL(AND)
-ALL(SUB) ALL(XOR) ALL(CMP) ALL(TEST)
+ALL(SUB)
+ALL(XOR) ALL(CMP) ALL(TEST)
 
 #define PAIR(k, size, form)                                      \
 	{                                                        \

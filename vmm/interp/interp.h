@@ -33,7 +33,7 @@ void interp_destroy(struct interp *in);
  * the next one is not such or *stop is not 0, and returns how many. Where cpu_ops.direct is NULL there
  * are none. If they are fewer than budget, the next call must be one of the steps below. */
 unsigned interp_ahead(struct interp *in, struct cpu *c, unsigned budget,
-		    const _Atomic uint32_t *stop);
+		      const _Atomic uint32_t *stop);
 
 /* Executes one instruction at s.rip (a REP string instruction: up to max_rep iterations, then
  * returns CPU_OK with RIP still on it).

@@ -47,7 +47,7 @@ void interp_destroy(struct interp *in)
 }
 
 unsigned interp_ahead(struct interp *in, struct cpu *c, unsigned budget,
-		    const _Atomic uint32_t *stop)
+		      const _Atomic uint32_t *stop)
 {
 	unsigned n;
 
