@@ -143,7 +143,9 @@ ALL(ADD)
 ALL(OR)
 ALL(AND)
 ALL(SUB)
-ALL(XOR) ALL(CMP) ALL(TEST)
+ALL(XOR)
+ALL(CMP)
+ALL(TEST)
 
 #define PAIR(k, size, form)                                      \
 	{                                                        \
@@ -158,8 +160,8 @@ ALL(XOR) ALL(CMP) ALL(TEST)
 	{                                                  \
 		ROW(k, 1), ROW(k, 2), ROW(k, 4), ROW(k, 8) \
 	}
-	static const fast_fn alu_table[KINDS][4][FORMS][2] = {
-		ROWS(ADD), ROWS(OR), ROWS(AND), ROWS(SUB), ROWS(XOR), ROWS(CMP), ROWS(TEST),
+static const fast_fn alu_table[KINDS][4][FORMS][2] = {
+	ROWS(ADD), ROWS(OR), ROWS(AND), ROWS(SUB), ROWS(XOR), ROWS(CMP), ROWS(TEST),
 };
 
 /* ---- any function of alu.h ---- */
