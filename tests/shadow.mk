@@ -89,3 +89,9 @@ tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
 .PHONY: bench
 bench: tests/bench/shadow_bench$(EXEEXT)
 	$(AM_V_at)tests/bench/shadow_bench$(EXEEXT)
+
+# Guest instructions per second on the software engine and on QEMU TCG: docs/performance.md.
+.PHONY: bench-engine
+bench-engine: all
+	$(AM_V_at)python3 $(srcdir)/tests/bench/engine_bench.py $(builddir)
+EXTRA_DIST += tests/bench/engine_bench.py

@@ -177,6 +177,24 @@ static uint64_t mach_rdtsc(void *p, const struct cpu_state *s)
 	return 0x1122334455667788;
 }
 
+static bool mach_direct(void *p, const struct cpu_state *s, struct cpu_direct *d)
+{
+	struct machine *m = p;
+	uint64_t first = m->base >> SH_PAGE_SHIFT;
+
+	(void)s;
+	for (unsigned k = 0; k < MACHINE_PAGES; k++)
+		m->tlb[(first + k) % MACHINE_PAGES] = (struct tlb_entry){
+			.page = first + k,
+			.tag = m->perm[k] & PAGE_R ? 1 : 0,
+			.rights = (uint8_t)((m->perm[k] & PAGE_W ? TLB_W : 0) |
+					    (m->perm[k] & PAGE_X ? TLB_X : 0)),
+			.host = m->ram + k * SH_PAGE_SIZE,
+		};
+	*d = (struct cpu_direct){m->tlb, MACHINE_PAGES - 1, 1};
+	return m->fast;
+}
+
 static const struct cpu_ops mach_ops = {
 	.read = mach_read,
 	.write = mach_write,
@@ -191,6 +209,7 @@ static const struct cpu_ops mach_ops = {
 	.wrmsr = mach_wrmsr,
 	.cpuid = mach_cpuid,
 	.rdtsc = mach_rdtsc,
+	.direct = mach_direct,
 };
 
 static const struct cpu_model mach_model = {
@@ -207,10 +226,11 @@ struct machine *machine_create(uint64_t base)
 	if (!m)
 		abort();
 	m->base = base;
-	m->ram = calloc(1, MACHINE_SIZE);
+	m->ram = aligned_alloc(SH_PAGE_SIZE, MACHINE_SIZE);
 	m->in = interp_create();
 	if (!m->ram || !m->in)
 		abort();
+	memset(m->ram, 0, MACHINE_SIZE);
 	memset(m->perm, PAGE_RWX, sizeof(m->perm));
 	m->cpu.ops = &mach_ops;
 	m->cpu.model = &mach_model;

@@ -31,6 +31,8 @@ struct machine {
 	unsigned reads, writes, cmpxchgs;
 	unsigned lose; /* cmpxchg finds memory changed this many times */
 	uint64_t invlpg;
+	bool fast; /* translations can be looked up directly */
+	struct tlb_entry tlb[MACHINE_PAGES];
 };
 
 /* Aborts when out of memory: a test has nothing better to do. */

@@ -22,6 +22,7 @@ extern const struct tap_suite interp_system_suite;
 extern const struct tap_suite interp_mode_suite;
 extern const struct tap_suite interp_debug_suite;
 extern const struct tap_suite interp_fault_suite;
+extern const struct tap_suite interp_fast_suite;
 extern const struct tap_suite interp_fuzz_suite;
 extern const struct tap_suite interp_vector_suite;
 extern const struct tap_suite interp_vector_fault_suite;

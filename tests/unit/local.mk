@@ -16,7 +16,7 @@ VMM_UNIT_TESTS = tests/unit/tlb_test tests/unit/cpu_test tests/unit/interp_test 
 	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test
 tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
 tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
-tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_coverage.h tests/unit/interp_debug.c tests/unit/interp_differential.c tests/unit/interp_fault.c \
+tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_coverage.h tests/unit/interp_debug.c tests/unit/interp_differential.c tests/unit/interp_fast.c tests/unit/interp_fault.c \
 	tests/unit/interp_forms.c tests/unit/interp_forms.h tests/unit/interp_fuzz.c \
 	tests/unit/interp_machine.c tests/unit/interp_machine.h tests/unit/interp_mode.c \
 	tests/unit/interp_native.c tests/unit/interp_native.h tests/unit/interp_string.c \

@@ -8,6 +8,7 @@ cpu_sources = \
 	vmm/cpu/deliver_real.c \
 	vmm/cpu/desc.c \
 	vmm/cpu/desc.h \
+	vmm/cpu/direct.h \
 	vmm/cpu/entry.h \
 	vmm/cpu/far.c \
 	vmm/cpu/fpu.c \

@@ -15,6 +15,7 @@
 #ifndef UMBRA_CPU_OPS_H
 #define UMBRA_CPU_OPS_H
 
+#include "vmm/cpu/direct.h"
 #include "vmm/cpu/state.h"
 
 enum cpu_result {
@@ -94,6 +95,9 @@ struct cpu_ops {
 	/* Reads len bytes of guest-physical memory, where the page tables play no part (the PDPTEs
 	 * that MOV CR loads in PAE mode). Bytes with no memory behind them read as all ones. */
 	enum cpu_result (*read_phys)(void *m, uint64_t gpa, void *buf, unsigned len);
+	/* Where translations of explicit accesses by s can be looked up; false if nowhere now. NULL:
+	 * never. With it, interp_ahead() executes what hits there. */
+	bool (*direct)(void *m, const struct cpu_state *s, struct cpu_direct *d);
 };
 
 #define CPU_OP_EFER 100

@@ -29,6 +29,12 @@ struct interp; /* decoder state; one per vCPU, not shared */
 struct interp *interp_create(void);
 void interp_destroy(struct interp *in);
 
+/* Executes instructions that need nothing out of the ordinary (fast.h), at most budget of them, until
+ * the next one is not such or *stop is not 0, and returns how many. Where cpu_ops.direct is NULL there
+ * are none. If they are fewer than budget, the next call must be one of the steps below. */
+unsigned interp_ahead(struct interp *in, struct cpu *c, unsigned budget,
+		      const _Atomic uint32_t *stop);
+
 /* Executes one instruction at s.rip (a REP string instruction: up to max_rep iterations, then
  * returns CPU_OK with RIP still on it).
  * CPU_OK: done, RIP moved on. CPU_FAULT: *f is the exception; the state is as before the

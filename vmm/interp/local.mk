@@ -11,6 +11,12 @@ interp_sources = \
 	vmm/interp/decimal.c \
 	vmm/interp/decode.c \
 	vmm/interp/exec.h \
+	vmm/interp/fast.h \
+	vmm/interp/fast_alu.c \
+	vmm/interp/fast_build.c \
+	vmm/interp/fast_flow.c \
+	vmm/interp/fast_move.c \
+	vmm/interp/fast_run.c \
 	vmm/interp/fpu.h \
 	vmm/interp/fpu_env.c \
 	vmm/interp/fpu_host.S \

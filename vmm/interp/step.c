@@ -14,6 +14,7 @@
 #include "vmm/cpu/deliver.h"
 #include "vmm/interp/cache.h"
 #include "vmm/interp/exec.h"
+#include "vmm/interp/fast.h"
 #include "vmm/interp/interp.h"
 #include "vmm/interp/watch.h"
 
@@ -23,6 +24,8 @@
 struct interp {
 	struct decoders decoders;
 	struct decode_cache cache;
+	struct fast_cache *fast;	/* NULL until interp_ahead() is first called */
+	const struct fast_block *ahead; /* its tail is the instruction to be done next */
 };
 
 struct interp *interp_create(void)
@@ -38,7 +41,27 @@ struct interp *interp_create(void)
 
 void interp_destroy(struct interp *in)
 {
+	if (in)
+		fast_destroy(in->fast);
 	free(in);
+}
+
+unsigned interp_ahead(struct interp *in, struct cpu *c, unsigned budget,
+		      const _Atomic uint32_t *stop)
+{
+	unsigned n;
+
+	in->ahead = NULL;
+	if (!c->ops->direct)
+		return 0;
+	if (!in->fast)
+		in->fast = fast_create();
+	if (!in->fast)
+		return 0;
+	n = fast_go(in->fast, &in->decoders, c, budget, stop, &in->ahead);
+	if (n == budget)
+		in->ahead = NULL;
+	return n;
 }
 
 /* Instruction bytes at RIP + off. Beyond the limit of CS is #GP, not a short answer. */
@@ -81,6 +104,18 @@ static enum cpu_result fetch_more(struct cpu *c, uint8_t *bytes, unsigned *len,
 	memcpy(bytes + *len, rest, got);
 	*len += got;
 	return CPU_OK;
+}
+
+/* The instruction that interp_ahead() has found next. */
+static const struct insn *take_ahead(struct interp *in, struct interp_info *info)
+{
+	const struct fast_block *b = in->ahead;
+
+	in->ahead = NULL;
+	info->len = b->insn.len;
+	info->mnemonic = b->insn.mnemonic;
+	memcpy(info->bytes, b->bytes + b->len - b->insn.len, INSN_MAX_LEN);
+	return &b->insn;
 }
 
 static enum cpu_result fetch_decode(struct interp *in, struct cpu *c, const struct insn **insn,
@@ -237,6 +272,11 @@ static enum cpu_result step(struct interp *in, struct exec *x, struct interp_inf
 	enum cpu_result r;
 
 	begin(x, info);
+	if (in->ahead) {
+		x->i = take_ahead(in, info);
+		x->next = rip_after(&c->s, x->i->len);
+		return execute(x, info);
+	}
 	r = check_breakpoints(c, x->f);
 	if (r == CPU_OK)
 		r = fetch_decode(in, c, &x->i, info, x->f);

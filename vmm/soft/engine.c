@@ -197,12 +197,13 @@ static inline bool step(struct vcpu *v, struct interp_info *info)
 	return r == CPU_FAULT;
 }
 
-static inline void tick(struct machine *m)
+/* Machine time moves on by n instructions. */
+static inline void tick(struct machine *m, unsigned n)
 {
 	if (m->cfg.one_thread)
 		atomic_store_explicit(&m->turned,
 				      atomic_load_explicit(&m->turned, memory_order_relaxed) +
-					      SOFT_INSN_NS,
+					      (uint64_t)n * SOFT_INSN_NS,
 				      memory_order_relaxed);
 }
 
@@ -222,17 +223,29 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 	       (watch && s->rflags & RFL_IF && !s->int_shadow);
 }
 
+/* What the interpreter does on its own, without a look at anything but requests. */
+static inline unsigned ahead(struct vcpu *v, unsigned budget)
+{
+	unsigned n = interp_ahead(v->in, &v->cpu, budget, &v->requests);
+
+	tick(v->m, n);
+	return n;
+}
+
 static void execute(struct vcpu *v)
 {
 	const struct soft *soft = v->m->eng;
 	unsigned budget = v->m->cfg.one_thread ? soft->slice : BATCH, n = 0;
 	bool watch = apic_pending(v->m->apic, v->index) >= 0;
-	struct interp_info info;
+	struct interp_info info = {.mnemonic = 0};
 
 	soft_in(v);
-	do
-		tick(v->m);
-	while (step(v, &info) && ++n < budget && !due(v, watch, &info));
+	do {
+		n += ahead(v, budget - n);
+		if (n == budget)
+			break;
+		tick(v->m, 1);
+	} while (step(v, &info) && ++n < budget && !due(v, watch, &info));
 	soft_out(v);
 	if (info.mnemonic == ZYDIS_MNEMONIC_PAUSE && !v->m->cfg.one_thread)
 		sched_yield();

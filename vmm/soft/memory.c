@@ -55,6 +55,18 @@ static inline uint8_t *hit(const struct vcpu *v, const struct cpu_state *s, gva_
 	return e ? e->host : NULL;
 }
 
+bool soft_direct(void *arg, const struct cpu_state *s, struct cpu_direct *d)
+{
+	const struct vcpu *v = arg;
+	const struct soft_vcpu *sv = soft_vcpu(v);
+
+	if (!have_root(v, s, 0))
+		return false;
+	*d = (struct cpu_direct){sv->tlb->slot, sv->tlb->mask,
+				 sv->root[view_of(v, s, 0)].v + sv->tlb->epoch};
+	return true;
+}
+
 static struct tlb_entry *lookup(const struct vcpu *v, const struct cpu_state *s, gva_t va,
 				unsigned flags)
 {

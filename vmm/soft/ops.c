@@ -88,4 +88,5 @@ const struct cpu_ops soft_ops = {
 	.wrmsr = op_wrmsr,
 	.cpuid = vcpu_op_cpuid,
 	.rdtsc = vcpu_op_rdtsc,
+	.direct = soft_direct,
 };

@@ -70,6 +70,7 @@ enum cpu_result soft_cmpxchg(void *arg, struct cpu_state *s, gva_t va, void *exp
 			     struct cpu_fault *f);
 enum cpu_result soft_fetch(void *arg, struct cpu_state *s, gva_t va, uint8_t buf[15],
 			   unsigned *got, struct cpu_fault *f);
+bool soft_direct(void *arg, const struct cpu_state *s, struct cpu_direct *d);
 extern const struct cpu_ops soft_ops;
 
 /* backend.c */

@@ -26,6 +26,7 @@
 
 #include "shadow/backend.h"
 #include "shadow/walk.h"
+#include "vmm/cpu/direct.h"
 
 enum tlb_kind { TLB_PLAIN, TLB_ADVERSARIAL };
 
@@ -63,18 +64,6 @@ struct tlb_config {
 	void *ctx;
 };
 
-struct tlb_entry {
-	uint64_t page;	/* va >> 12 */
-	uint64_t tag;	/* root mfn + 1, and above bit 40 the flushes there were; 0: empty */
-	mfn_t frame;	/* of this 4-KByte page */
-	uint8_t rights; /* TLB_W, TLB_X; readable always */
-	void *host; /* the owner's: host address of the page if it has a lasting one; NULL when
-		     * the entry is made */
-	uint64_t filled; /* adversarial: its clock when made */
-};
-#define TLB_W (1u << 0)
-#define TLB_X (1u << 1)
-
 /* What a hit needs to see; the rest of each kind lies behind it. */
 struct tlb {
 	struct tlb_entry
@@ -99,11 +88,9 @@ struct tlb_entry *tlb_lookup(struct tlb *t, mfn_t root, gva_t va, unsigned flags
 static inline struct tlb_entry *tlb_hit(const struct tlb *t, mfn_t root, gva_t va,
 					unsigned need)
 {
-	uint64_t page = va.v >> SH_PAGE_SHIFT;
-	struct tlb_entry *e = &t->slot[page & t->mask];
+	const struct cpu_direct d = {t->slot, t->mask, root.v + t->epoch};
 
-	return e->page == page && e->tag == root.v + t->epoch && !(need & ~e->rights) ? e
-										      : NULL;
+	return direct_hit(&d, va.v, need);
 }
 
 /* INVLPG as the hardware does it: va in every tag, and all paging-structure entries. */
