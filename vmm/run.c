@@ -301,6 +301,13 @@ static int supervise(struct run *r)
 	return code ? code : err;
 }
 
+/* Our images besides amd64 are 32-bit or have five levels: none of their code would run natively, and
+ * the software engine interprets fastest. */
+static bool interpreted_anyway(const struct umbra_options *o)
+{
+	return o->own_guest && o->guest && strcmp(o->guest, "amd64") != 0;
+}
+
 /* The fastest engine that works here, or the one that was asked for; why says what speaks against
  * a faster one. */
 static const struct engine *choose_engine(const struct umbra_options *o, char *why, size_t n)
@@ -314,6 +321,10 @@ static const struct engine *choose_engine(const struct umbra_options *o, char *w
 		return &engine_hybrid;
 	if (o->engine == ENGINE_KVM)
 		return &engine_kvm;
+	if (interpreted_anyway(o)) {
+		snprintf(why, n, "natively only 64-bit code with 4-level paging is run");
+		return &engine_soft;
+	}
 	if (engine_hybrid.usable(why, n))
 		return &engine_hybrid;
 	if (engine_kvm.usable(no_kvm, sizeof(no_kvm)))
