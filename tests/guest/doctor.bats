@@ -30,7 +30,7 @@ $1" "$output"
 		grep -qxF "$title" <<<"$output"
 	done
 	grep -qE '^  table updates +(direct|gated) ' <<<"$output"
-	grep -qE '^  --cpu auto takes +kvm' <<<"$output"
+	grep -qE '^  --cpu auto takes +(kvm|hybrid)' <<<"$output"
 }
 
 @test "JSON: sections and keys" {

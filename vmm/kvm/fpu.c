@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The vector and x87 registers between struct cpu_state and KVM. They travel by ioctls of 8 us, so
+ * The vector and x87 registers between struct cpu_state and KVM. They travel by ioctls of some us, so
  * only when an interpreted instruction looks at them, and back only if it changed them: guest code
  * at CPL 3 that the hardware runs finds its own registers where it left them.
  *
@@ -14,41 +14,51 @@
 
 #include "vmm/kvm/kvm.h"
 
-static void from_kvm(struct cpu_fpu *f, const struct kvm_fpu *k)
+/* In the region of KVM_GET_XSAVE, which has the processor's format: an FXSAVE image, and behind it which
+ * components are not in their initial state (SDM vol. 1, section 13.4). */
+#define XSTATE_BV   512u
+#define XSTATE_X87  (1ull << 0)
+#define XSTATE_SSE  (1ull << 1)
+#define IMAGE_BYTES 416u /* x87 and XMM; what follows is reserved */
+
+/* KVM_SET_FPU would write XMM registers but not say that they are in use: KVM ignores them then, if
+ * they were not before. */
+static void to_kvm(uint8_t *region, const struct cpu_fpu *f)
 {
-	*f = (struct cpu_fpu){.fcw = k->fcw,
-			      .fsw = k->fsw,
-			      .ftw = k->ftwx,
-			      .fop = k->last_opcode,
-			      .fip = k->last_ip,
-			      .fdp = k->last_dp,
-			      .mxcsr = k->mxcsr & FPU_MXCSR_MASK,
-			      .mxcsr_mask = FPU_MXCSR_MASK};
-	memcpy(f->st, k->fpr, sizeof(f->st));
-	memcpy(f->xmm, k->xmm, sizeof(f->xmm));
+	uint64_t used;
+
+	memcpy(region, f, IMAGE_BYTES);
+	memcpy(&used, region + XSTATE_BV, sizeof(used));
+	used |= XSTATE_X87 | XSTATE_SSE;
+	memcpy(region + XSTATE_BV, &used, sizeof(used));
 }
 
-static void to_kvm(struct kvm_fpu *k, const struct cpu_fpu *f)
+static void from_kvm(struct cpu_fpu *f, const uint8_t *region)
 {
-	*k = (struct kvm_fpu){.fcw = f->fcw,
-			      .fsw = f->fsw,
-			      .ftwx = f->ftw,
-			      .last_opcode = f->fop,
-			      .last_ip = f->fip,
-			      .last_dp = f->fdp,
-			      .mxcsr = f->mxcsr};
-	memcpy(k->fpr, f->st, sizeof(f->st));
-	memcpy(k->xmm, f->xmm, sizeof(f->xmm));
+	*f = (struct cpu_fpu){.fcw = 0};
+	memcpy(f, region, IMAGE_BYTES);
+	f->mxcsr &= FPU_MXCSR_MASK;
+	f->mxcsr_mask = FPU_MXCSR_MASK;
+}
+
+/* What of the region is not in struct cpu_fpu is kept from one call to the next. */
+static int get(struct kvm_vcpu *kv)
+{
+	if (ioctl(kv->fd, KVM_GET_XSAVE, &kv->xsave) < 0)
+		return -errno;
+	kv->xsave_here = true;
+	return 0;
 }
 
 int kvm_fpu_take(struct kvm_vcpu *kv, struct cpu_state *s, bool write)
 {
-	struct kvm_fpu k;
+	int err = 0;
 
 	if (!kv->fpu_here) {
-		if (ioctl(kv->fd, KVM_GET_FPU, &k) < 0)
-			return -errno;
-		from_kvm(&s->fpu, &k);
+		err = get(kv);
+		if (err)
+			return err;
+		from_kvm(&s->fpu, (const uint8_t *)kv->xsave.region);
 		kv->fpu_here = true;
 	}
 	kv->fpu_newer |= write;
@@ -57,12 +67,16 @@ int kvm_fpu_take(struct kvm_vcpu *kv, struct cpu_state *s, bool write)
 
 int kvm_fpu_put(struct kvm_vcpu *kv, const struct cpu_state *s)
 {
-	struct kvm_fpu k;
+	int err = 0;
 
 	if (!kv->fpu_newer)
 		return 0;
-	to_kvm(&k, &s->fpu);
-	if (ioctl(kv->fd, KVM_SET_FPU, &k) < 0)
+	if (!kv->xsave_here)
+		err = get(kv);
+	if (err)
+		return err;
+	to_kvm((uint8_t *)kv->xsave.region, &s->fpu);
+	if (ioctl(kv->fd, KVM_SET_XSAVE, &kv->xsave) < 0)
 		return -errno;
 	kv->fpu_newer = false;
 	return 0;

@@ -74,7 +74,9 @@ struct kvm_vcpu {
 	uint64_t touch[KVM_TOUCHES], invlpg[KVM_INVLPGS];
 	unsigned touches, invlpgs;
 	bool tables_marked, flush_all;
-	uint64_t *table_bits;	  /* of vm->tables bits */
+	uint64_t *table_bits;	/* of vm->tables bits */
+	struct kvm_xsave xsave; /* as last got or set, if xsave_here */
+	bool xsave_here;
 	bool fpu_here, fpu_newer; /* fpu.c */
 };
 
