@@ -3,6 +3,7 @@
  * The engine: what it does with faults, and the backend it offers the shadow MMU. The hardware
  * stands in fake_hardware.c. Read first: fake_engine.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,12 @@ unsigned fake_destroy(struct fake *f)
 	left = sh_mmu_destroy(f->mmu);
 	left += gmem_thread_exit(f->gm);
 	gmem_stats(f->gm, &st);
+	if (left || st.wait_violations || st.lifo_errors || st.pool_errors)
+		printf("# left behind: %u; waits with a window open: %lu, windows closed out "
+		       "of "
+		       "order: %lu, pool errors: %lu\n",
+		       left, (unsigned long)st.wait_violations, (unsigned long)st.lifo_errors,
+		       (unsigned long)st.pool_errors);
 	left += (unsigned)(st.wait_violations + st.lifo_errors + st.pool_errors);
 	gmem_destroy(f->gm);
 	free(f->tables);

@@ -187,6 +187,23 @@ static void start(uint32_t limit)
 		fake_set_regs(&f, i, &regs, true);
 }
 
+/* What all the runs have met, so that there was something to get wrong; one short run may not. */
+static struct {
+	uint64_t large, split, dmap_splits, collapses;
+} met;
+
+static unsigned met_everything(unsigned number)
+{
+	bool ok = met.large && met.split && met.dmap_splits && met.collapses;
+
+	printf("# %lu large leaves, %lu split; direct map: %lu splits, %lu collapses\n",
+	       (unsigned long)met.large, (unsigned long)met.split,
+	       (unsigned long)met.dmap_splits, (unsigned long)met.collapses);
+	printf("%s %u - large leaves and the direct map were among it\n", ok ? "ok" : "not ok",
+	       number);
+	return !ok;
+}
+
 static unsigned finish(void)
 {
 	char buf[500] = "";
@@ -218,13 +235,11 @@ static unsigned finish(void)
 	if (f.violations)
 		printf("# %s\n", f.why);
 	sh_mmu_stats(f.mmu, &st);
-	printf("# %lu large leaves, %lu split\n", (unsigned long)st.v[SH_ST_LARGE],
-	       (unsigned long)st.v[SH_ST_LARGE_SPLIT]);
-	wrong += !st.v[SH_ST_LARGE] + !st.v[SH_ST_LARGE_SPLIT];
+	met.large += st.v[SH_ST_LARGE];
+	met.split += st.v[SH_ST_LARGE_SPLIT];
 	if (sh_dmap_stats(f.mmu, &dm)) {
-		printf("# direct map: %lu splits, %lu collapses\n", (unsigned long)dm.splits[2],
-		       (unsigned long)dm.collapses[2]);
-		wrong += !dm.splits[2] + !dm.collapses[2];
+		met.dmap_splits += dm.splits[2];
+		met.collapses += dm.collapses[2];
 	}
 	leaks = fake_destroy(&f);
 	return wrong + leaks;
@@ -260,9 +275,10 @@ int main(int argc, char **argv)
 	unsigned ms = argc > 1 ? (unsigned)atoi(argv[1]) : 2000, wrong;
 
 	urcu_memb_register_thread();
-	printf("1..4\n");
+	printf("1..5\n");
 	wrong = run(1, ms / 4, 0, false) + run(2, ms / 4, 40, false);
 	wrong += run(3, ms / 4, 0, true) + run(4, ms / 4, 40, true);
+	wrong += met_everything(5);
 	urcu_memb_unregister_thread();
 	return wrong != 0;
 }
