@@ -135,7 +135,7 @@ static bool usable(char *msg, size_t n)
 {
 	struct kvm_facts f;
 
-	if (kvm_probe(&f, msg, n))
+	if (kvm_host_facts(&f, msg, n))
 		return false;
 	if (f.exit_ns >= HYBRID_DEAR_NS)
 		return true;

@@ -10,9 +10,7 @@
 
 #include "vmm/kvm/kvm.h"
 
-/* What the probe found; a host does not change while this process lives, and on a busy one finding
- * out takes seconds. */
-static int host_facts(struct kvm_facts *f, char *msg, size_t n)
+int kvm_host_facts(struct kvm_facts *f, char *msg, size_t n)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static struct kvm_facts found;
@@ -31,7 +29,7 @@ static int host_facts(struct kvm_facts *f, char *msg, size_t n)
 static int settle(struct machine *m, struct kvm_vm *vm, char *msg, size_t n)
 {
 	struct kvm_facts f;
-	int err = host_facts(&f, msg, n);
+	int err = kvm_host_facts(&f, msg, n);
 
 	if (err)
 		return err;
@@ -217,7 +215,7 @@ static bool usable(char *msg, size_t n)
 {
 	struct kvm_facts f;
 
-	return host_facts(&f, msg, n) == 0;
+	return kvm_host_facts(&f, msg, n) == 0;
 }
 
 static void kick(struct vcpu *v)

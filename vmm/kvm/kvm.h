@@ -133,5 +133,7 @@ int kvm_take_foreign(struct kvm_vcpu *kv);
 
 /* probe.c */
 int kvm_probe(struct kvm_facts *facts, char *msg, size_t n);
+/* engine.c: the same, found out once: a host does not change while this process lives. */
+int kvm_host_facts(struct kvm_facts *f, char *msg, size_t n);
 
 #endif
