@@ -98,7 +98,7 @@ wild() {
 }
 
 @test "a signal with four busy CPUs" {
-	start --cpus 4 --scenario fork-storm,smp-fork,smp-threads
+	start --cpus 4
 	until_true 10 guest_is_up
 	sleep 0.2
 	kill -INT "$pid"
