@@ -34,7 +34,7 @@ static void check_leaf(struct audit *a, struct sh_page *p, unsigned i, uint64_t 
 	struct sh_expect e;
 
 	a->leaves++;
-	sh_unsync_was(mmu, p, i, &lags, &gpte);
+	sh_unsync_was(p, i, &lags, &gpte);
 	e = sh_expect(mmu, p->gfn, p->role, i, gpte);
 	if (gfn.v >= mmu->rmap_frames) {
 		sh_report(a->rep, "leaf maps no guest frame", sh_slot(mmu, p, i), spte);

@@ -257,14 +257,10 @@ static enum step one_attempt(struct attempt *a)
 
 /* A processor that took a page fault has dropped what it had for the address, whatever the privilege
  * it was for (SDM vol. 3, section 4.10.4.1); then so must we. */
-static void forget_page(struct sh_vcpu *v, gva_t gva)
+static void forget_page(struct sh_vcpu *v, const struct sh_walk *w)
 {
-	if (!sh_unsync_any(v->mmu) || sh_mutant(SH_MUT_FAULT_FORGETS_NOTHING))
-		return;
-	sh_may_wait();
-	pthread_mutex_lock(&v->mmu->lock);
-	sh_unsync_sync_va(v->mmu, v, gva);
-	pthread_mutex_unlock(&v->mmu->lock);
+	if (w->level == 1 && !sh_mutant(SH_MUT_FAULT_FORGETS_NOTHING))
+		sh_unsync_sync_walked(v->mmu, v, w->table[1], w->gva);
 }
 
 /* Sets *r and returns true, or returns false: the guest changed something, walk again. */
@@ -286,7 +282,7 @@ static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 	if (one_attempt(&a) != STEP_DONE)
 		return false;
 	if (a.lagging)
-		forget_page(v, w->gva);
+		forget_page(v, w);
 	/* The leaf was there, the way to it was not. */
 	*r = a.result == SH_FAULT_SPURIOUS && a.linked ? SH_FAULT_RESUME : a.result;
 	return true;
@@ -317,7 +313,8 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 		if (gmem_refused() != refused)
 			return SH_FAULT_HOST; /* not the guest's fault: what was read isn't RAM */
 		if (wr != SH_WALK_OK) {
-			forget_page(v, w->gva);
+			if (wr == SH_WALK_FAULT)
+				forget_page(v, w);
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
 		}
 		if (hidden_by_gate(v->mmu, w->gva))
@@ -357,6 +354,6 @@ enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 	if (gmem_refused() != refused && !sh_mutant(SH_MUT_WALK_TAKES_REFUSED))
 		return SH_WALK_HOST; /* not the guest's fault: what was read isn't RAM */
 	if (r == SH_WALK_FAULT)
-		forget_page(v, w->gva);
+		forget_page(v, w);
 	return r;
 }

@@ -313,6 +313,11 @@ static inline bool sh_tracked(struct sh_mmu *mmu, gfn_t gfn)
 }
 /* In rmap[gfn]: it is shadowed as a table, but writable (unsync.h). */
 #define SH_SET_UNSYNC (1ull << 2)
+static inline bool sh_is_unsync(struct sh_mmu *mmu, gfn_t gfn)
+{
+	return gfn.v < mmu->rmap_frames &&
+	       atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_acquire) & SH_SET_UNSYNC;
+}
 /* Whether writes to gfn must be followed by an update of shadow entries. */
 static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
 {

@@ -57,11 +57,6 @@ unsigned sh_unsync_count(const struct sh_mmu *mmu)
 	return mmu->unsync->count;
 }
 
-bool sh_unsync_any(const struct sh_mmu *mmu)
-{
-	return atomic_load_explicit(&mmu->unsync->count, memory_order_relaxed);
-}
-
 uint64_t sh_unsync_changes(const struct sh_mmu *mmu)
 {
 	return atomic_load(&mmu->unsync->changes);
@@ -118,12 +113,10 @@ bool sh_unsync_note(struct sh_mmu *mmu, struct sh_page *p, unsigned index, uint6
 	return true;
 }
 
-bool sh_unsync_was(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index,
-		   bool *is_marked, uint64_t *gpte)
+bool sh_unsync_was(const struct sh_page *p, unsigned index, bool *is_marked, uint64_t *gpte)
 {
 	unsigned w, shift;
 
-	(void)mmu;
 	if (!p->unsync)
 		return false;
 	w = word_of(p, index, &shift);
@@ -195,26 +188,43 @@ static void flush_record(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_unsync
 		sh_unsync_end(mmu, v, u);
 }
 
+/* The word that a last-level table translates gva by. */
+static void sync_va(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_unsync *u, gva_t gva)
+{
+	unsigned bits = u->entry_bytes == 8 ? 9 : 10;
+	unsigned w =
+		(unsigned)(gva.v >> SH_PAGE_SHIFT & ((1u << bits) - 1)) * u->entry_bytes / 8;
+	uint64_t now;
+
+	if (sh_mutant(SH_MUT_SYNC_WRONG_ENTRY))
+		w ^= 1;
+	if (gmem_load64(mmu->gm, GPA(gfn_gpa(u->gfn).v + w * 8), &now))
+		return;
+	if (now != atomic_load(&u->snap[w]) || marked(u, w))
+		sync_word(mmu, v, u, w, now);
+}
+
 void sh_unsync_sync_va(struct sh_mmu *mmu, struct sh_vcpu *v, gva_t gva)
 {
 	struct sh_unsync_set *set = mmu->unsync;
 
-	for (unsigned i = 0; i < SH_UNSYNC_MAX && set->count; i++) {
-		struct sh_unsync *u = &set->rec[i];
-		unsigned bits = u->entry_bytes == 8 ? 9 : 10, w;
-		uint64_t now;
+	for (unsigned i = 0; i < SH_UNSYNC_MAX && set->count; i++)
+		if (set->rec[i].used)
+			sync_va(mmu, v, &set->rec[i], gva);
+}
 
-		if (!u->used)
-			continue;
-		w = (unsigned)(gva.v >> SH_PAGE_SHIFT & ((1u << bits) - 1)) * u->entry_bytes /
-		    8;
-		if (sh_mutant(SH_MUT_SYNC_WRONG_ENTRY))
-			w ^= 1;
-		if (gmem_load64(mmu->gm, GPA(gfn_gpa(u->gfn).v + w * 8), &now))
-			continue;
-		if (now != atomic_load(&u->snap[w]) || marked(u, w))
-			sync_word(mmu, v, u, w, now);
-	}
+void sh_unsync_sync_walked(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t table, gva_t gva)
+{
+	struct sh_unsync *u;
+
+	if (!sh_is_unsync(mmu, table))
+		return;
+	sh_may_wait();
+	pthread_mutex_lock(&mmu->lock);
+	u = sh_unsync_find(mmu, table);
+	if (u)
+		sync_va(mmu, v, u, gva);
+	pthread_mutex_unlock(&mmu->lock);
 }
 
 /* ---- what lies below what ---- */

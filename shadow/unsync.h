@@ -9,7 +9,9 @@
  * a resync that finds nothing costs one comparison of 4 KBytes.
  *
  * When shadow entries may lag behind the guest's (SDM vol. 3, sections 4.10.2 to 4.10.4):
- *   INVLPG, a page fault   the entry of that address is brought in step, in every record
+ *   INVLPG                 the entry of that address is brought in step, in every record
+ *   a page fault           likewise, in the table its walk ended in: whatever a processor holds for the
+ *                          address comes from there, as upper entries are never out of step
  *   MOV CR3 and the like   the records below the root in use are
  *   a table gets linked    the records below it are: a new upper entry needs no flush
  *   the frame is wanted as an upper table, the record as another's: tracked again, in step, gone
@@ -51,6 +53,9 @@ bool sh_unsync_note(struct sh_mmu *mmu, struct sh_page *p, unsigned index, uint6
 
 /* Brings in step what gva could be translated by, in every record. */
 void sh_unsync_sync_va(struct sh_mmu *mmu, struct sh_vcpu *v, gva_t gva);
+/* The same in one table, which a walk of gva has read its last entry from. Takes mmu->lock if the table
+ * is unsync, and does nothing if not. */
+void sh_unsync_sync_walked(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t table, gva_t gva);
 /* All records that lie below p, which may be one's own page. */
 void sh_unsync_sync_below(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_page *p);
 /* All records below any root that v's registers name. */
@@ -62,13 +67,10 @@ uint64_t sh_unsync_changes(const struct sh_mmu *mmu);
 
 /* Whether entry index of p may differ from what the guest entry says, and what it was made from
  * otherwise; for the audit. False if p has no record. */
-bool sh_unsync_was(const struct sh_mmu *mmu, const struct sh_page *p, unsigned index,
-		   bool *marked, uint64_t *gpte);
+bool sh_unsync_was(const struct sh_page *p, unsigned index, bool *marked, uint64_t *gpte);
 /* Checks of the records themselves; for the audit. */
 struct sh_report;
 void sh_unsync_audit(struct sh_mmu *mmu, struct sh_report *rep);
 unsigned sh_unsync_count(const struct sh_mmu *mmu);
-/* Whether there may be any; without the lock. */
-bool sh_unsync_any(const struct sh_mmu *mmu);
 
 #endif

@@ -46,7 +46,7 @@ bool probe_counter_open(struct probe_counter *c, const struct kvm_vm *vm, const 
 uint64_t probe_counter_read(const struct probe_counter *c);
 void probe_counter_close(struct probe_counter *c);
 
-/* probe_remote.c: whether a touch alone makes other vCPUs forget. 0 or -errno. */
-int probe_remote(struct probe *p, struct kvm_facts *f);
+/* probe_remote.c: whether a touch alone makes other vCPUs forget. */
+void probe_remote(struct probe *p, struct kvm_facts *f);
 
 #endif

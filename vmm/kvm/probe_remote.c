@@ -196,25 +196,25 @@ static void stop(struct copier *c)
 	kvm_vcpu_close(&c->kv);
 }
 
-int probe_remote(struct probe *p, struct kvm_facts *f)
+void probe_remote(struct probe *p, struct kvm_facts *f)
 {
 	/* 1: mov (%rsi),%rax; mov %rax,(%rdi); incq 8(%rdi); jmp 1b */
 	static const uint8_t loop[] = {0x48, 0x8b, 0x06, 0x48, 0x89, 0x07,
 				       0x48, 0xff, 0x47, 0x08, 0xeb, 0xf4};
 	struct copier c = {.p = p, .err = 1};
+
 	if (!interpreted(p))
-		return 0;
+		return;
 	memcpy((uint8_t *)kvm_table(&p->vm, F_CODE) + LOOP_OFFSET, loop, sizeof(loop));
 	probe_set_entry(p, 0);
 	*result(p) = PAGES;
 	c.kv.fd = -1;
 	if (pthread_create(&c.thread, NULL, copy, &c))
-		return 0; /* it is an optimisation: without the fact kicks are sent */
+		return; /* it is an optimisation: without the fact kicks are sent */
 	while (atomic_load(&c.err) == 1)
 		__builtin_ia32_pause();
 	until_shown(p, 0);
 	if (!atomic_load(&c.err))
 		rounds(p, &f->touch_flushes_all);
 	stop(&c);
-	return 0;
 }
