@@ -88,11 +88,11 @@ def selectors():
 
 
 def cpuid():
-    """What this processor is, whatever the host's is: no XSAVE, an x2APIC, 46
+    """What this processor is, whatever the host's is: no MTRRs, an x2APIC, 46
     bits of physical address."""
     c = b"\xb8" + le32(1) + b"\x0f\xa2"
     c += b"\x0f\xba\xe1\x15" + need(JB)  # bt ecx, 21
-    c += b"\x0f\xba\xe1\x1a" + need(JAE)  # bt ecx, 26
+    c += b"\x0f\xba\xe2\x0c" + need(JAE)  # bt edx, 12
     c += b"\xb8" + le32(0x80000008) + b"\x0f\xa2\x3c\x2e" + need(JE)  # cmp al, 46
     return kernel(c + PASS)
 
