@@ -3,8 +3,8 @@
  * The virtual processor: what CPUID says, and which control bits exist.
  *
  * The features are those the monitor emulates or the hardware gives at CPL 3 without its help; the
- * rest is hidden. Emulated CPUID reads this table; where CPUID at CPL 3 does not trap the guest
- * sees the host's (docs/architecture.md, limits).
+ * rest is hidden. CPUID is made to trap at CPL 3 and reads this table; where it can't be made to, the
+ * guest sees the host's (docs/architecture.md, limits).
  * Read first: machine.h. Manual: SDM vol. 2, CPUID.
  */
 #include <cpuid.h>
@@ -177,6 +177,7 @@ void machine_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32
 
 void machine_model(unsigned can, struct cpu_model *model, struct sh_cpu_model *sh)
 {
+	pthread_once(&host_asked, ask_host); /* before a thread can't */
 	*model = (struct cpu_model){
 		.maxphyaddr = MAXPHYADDR,
 		.cr4_allowed = CR4_VME | CR4_PVI | CR4_PSE | CR4_PAE | CR4_PGE | CR4_DE |
