@@ -58,10 +58,19 @@ static bool parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct tap_suite suites[] = {
-		interp_differential_suite, interp_string_suite, interp_system_suite,
-		interp_mode_suite,	   interp_debug_suite,	interp_fast_suite,
-		interp_fault_suite,	   interp_fuzz_suite,	interp_vector_suite,
-		interp_vector_fault_suite, interp_xsave_suite,	TAP_END,
+		interp_differential_suite,
+		interp_string_suite,
+		interp_system_suite,
+		interp_mode_suite,
+		interp_debug_suite,
+		interp_fast_suite,
+		interp_fault_suite,
+		interp_fuzz_suite,
+		interp_vector_suite,
+		interp_vector_fault_suite,
+		interp_xsave_suite,
+		interp_opcodes_suite,
+		TAP_END,
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "--bench"))

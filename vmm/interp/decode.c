@@ -229,6 +229,9 @@ static uint8_t unit_of(const ZydisDecodedInstruction *z)
 	case ZYDIS_ISA_EXT_SHA:
 	case ZYDIS_ISA_EXT_GFNI:
 	case ZYDIS_ISA_EXT_SSE4A:
+	case ZYDIS_ISA_EXT_KEYLOCKER:
+	case ZYDIS_ISA_EXT_KEYLOCKER_WIDE:
+	case ZYDIS_ISA_EXT_AMD3DNOW: /* FEMMS */
 		return UNIT_ABSENT;
 	default:
 		return UNIT_NONE;
