@@ -89,6 +89,15 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_LARGE_PAST_RAM] = "large-past-ram",
 	[SH_MUT_LARGE_1G] = "large-1g",
 	[SH_MUT_REGION_COUNT_LOST] = "region-count-lost",
+	[SH_MUT_HELD_FORGOTTEN] = "held-forgotten",
+	[SH_MUT_KICKS_UNSENT] = "kicks-unsent",
+	[SH_MUT_PARTIAL_BLINDLY] = "partial-blindly",
+	[SH_MUT_NOT_HELD_BACK] = "not-held-back",
+	[SH_MUT_LOOSE_DROPS_IGNORED] = "loose-drops-ignored",
+	[SH_MUT_GATHER_UNFLUSHED] = "gather-unflushed",
+	[SH_MUT_TABLES_LEAF_FLUSH] = "tables-leaf-flush",
+	[SH_MUT_RELEASE_BEFORE_FLUSH] = "release-before-flush",
+	[SH_MUT_RMAP_FIRST] = "rmap-first",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

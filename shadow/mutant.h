@@ -90,6 +90,15 @@ enum sh_mutant {
 	SH_MUT_LARGE_PAST_RAM,	      /* a large leaf reaches beyond RAM */
 	SH_MUT_LARGE_1G,	      /* 1-GByte leaves on hardware without them */
 	SH_MUT_REGION_COUNT_LOST,     /* a region never forgets a tracked frame */
+	SH_MUT_HELD_FORGOTTEN,	      /* a root is loaded and not noted as held */
+	SH_MUT_KICKS_UNSENT,	      /* a request is posted, nobody is kicked */
+	SH_MUT_PARTIAL_BLINDLY,	      /* who missed a request takes the last one alone */
+	SH_MUT_NOT_HELD_BACK,	      /* a frame gets new entries before its flush */
+	SH_MUT_LOOSE_DROPS_IGNORED,  /* a gather flushes what it dropped itself, nothing else */
+	SH_MUT_GATHER_UNFLUSHED,     /* a gather does not flush */
+	SH_MUT_TABLES_LEAF_FLUSH,    /* nor does it what it took out of use of tables */
+	SH_MUT_RELEASE_BEFORE_FLUSH, /* frames are released first */
+	SH_MUT_RMAP_FIRST,	     /* a leaf leaves its frame's set before the table */
 	SH_MUTANTS
 };
 

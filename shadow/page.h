@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "shadow/context.h"
+#include "shadow/inject.h"
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
 #include "shadow/rcu.h"
@@ -102,6 +103,8 @@ struct sh_mmu {
 	_Atomic uint64_t large_drops;
 
 	struct sh_unsync_set *unsync;
+	struct sh_shootdowns *sd; /* shootdown.h */
+	struct sh_inject inject;
 
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
@@ -301,6 +304,8 @@ static inline bool sh_tracked(struct sh_mmu *mmu, gfn_t gfn)
 }
 /* In rmap[gfn]: it is shadowed as a table, but writable (unsync.h). */
 #define SH_SET_UNSYNC (1ull << 2)
+/* In rmap[gfn]: a gather is about to release it, no entry is made for it (gather.h). */
+#define SH_SET_HELD (1ull << 3)
 /* Whether writes to gfn must be followed by an update of shadow entries. */
 static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
 {

@@ -10,17 +10,15 @@
 #include <errno.h>
 
 #include "shadow/page.h"
+#include "shadow/shootdown.h"
 
 void sh_flush_drops(struct sh_mmu *mmu, struct sh_vcpu *v)
 {
-	uint64_t drops = atomic_load(&mmu->drops);
 	unsigned kicks;
 
-	if (drops == atomic_load(&mmu->drops_flushed))
+	if (atomic_load(&mmu->drops) == atomic_load(&mmu->drops_flushed) + mmu->sd->settled)
 		return;
-	sh_may_wait();
-	kicks = mmu->be.shootdown(mmu->be.ctx, v);
-	atomic_store(&mmu->drops_flushed, drops);
+	kicks = sh_shootdown_all(mmu, v);
 	sh_count(mmu, v, SH_ST_REMOTE_FLUSH, 1);
 	sh_count(mmu, v, SH_ST_KICKS, kicks);
 }

@@ -107,6 +107,17 @@ static const struct {
 	[SH_MUT_LARGE_PAST_RAM] = {suite_leaf, "the end of RAM"},
 	[SH_MUT_LARGE_1G] = {suite_leaf, "1 GiB on hardware without"},
 	[SH_MUT_REGION_COUNT_LOST] = {suite_leaf, "large again"},
+	[SH_MUT_HELD_FORGOTTEN] = {suite_shootdown,
+				   "TG-8 only holders in the guest are kicked"},
+	[SH_MUT_KICKS_UNSENT] = {suite_shootdown, "TG-7 two ranges, one kick"},
+	[SH_MUT_PARTIAL_BLINDLY] = {suite_shootdown, "TG-9 out of sequence means everything"},
+	[SH_MUT_NOT_HELD_BACK] = {suite_gather, "TG-1 no second entry before the flush"},
+	[SH_MUT_LOOSE_DROPS_IGNORED] = {suite_gather,
+					"TG-2 what was dropped before leads there, too"},
+	[SH_MUT_GATHER_UNFLUSHED] = {suite_gather, "TG-2 unhook, flush, release"},
+	[SH_MUT_TABLES_LEAF_FLUSH] = {suite_gather, "TG-14 a frame that is a table"},
+	[SH_MUT_RELEASE_BEFORE_FLUSH] = {suite_gather, "TG-2 unhook, flush, release"},
+	[SH_MUT_RMAP_FIRST] = {suite_gather, "TG-20 a live leaf is in its frame's set"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

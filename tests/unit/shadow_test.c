@@ -32,6 +32,8 @@ static const struct tap_suite suites[] = {
 	{.name = "engine", .cases = suite_engine},
 	{.name = "unsync", .cases = suite_unsync},
 	{.name = "rules", .cases = suite_rules},
+	{.name = "gather", .cases = suite_gather},
+	{.name = "shootdown", .cases = suite_shootdown},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},
