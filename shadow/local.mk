@@ -12,6 +12,7 @@ shadow_sources = $(shadow_public) \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
+	shadow/defer.c shadow/defer.h shadow/walker.c \
 	shadow/gather.c shadow/gather.h shadow/gmem_discard.c shadow/inject.c \
 	shadow/shootdown.c shadow/shootdown.h shadow/unmap.c shadow/ways.c shadow/ways.h \
 	shadow/walk.c shadow/window.c shadow/write.c

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow/defer.h"
 #include "shadow/shootdown.h"
 #include "shadow/unsync.h"
 
@@ -55,6 +56,8 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 		err = sh_unsync_init(mmu);
 	if (!err)
 		err = sh_shootdown_init(mmu);
+	if (!err)
+		err = sh_defer_init(mmu);
 	if (err) {
 		sh_mmu_destroy(mmu);
 		return err;
@@ -78,7 +81,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 
 	if (!mmu)
 		return 0;
-	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync && mmu->sd) {
+	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync && mmu->sd && mmu->defer) {
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
@@ -86,6 +89,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 		for (unsigned i = 0; i < SH_LARGE_LEVELS; i++)
 			left += (unsigned)atomic_load(&mmu->large_pages[i]);
 	}
+	sh_defer_fini(mmu);
 	sh_shootdown_fini(mmu);
 	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);

@@ -98,6 +98,8 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_TABLES_LEAF_FLUSH] = "tables-leaf-flush",
 	[SH_MUT_RELEASE_BEFORE_FLUSH] = "release-before-flush",
 	[SH_MUT_RMAP_FIRST] = "rmap-first",
+	[SH_MUT_WALKERS_IGNORED] = "walkers-ignored",
+	[SH_MUT_NO_GRACE] = "no-grace",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -99,6 +99,8 @@ enum sh_mutant {
 	SH_MUT_TABLES_LEAF_FLUSH,    /* nor does it what it took out of use of tables */
 	SH_MUT_RELEASE_BEFORE_FLUSH, /* frames are released first */
 	SH_MUT_RMAP_FIRST,	     /* a leaf leaves its frame's set before the table */
+	SH_MUT_WALKERS_IGNORED, /* a table is free after its grace period, whoever is in it */
+	SH_MUT_NO_GRACE,	/* and without one */
 	SH_MUTANTS
 };
 

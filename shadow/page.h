@@ -47,6 +47,8 @@ struct sh_page {
 	_Atomic uint32_t used;	  /* second-chance mark for reclaim */
 	_Atomic uint32_t heat;	  /* direct: leaves set by faults; large.c */
 	pthread_spinlock_t lock;
+	bool kept;		  /* past its grace period, but walkers are in it; mmu->lock */
+	_Atomic uint32_t walkers; /* defer.h */
 	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	  /* LIVE is stored after gfn and role */
 	struct sh_unsync *unsync; /* record of its frame, see unsync.h; page->lock */
@@ -105,6 +107,7 @@ struct sh_mmu {
 	struct sh_unsync_set *unsync;
 	struct sh_shootdowns *sd; /* shootdown.h */
 	struct sh_inject inject;
+	struct sh_defer *defer; /* defer.h */
 
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
@@ -205,7 +208,7 @@ void sh_pool_fini(struct sh_mmu *mmu);
 /* A zeroed, unhashed page or NULL when the reserve is used up (see sh_reclaim_reserve). */
 struct sh_page *sh_pool_get(struct sh_mmu *mmu);
 void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p);
-/* Shootdown, grace period, and all dying pages are free. */
+/* Shootdown; all dying pages are on their way to be free (defer.h). */
 void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v);
 void sh_lru_add(struct sh_mmu *mmu, struct sh_page *p);
 void sh_lru_del(struct sh_page *p);

@@ -124,6 +124,8 @@ unsigned sh_shootdown(struct sh_mmu *mmu, struct sh_vcpu *cur, struct sh_forget 
 		if (set >> i & 1)
 			post(&mmu->sd->due[i], f);
 	sh_inject(&mmu->inject, SH_INJECT_SHOOT);
+	if (cur)
+		sh_catch_up(cur); /* it may go on without another look */
 	if (!others || sh_mutant(SH_MUT_KICKS_UNSENT))
 		return 0;
 	sh_may_wait();

@@ -19,6 +19,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "vmm/cpu/deliver.h"
+#include "vmm/clock.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before requests are looked at again. */
@@ -38,14 +39,27 @@ void vcpu_request(struct vcpu *v, uint32_t req)
 		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
 }
 
+/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence. */
+static void tell_if_late(struct vcpu *v, uint64_t *at)
+{
+	uint64_t now = clock_ns();
+
+	if (*at && now >= *at)
+		sh_late(v->m->mmu, v->index, SH_LATE_SECONDS);
+	if (!*at || now >= *at)
+		*at = now + SH_LATE_SECONDS * 1000000000ull;
+}
+
 bool vcpu_wait_out(struct vcpu *v)
 {
-	uint64_t runs = atomic_load(&v->runs);
+	uint64_t runs = atomic_load(&v->runs), late = 0;
 
 	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
 		return false;
-	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs)
+	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
+		tell_if_late(v, &late);
 		sched_yield();
+	}
 	return true;
 }
 
@@ -155,7 +169,7 @@ static void take_interrupt(struct vcpu *v)
 
 static bool something_to_do(struct vcpu *v)
 {
-	return atomic_load(&v->requests) & ~REQ_FLUSH || deadline_passed(v) ||
+	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_CATCH_UP) || deadline_passed(v) ||
 	       nmi_ready(&v->cpu.s) ||
 	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
@@ -243,6 +257,7 @@ static void run_engine(struct vcpu *v)
 			    strerror(-err));
 		return;
 	}
+	sh_catch_up(v->sh);
 	v->m->engine->run(v, root, &x);
 	vcpu_handle_exit(v, &x);
 }

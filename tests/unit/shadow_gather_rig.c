@@ -42,7 +42,8 @@ static bool on_release(void *ctx, gfn_t gfn)
 	if (r->n < GATHER_MAX)
 		r->frame[r->n] = gfn;
 	r->n++;
-	gmem_fill(r->f->gm, GPA(gfn.v << 12), 0xcc, 4096);
+	if (gfn.v >= G_DATA) /* tables stay as they are */
+		gmem_fill(r->f->gm, GPA(gfn.v << 12), 0xcc, 4096);
 	return true;
 }
 

@@ -118,6 +118,9 @@ static const struct {
 	[SH_MUT_TABLES_LEAF_FLUSH] = {suite_gather, "TG-14 a frame that is a table"},
 	[SH_MUT_RELEASE_BEFORE_FLUSH] = {suite_gather, "TG-2 unhook, flush, release"},
 	[SH_MUT_RMAP_FIRST] = {suite_gather, "TG-20 a live leaf is in its frame's set"},
+	[SH_MUT_WALKERS_IGNORED] = {suite_defer,
+				    "TG-10 a parked walker keeps its tables, and only those"},
+	[SH_MUT_NO_GRACE] = {suite_defer, "TG-11 TG-12 a reader of no vCPU that never sleeps"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)
