@@ -100,6 +100,9 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_RMAP_FIRST] = "rmap-first",
 	[SH_MUT_WALKERS_IGNORED] = "walkers-ignored",
 	[SH_MUT_NO_GRACE] = "no-grace",
+	[SH_MUT_RAW_RELEASED] = "raw-released",
+	[SH_MUT_SWEEP_RESERVED] = "sweep-reserved",
+	[SH_MUT_CLAIMS_BELIEVED] = "claims-believed",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

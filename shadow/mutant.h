@@ -101,6 +101,9 @@ enum sh_mutant {
 	SH_MUT_RMAP_FIRST,	     /* a leaf leaves its frame's set before the table */
 	SH_MUT_WALKERS_IGNORED, /* a table is free after its grace period, whoever is in it */
 	SH_MUT_NO_GRACE,	/* and without one */
+	SH_MUT_RAW_RELEASED,	/* frames nobody counts are released */
+	SH_MUT_SWEEP_RESERVED,	/* the sweep takes what is reserved */
+	SH_MUT_CLAIMS_BELIEVED, /* progress is what a release says */
 	SH_MUTANTS
 };
 

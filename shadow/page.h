@@ -109,6 +109,15 @@ struct sh_mmu {
 	struct sh_inject inject;
 	struct sh_defer *defer; /* defer.h */
 
+	/* Ranges of reserved frames, and where the sweep goes on (reserve.h); mmu->lock. */
+	struct sh_reserved {
+		gfn_t first;
+		uint64_t frames;
+		bool counted;
+	} reserved[32];
+	unsigned reserved_n;
+	uint64_t sweep_hand;
+
 	/* PAE: each vCPU's PDPTEs, which its level 3 pages are made from; mmu->lock to write. */
 	_Atomic uint64_t pdpte[SH_MAX_VCPUS][4];
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "shadow/gather.h"
+#include "shadow/reserve.h"
 
 unsigned sh_release_frame(struct sh_mmu *mmu, const struct sh_release *rel, gfn_t gfn)
 {
@@ -24,9 +25,12 @@ static int check(struct sh_mmu *mmu, const struct sh_range *r, unsigned n)
 
 static void gather_range(struct sh_gather *g, const struct sh_range *r)
 {
-	for (uint64_t k = 0; k < r->frames; k++)
-		if (!sh_gather_frame(g, GFN(r->first.v + k)))
+	for (uint64_t k = 0; k < r->frames; k++) {
+		if (sh_reserved_run(g->mmu, GFN(r->first.v + k)))
+			g->out->reserved++;
+		else if (!sh_gather_frame(g, GFN(r->first.v + k)))
 			g->out->busy++;
+	}
 }
 
 int sh_unmap_ranges(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_range *r, unsigned n,

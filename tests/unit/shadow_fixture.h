@@ -78,6 +78,6 @@ extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_
 	suite_reclaim[], suite_race[], suite_audit[], suite_engine[], suite_exhaustive[],
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
 	suite_rules[], suite_leaf[], suite_windows[], suite_pool[], suite_windows_mmu[],
-	suite_gather[], suite_shootdown[], suite_defer[];
+	suite_gather[], suite_shootdown[], suite_defer[], suite_reserve[];
 
 #endif

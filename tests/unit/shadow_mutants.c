@@ -121,6 +121,10 @@ static const struct {
 	[SH_MUT_WALKERS_IGNORED] = {suite_defer,
 				    "TG-10 a parked walker keeps its tables, and only those"},
 	[SH_MUT_NO_GRACE] = {suite_defer, "TG-11 TG-12 a reader of no vCPU that never sleeps"},
+	[SH_MUT_RAW_RELEASED] = {suite_reserve, "VR-6 who counts frames gets each back once"},
+	[SH_MUT_SWEEP_RESERVED] = {suite_reserve, "VR-1 a sweep leaves reserved frames alone"},
+	[SH_MUT_CLAIMS_BELIEVED] = {suite_reserve,
+				    "VR-2 VR-3 progress is what the host has back"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

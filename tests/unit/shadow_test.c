@@ -35,6 +35,7 @@ static const struct tap_suite suites[] = {
 	{.name = "gather", .cases = suite_gather},
 	{.name = "shootdown", .cases = suite_shootdown},
 	{.name = "defer", .cases = suite_defer},
+	{.name = "reserve", .cases = suite_reserve},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},
