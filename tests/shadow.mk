@@ -81,7 +81,7 @@ check-long: tests/unit/shadow_prop$(EXEEXT)
 # of guest memory are mapped for some of it; guest tables and shadows take 0.5 GiB of the host.
 noinst_PROGRAMS += tests/bench/shadow_bench
 tests_bench_shadow_bench_SOURCES = tests/bench/bench.h tests/bench/bench_machine.c \
-	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/shadow_bench.c
+	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/bench_unmap.c tests/bench/shadow_bench.c
 tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
 
 .PHONY: bench
