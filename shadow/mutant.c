@@ -115,6 +115,20 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_ZAP_SHARED_IN_PLACE] = "zap-shared-in-place",
 	[SH_MUT_ZAP_THROUGH_SHARED] = "zap-through-shared",
 	[SH_MUT_EVERY_SHARER_SYNCS] = "every-sharer-syncs",
+	[SH_MUT_HELD_FORGOTTEN] = "held-forgotten",
+	[SH_MUT_KICKS_UNSENT] = "kicks-unsent",
+	[SH_MUT_PARTIAL_BLINDLY] = "partial-blindly",
+	[SH_MUT_NOT_HELD_BACK] = "not-held-back",
+	[SH_MUT_LOOSE_DROPS_IGNORED] = "loose-drops-ignored",
+	[SH_MUT_GATHER_UNFLUSHED] = "gather-unflushed",
+	[SH_MUT_TABLES_LEAF_FLUSH] = "tables-leaf-flush",
+	[SH_MUT_RELEASE_BEFORE_FLUSH] = "release-before-flush",
+	[SH_MUT_RMAP_FIRST] = "rmap-first",
+	[SH_MUT_WALKERS_IGNORED] = "walkers-ignored",
+	[SH_MUT_NO_GRACE] = "no-grace",
+	[SH_MUT_RAW_RELEASED] = "raw-released",
+	[SH_MUT_SWEEP_RESERVED] = "sweep-reserved",
+	[SH_MUT_CLAIMS_BELIEVED] = "claims-believed",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;
