@@ -87,6 +87,8 @@ static void free_batch(struct sh_mmu *mmu, struct sh_page *batch)
 static void wait_for_readers(struct sh_mmu *mmu)
 {
 	sh_inject(&mmu->inject, SH_INJECT_GRACE);
+	if (sh_mutant(SH_MUT_ALONE_NO_GRACE) && !(mmu->vcpus & (mmu->vcpus - 1)))
+		return;
 	if (!sh_mutant(SH_MUT_NO_GRACE))
 		sh_read_wait();
 }
@@ -170,7 +172,8 @@ void sh_defer_dying(struct sh_mmu *mmu)
 
 	if (sh_inject(&mmu->inject, SH_INJECT_DEFER) || !have_thread(mmu)) {
 		d->refused++;
-		sh_defer_now(mmu);
+		if (!sh_mutant(SH_MUT_REFUSED_LOST))
+			sh_defer_now(mmu);
 		return;
 	}
 	list_splice(&d->queued, &mmu->dying_list);

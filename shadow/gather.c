@@ -13,14 +13,22 @@ void sh_gather_begin(struct sh_gather *g, struct sh_mmu *mmu, struct sh_vcpu *cu
 {
 	*g = (struct sh_gather){.mmu = mmu, .cur = cur, .rel = rel, .out = out};
 	g->epoch = mmu->sd->epoch;
+	g->requests = atomic_load(&mmu->sd->requests);
 }
 
 /* ---- invalidations ---- */
 
+/* With the bug: a flush of some addresses is taken for one of ours. */
+static bool claimed(const struct sh_gather *g)
+{
+	return sh_mutant(SH_MUT_INNER_FLUSH_CLAIMS) &&
+	       g->requests != atomic_load(&g->mmu->sd->requests);
+}
+
 /* What everybody was made to forget meanwhile needs no flush of ours any more. */
 static void look_at_epoch(struct sh_gather *g)
 {
-	if (g->epoch == g->mmu->sd->epoch)
+	if (g->epoch == g->mmu->sd->epoch && !claimed(g))
 		return;
 	g->epoch = g->mmu->sd->epoch;
 	g->drops = g->roots = 0;
@@ -51,8 +59,10 @@ static void note_way(void *ctx, gva_t gva, uint64_t root)
 {
 	struct noted *n = ctx;
 
+	unsigned pieces = sh_mutant(SH_MUT_STRIDE_OF_4K) && n->level > 1 ? SH_ENTRIES : 1;
+
 	n->g->roots |= root;
-	if (!n->g->all)
+	for (unsigned i = 0; i < pieces && !n->g->all; i++)
 		add_inval(n->g, gva, n->old, n->level);
 }
 
@@ -93,9 +103,20 @@ static void drop_if(struct sh_gather *g, struct sh_page *p, unsigned index, mfn_
 	pthread_spin_unlock(&p->lock);
 }
 
+/* mmu->lock guards large leaves. */
+static void unlink_large(struct sh_gather *g, struct sh_page *p, unsigned index)
+{
+	note_entry(g, p, index, atomic_load(&sh_page_table(g->mmu, p)[index]));
+	sh_unlink(g->mmu, g->cur, p, index);
+	count_drop(g);
+}
+
 void sh_gather_leaf(struct sh_gather *g, struct sh_page *p, unsigned index)
 {
-	drop_if(g, p, index, MFN_NONE);
+	if (p->role.level > 1)
+		unlink_large(g, p, index);
+	else
+		drop_if(g, p, index, MFN_NONE);
 }
 
 void sh_gather_table(struct sh_gather *g, struct sh_page *p)
@@ -113,13 +134,8 @@ static void drop_large(struct sh_gather *g, gfn_t gfn)
 		sh_set_t *set = &sh_region(mmu, l, gfn)->leaves;
 		sh_slot_t s;
 
-		while ((s = sh_set_at(set, 0)) != SH_SLOT_NONE) {
-			struct sh_page *p = sh_slot_page(mmu, s);
-
-			note_entry(g, p, s % SH_ENTRIES, atomic_load(sh_slot_ptr(mmu, s)));
-			sh_unlink(mmu, g->cur, p, s % SH_ENTRIES);
-			count_drop(g);
-		}
+		while ((s = sh_set_at(set, 0)) != SH_SLOT_NONE)
+			unlink_large(g, sh_slot_page(mmu, s), s % SH_ENTRIES);
 	}
 }
 
@@ -171,7 +187,7 @@ static bool grow(struct sh_gather *g)
 {
 	struct sh_batch *b = NULL;
 
-	if (g->batches == SH_BATCHES)
+	if (g->batches == SH_BATCHES || sh_mutant(SH_MUT_BATCHES_UNUSED))
 		return false;
 	sh_may_wait();
 	if (!sh_inject(&g->mmu->inject, SH_INJECT_BATCH))
@@ -242,7 +258,8 @@ static void flush_hardware(struct sh_gather *g)
 	unsigned kicks;
 
 	look_at_epoch(g);
-	if ((!g->cleared && !loose) || sh_mutant(SH_MUT_GATHER_UNFLUSHED))
+	if ((!g->cleared && !loose && !sh_mutant(SH_MUT_FLUSH_FOR_NOTHING)) ||
+	    sh_mutant(SH_MUT_GATHER_UNFLUSHED))
 		return;
 	if (g->tables)
 		loose = !sh_mutant(SH_MUT_TABLES_LEAF_FLUSH);

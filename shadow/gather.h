@@ -56,6 +56,7 @@ struct sh_gather {
 	uint64_t roots;
 	uint64_t drops; /* of the MMU's count, those made by this gather and not flushed */
 	uint64_t epoch; /* of struct sh_shootdowns when they were */
+	uint64_t requests;
 	gva_t start, last_gva; /* range of the invalidations */
 	unsigned levels;       /* bit set of the levels cleared */
 };
@@ -65,7 +66,7 @@ void sh_gather_begin(struct sh_gather *g, struct sh_mmu *mmu, struct sh_vcpu *cu
 /* Drops all leaves that map gfn and holds it back; flushes first if there is no room. False: it is
  * the table of a root in use and stays. */
 bool sh_gather_frame(struct sh_gather *g, gfn_t gfn);
-/* Drops the leaf at index of p. */
+/* Drops the leaf at index of p, which may be a large one. */
 void sh_gather_leaf(struct sh_gather *g, struct sh_page *p, unsigned index);
 /* Takes p out of use. Not pinned. */
 void sh_gather_table(struct sh_gather *g, struct sh_page *p);

@@ -129,6 +129,14 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_RAW_RELEASED] = "raw-released",
 	[SH_MUT_SWEEP_RESERVED] = "sweep-reserved",
 	[SH_MUT_CLAIMS_BELIEVED] = "claims-believed",
+	[SH_MUT_PART_STAYS_MAPPED] = "part-stays-mapped",
+	[SH_MUT_BATCHES_UNUSED] = "batches-unused",
+	[SH_MUT_CEILING_IGNORED] = "ceiling-ignored",
+	[SH_MUT_FLUSH_FOR_NOTHING] = "flush-for-nothing",
+	[SH_MUT_STRIDE_OF_4K] = "stride-of-4k",
+	[SH_MUT_ALONE_NO_GRACE] = "alone-no-grace",
+	[SH_MUT_REFUSED_LOST] = "refused-lost",
+	[SH_MUT_INNER_FLUSH_CLAIMS] = "inner-flush-claims",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

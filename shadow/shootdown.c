@@ -88,7 +88,7 @@ unsigned sh_ceiling(const struct sh_mmu *mmu)
 	unsigned n =
 		mmu->be.invalidate_ceiling ? mmu->be.invalidate_ceiling : SH_CEILING_DEFAULT;
 
-	return n < SH_FORGET_MAX ? n : SH_FORGET_MAX;
+	return n < SH_FORGET_MAX && !sh_mutant(SH_MUT_CEILING_IGNORED) ? n : SH_FORGET_MAX;
 }
 
 unsigned sh_shootdown_all(struct sh_mmu *mmu, struct sh_vcpu *cur)

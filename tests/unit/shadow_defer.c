@@ -18,11 +18,16 @@ static void nap(unsigned ms)
 		NULL);
 }
 
+static void start_n(struct fake *f, unsigned vcpus)
+{
+	gather_start(f, vcpus);
+	for (unsigned i = 0; i < vcpus; i++)
+		fx_try(f, i, 0x1000, SH_USER);
+}
+
 static void start(struct fake *f)
 {
-	gather_start(f, 2);
-	fx_try(f, 0, 0x1000, SH_USER);
-	fx_try(f, 1, 0x1000, SH_USER);
+	start_n(f, 2);
 }
 
 static struct sh_page *leaf_table(struct fake *f)
@@ -117,7 +122,7 @@ static void run_reader(struct fake *f)
 	nap(50);
 	CU_ASSERT_EQUAL(reader.p->state, SH_PAGE_DYING);
 	/* Others are not held up meanwhile by a lock. */
-	fx_try(f, 1, 0x2000, SH_USER);
+	fx_try(f, f->cfg.vcpus - 1, 0x2000, SH_USER);
 	reader.leave = true;
 	pthread_join(t, NULL);
 	CU_ASSERT_EQUAL(reader.reused, 0);
@@ -129,9 +134,11 @@ static void test_foreign(void)
 {
 	struct fake f;
 
-	start(&f);
-	run_reader(&f);
-	fx_end(&f);
+	for (unsigned vcpus = 1; vcpus <= 2; vcpus++) {
+		start_n(&f, vcpus);
+		run_reader(&f);
+		fx_end(&f);
+	}
 }
 
 /* ---- TG-13 ---- */

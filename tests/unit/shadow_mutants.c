@@ -163,6 +163,16 @@ static const struct {
 	[SH_MUT_SWEEP_RESERVED] = {suite_reserve, "VR-1 a sweep leaves reserved frames alone"},
 	[SH_MUT_CLAIMS_BELIEVED] = {suite_reserve,
 				    "VR-2 VR-3 progress is what the host has back"},
+	[SH_MUT_PART_STAYS_MAPPED] = {suite_map, "VR-7 a range that fails takes itself down"},
+	[SH_MUT_BATCHES_UNUSED] = {suite_gather, "TG-3 9,698 frames at once"},
+	[SH_MUT_CEILING_IGNORED] = {suite_shootdown,
+				    "TG-4 one by one up to the ceiling, then everything"},
+	[SH_MUT_FLUSH_FOR_NOTHING] = {suite_gather, "TG-5 nothing cleared, nothing sent"},
+	[SH_MUT_STRIDE_OF_4K] = {suite_shootdown, "TG-6 a large leaf is one invalidation"},
+	[SH_MUT_ALONE_NO_GRACE] = {suite_defer,
+				   "TG-11 TG-12 a reader of no vCPU that never sleeps"},
+	[SH_MUT_REFUSED_LOST] = {suite_defer, "TG-13 without a queue the producer waits"},
+	[SH_MUT_INNER_FLUSH_CLAIMS] = {suite_gather, "TG-15 gathers in gathers"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

@@ -73,6 +73,7 @@ static void test_ceiling(void)
 
 static void test_stride(void)
 {
+	struct sh_shootdown_info before;
 	struct fake_config cfg;
 	struct fake f;
 
@@ -90,10 +91,13 @@ static void test_stride(void)
 	pthread_mutex_lock(&f.mmu->lock);
 	sh_flush_drops(f.mmu, NULL);
 	pthread_mutex_unlock(&f.mmu->lock);
+	before = info(&f, 1);
 	f.invalidations = 0;
 	gather_unmap(&f, &rel, 0, 512 * 5, 8 * 512);
 	sh_catch_up(f.vcpu[1].v);
-	CU_ASSERT(f.invalidations <= 8);
+	CU_ASSERT_EQUAL(f.invalidations, 8);
+	CU_ASSERT_EQUAL(info(&f, 1).partial, before.partial + 1);
+	CU_ASSERT_EQUAL(info(&f, 1).full, before.full);
 	for (unsigned i = 0; i < 8 * 512; i += 100)
 		CU_ASSERT_FALSE(gather_in_tlb(&f, 1, 512 * 5 + i));
 	fx_end(&f);

@@ -38,6 +38,7 @@ static const struct tap_suite suites[] = {
 	{.name = "shootdown", .cases = suite_shootdown},
 	{.name = "defer", .cases = suite_defer},
 	{.name = "reserve", .cases = suite_reserve},
+	{.name = "map", .cases = suite_map},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},
