@@ -57,7 +57,7 @@ rule_shadow_may_wait() {
 		/sh_may_wait\(\)/ { said = FNR }
 		/LINT: may-wait/ { allowed = FNR }
 		/^[ \t]*(\/?\*|\/\/)/ { next }
-		/(pthread_mutex_lock|pthread_cond_(timed)?wait|[^_a-z](malloc|calloc|aligned_alloc|realloc)|[^_a-z]mmap\(NULL,|shootdown|urcu_memb_synchronize_rcu)[ (]*\(?/ &&
+		/(pthread_mutex_lock|pthread_cond_(timed)?wait|[^_a-z](malloc|calloc|aligned_alloc|realloc)|[^_a-z]mmap\(NULL,|be\.shootdown(_some)?|urcu_memb_synchronize_rcu)[ (]*\(?/ &&
 		FNR - said > 3 && !(allowed && FNR - allowed <= 1) { print FILENAME ":" FNR ": " $0 }'
 }
 
