@@ -245,6 +245,6 @@ other_dev() {
 		status=$?
 	said
 	[ "$status" -eq 3 ]
-	one_line ""
+	one_line "/dev/kvm is not KVM's device"
 	nothing_left
 }

@@ -179,7 +179,8 @@ spinning() {
 }
 
 @test "shadow-audit finds nothing while four CPUs work on their tables" {
-	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	names=smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	start --cpus 4 --scenario $names,$names,$names
 	client <<-'PY'
 		audits = 0
 		try:
@@ -190,7 +191,7 @@ spinning() {
 		        for vcpu in range(4):
 		            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
 		        c.execute("query-shadow-roots")
-		        time.sleep(0.02)
+		        time.sleep(0.005)
 		except (qmp.Closed, qmp.Error, OSError):
 		    pass
 		print(audits, "audits")
