@@ -60,7 +60,7 @@ guest() {
 
 # engine NAME WORDS...: the guest on this engine.
 engine() {
-	"${how[@]}" ./umbra run --cpu "$1" --timeout 120 "${@:2}" >guest.log 2>&1 || {
+	"${how[@]}" ./umbra run --cpu "$1" --timeout 400 "${@:2}" >guest.log 2>&1 || {
 		tail -40 guest.log
 		return 1
 	}
