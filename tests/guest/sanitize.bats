@@ -12,6 +12,7 @@ setup() {
 	# distcheck and installed-tree runs have a read-only or already configured source.
 	[ -x "$srcdir/configure" ] || skip "no configure script"
 	[ ! -e "$srcdir/config.status" ] || skip "the source tree itself is configured"
+	unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that runs this
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
