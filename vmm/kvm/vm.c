@@ -55,6 +55,11 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 				       : "load the kvm module of this machine's processor");
 		return -err;
 	}
+	if (ioctl(vm->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+		snprintf(msg, n, "%s is not KVM's device; look at what it is by ls -l",
+			 device());
+		return -ENODEV;
+	}
 	sync = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
 	if (sync < 0 || (sync & 3) != 3 ||
 	    ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
