@@ -66,6 +66,8 @@ int sh_desc_reserve(struct sh_mmu *mmu, unsigned n)
 	uint64_t want = (uint64_t)n * MAX_THREADS;
 
 	sh_may_wait();
+	if (sh_inject(&mmu->inject, SH_INJECT_RECORD))
+		return -ENOMEM;
 	while (atomic_load_explicit(&pool->nfree, memory_order_relaxed) < want) {
 		struct desc_slab *slab = aligned_alloc(
 			64, sizeof(*slab) + 64 + SLAB_DESCS * sizeof(struct sh_desc));

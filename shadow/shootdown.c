@@ -148,6 +148,7 @@ void sh_catch_up(struct sh_vcpu *v)
 
 	if (atomic_load(&d->want) == atomic_load(&d->done))
 		return;
+	sh_inject(&v->mmu->inject, SH_INJECT_ANSWER);
 	pthread_spin_lock(&d->lock);
 	want = atomic_load(&d->want);
 	f = d->last;

@@ -324,6 +324,11 @@ static struct json_object *cpus_fast(void *ctx, struct control_error *e)
 	return list;
 }
 
+static struct sh_mmu *shadow_mmu(void *ctx)
+{
+	return ((struct machine *)ctx)->mmu;
+}
+
 const struct control_ops machine_control_ops = {
 	.status = status,
 	.running = running,
@@ -336,6 +341,7 @@ const struct control_ops machine_control_ops = {
 	.shadow_audit = shadow_audit,
 	.shadow_stats = shadow_stats,
 	.cpus_fast = cpus_fast,
+	.mmu = shadow_mmu,
 };
 
 struct json_object *machine_stats_json(struct machine *m)
