@@ -137,6 +137,7 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_ALONE_NO_GRACE] = "alone-no-grace",
 	[SH_MUT_REFUSED_LOST] = "refused-lost",
 	[SH_MUT_INNER_FLUSH_CLAIMS] = "inner-flush-claims",
+	[SH_MUT_BACKLOG_AGELESS] = "backlog-ageless",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

@@ -138,6 +138,7 @@ enum sh_mutant {
 	SH_MUT_ALONE_NO_GRACE,	  /* with one vCPU there are no readers */
 	SH_MUT_REFUSED_LOST,	  /* tables that no queue takes wait for ever */
 	SH_MUT_INNER_FLUSH_CLAIMS, /* another gather's flush covers ours, too */
+	SH_MUT_BACKLOG_AGELESS,	   /* tables are queued however long others have waited */
 	SH_MUTANTS
 };
 

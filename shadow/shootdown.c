@@ -191,6 +191,7 @@ bool sh_shootdown_info(struct sh_mmu *mmu, unsigned vcpu, struct sh_shootdown_in
 					  .partial = atomic_load(&d->partial),
 					  .full = atomic_load(&d->full),
 					  .requests = atomic_load(&mmu->sd->requests),
-					  .late = atomic_load(&mmu->sd->late)};
+					  .late = atomic_load(&mmu->sd->late),
+					  .ceiling = sh_ceiling(mmu)};
 	return vcpu < SH_MAX_VCPUS;
 }
