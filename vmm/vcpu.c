@@ -83,7 +83,7 @@ bool vcpu_wait_out(struct vcpu *v)
 		return false;
 	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
 		/* It was outside at the request, took it and entered: nothing has kicked it. */
-		if (!again && !(atomic_load(&v->requests) & REQ_FLUSH)) {
+		if (!again && !(atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))) {
 			kick(v);
 			again = true;
 		}
