@@ -107,6 +107,16 @@ bool vcpu_host_again(struct vcpu *v)
 	return true;
 }
 
+int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len)
+{
+	int err;
+
+	do
+		err = sh_write(v->m->mmu, v->sh, gpa, buf, len);
+	while (err == -ENOMEM && vcpu_host_again(v));
+	return err;
+}
+
 static bool deadline_passed(struct vcpu *v)
 {
 	uint64_t at = atomic_load(&v->deadline);

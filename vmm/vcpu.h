@@ -87,6 +87,8 @@ bool vcpu_wait_out(struct vcpu *v);
 /* The host was out of memory or tables for v: waits a moment and returns true, or false if that has been
  * so for too long. */
 bool vcpu_host_again(struct vcpu *v);
+/* sh_write() of at most two frames, tried again like that: nothing was written before. */
+int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len);
 
 /* Thread entry: runs until REQ_QUIT. */
 void *vcpu_main(void *arg);

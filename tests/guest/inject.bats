@@ -79,9 +79,9 @@ reported() {
 		c.execute("inject-fault", **{"point": "answer", "stall-ms": 5600})
 		c.execute("cont")
 	PY
-	until_true 60 reported
+	until_true 180 reported
 	client <<<'c.execute("inject-fault", point="answer")'
-	ended 0 60
+	ended 0 100
 }
 
 @test "kicks are lost: they are made again" {
