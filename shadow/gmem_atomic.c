@@ -26,7 +26,8 @@ int gmem_load64(struct gmem *gm, gpa_t gpa, uint64_t *val)
 	if (!p)
 		return no_window(gm, gpa);
 	*val = __atomic_load_n((uint64_t *)p, __ATOMIC_ACQUIRE);
-	gmem_unmap(gm, w);
+	if (!sh_mutant(SH_MUT_WINDOW_LEFT_OPEN))
+		gmem_unmap(gm, w);
 	return 0;
 }
 
