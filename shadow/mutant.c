@@ -115,6 +115,9 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_ZAP_SHARED_IN_PLACE] = "zap-shared-in-place",
 	[SH_MUT_ZAP_THROUGH_SHARED] = "zap-through-shared",
 	[SH_MUT_EVERY_SHARER_SYNCS] = "every-sharer-syncs",
+	[SH_MUT_INTERPRETER_KEEPS] = "interpreter-keeps",
+	[SH_MUT_INTERPRETER_NOT_AWAITED] = "interpreter-not-awaited",
+	[SH_MUT_INTERPRETER_INVLPG_LOST] = "interpreter-invlpg-lost",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

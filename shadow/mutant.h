@@ -116,6 +116,10 @@ enum sh_mutant {
 	SH_MUT_ZAP_SHARED_IN_PLACE,	/* a part of a shared table is zapped for all */
 	SH_MUT_ZAP_THROUGH_SHARED,	/* a zap of a root empties what others share */
 	SH_MUT_EVERY_SHARER_SYNCS,	/* a grace period for each entry let go */
+	SH_MUTANTS_LIBRARY,		/* from here on: of the monitor (vmm/) */
+	SH_MUT_INTERPRETER_KEEPS = SH_MUTANTS_LIBRARY, /* a shootdown passes interpreters by */
+	SH_MUT_INTERPRETER_NOT_AWAITED, /* a shootdown asks them to forget and does not wait */
+	SH_MUT_INTERPRETER_INVLPG_LOST, /* INVLPG is of the hardware's translations alone */
 	SH_MUTANTS
 };
 

@@ -29,13 +29,16 @@ build() {
 	}
 }
 
-guest() {
+# guest_on ENGINE WORDS...: on an engine that needs KVM.
+guest_on() {
 	if ! (: <>/dev/kvm) 2>/dev/null; then
 		echo "# /dev/kvm can't be opened: unit tests only" >&3
 		return 0
 	fi
-	engine kvm "$@"
+	engine "$@"
 }
+
+guest() { guest_on kvm "$@"; }
 
 # engine NAME WORDS...: the guest on this engine.
 engine() {
@@ -59,6 +62,9 @@ quiet() {
 	guest --cpus 2
 	guest --cpus 4 --lowmem 0
 	engine soft --cpus 2 --scenario ipi,smp-shootdown,smp-table-writes
+	guest_on hybrid --cpus 2
+	guest_on hybrid --cpus 4 --hybrid-budget forever \
+		--scenario ipi,smp-shootdown,smp-table-writes,smp-mprotect
 	quiet tests/unit/shadow_threads 2000
 	quiet tests/unit/shadow_test "HM-7 threads against each other"
 	quiet tests/unit/shadow_test "HM-7 who waited looks again"
