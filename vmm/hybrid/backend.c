@@ -4,6 +4,7 @@
  * interpreted code has on KVM's tables (../soft/walker.c). Those read the tables in memory, so touches
  * are KVM's alone.
  *
+ * A shootdown of some vCPUs alone is not offered.
  * Of a vCPU one of the two is in use at a time, but both may remember: it is in one TLB's guest while
  * the other keeps what it had. Hence a shootdown goes to both. KVM's comes first, as it sends signals;
  * a vCPU that leaves the hardware meanwhile looks up anew what it interprets, as the tables are
@@ -43,6 +44,7 @@ void hybrid_backend_wrap(struct machine *m, struct sh_backend *be)
 {
 	m->hybrid->kvm = *be;
 	be->shootdown = be_shootdown;
+	be->shootdown_some = NULL;
 	be->invalidate = be_invalidate;
 	be->invalidate_all = be_invalidate_all;
 }

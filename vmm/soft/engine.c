@@ -124,7 +124,7 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 	const struct cpu_state *s = &v->cpu.s;
 	uint32_t req = atomic_load(&v->requests);
 
-	if (req == REQ_FORGET)
+	if (req && !(req & ~(REQ_FORGET | REQ_CATCH_UP)))
 		soft_forget(v);
 	else if (req)
 		return true;

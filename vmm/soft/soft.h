@@ -65,7 +65,7 @@ void soft_forget(struct vcpu *v);
 static inline void soft_in(struct vcpu *v)
 {
 	atomic_store(&v->mode, VCPU_INTERPRETS);
-	if (atomic_load(&v->requests) & REQ_FORGET)
+	if (atomic_load(&v->requests) & (REQ_FORGET | REQ_CATCH_UP))
 		soft_forget(v);
 }
 

@@ -116,8 +116,11 @@ void soft_vcpu_destroy(struct vcpu *v)
 
 void soft_forget(struct vcpu *v)
 {
-	atomic_fetch_and(&v->requests, ~REQ_FORGET);
-	tlb_flush(soft_vcpu(v)->tlb);
+	uint32_t req = atomic_fetch_and(&v->requests, ~(REQ_FORGET | REQ_CATCH_UP));
+
+	if (req & REQ_FORGET)
+		tlb_flush(soft_vcpu(v)->tlb);
+	sh_catch_up(v->sh);
 	/* Whoever waits has what it asked for: nothing was looked up since. */
 	atomic_fetch_add(&v->runs, 1);
 }
