@@ -71,6 +71,16 @@ tests_unit_tlb_mutants_SOURCES = tests/unit/soft_rig.c tests/unit/soft_rig.h \
 tests_unit_tlb_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_tlb_mutants_LDADD = libumbra-shadow-mutants.la $(URCU_LIBS) -lpthread
 
+# And of the monitor: walker.c once more with its bugs. The archives by their own names: libvmm.la would
+# bring the shared library without bugs with it.
+check_PROGRAMS += tests/unit/walker_mutants
+TESTS += tests/unit/walker_mutants
+tests_unit_walker_mutants_SOURCES = tests/unit/walker_mutants.c vmm/soft/walker.c
+tests_unit_walker_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_walker_mutants_LDADD = .libs/libvmm.a libumbra-shadow-mutants.la $(JSONC_LIBS) \
+	$(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
+EXTRA_tests_unit_walker_mutants_DEPENDENCIES = libvmm.la
+
 endif
 
 # Ten million steps of random guest programs, with other seeds than make check: half a minute on one

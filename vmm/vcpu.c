@@ -24,7 +24,7 @@
 #include "shadow/inject.h"
 #include "vmm/machine.h"
 
-/* Instructions interpreted before requests are looked at again. */
+/* Instructions interpreted before deadlines are looked at again. */
 #define INTERP_BATCH 256u
 
 /* A kick that has had no effect for so long is made again. */
@@ -117,6 +117,20 @@ int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len)
 	return err;
 }
 
+bool vcpu_wait_forgotten(struct vcpu *v)
+{
+	uint64_t runs = atomic_load(&v->runs);
+	struct patience p = {0};
+
+	if (atomic_load(&v->mode) != VCPU_INTERPRETS)
+		return false;
+	while (atomic_load(&v->mode) == VCPU_INTERPRETS && atomic_load(&v->runs) == runs) {
+		be_patient(v, &p);
+		sched_yield();
+	}
+	return true;
+}
+
 static bool deadline_passed(struct vcpu *v)
 {
 	uint64_t at = atomic_load(&v->deadline);
@@ -159,7 +173,7 @@ static void take_init(struct vcpu *v)
 
 /* An NMI waits for the IRET of the last one and while MOV SS shields the stack (SDM vol. 3,
  * sections 6.7.1 and 6.8.3). Only one waits. */
-static bool nmi_ready(const struct cpu_state *s)
+bool vcpu_nmi_ready(const struct cpu_state *s)
 {
 	return s->nmi_pending && !s->nmi_blocked && !s->db_shadow && s->activity <= CPU_HALTED;
 }
@@ -179,7 +193,7 @@ static void take_requests(struct vcpu *v)
 
 	if (req & REQ_PAUSE)
 		rest(v);
-	req = atomic_fetch_and(&v->requests, REQ_FLUSH | REQ_QUIT | REQ_PAUSE);
+	req = atomic_fetch_and(&v->requests, REQ_DROPS | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
 	if (req & REQ_INIT)
@@ -195,7 +209,7 @@ static void take_requests(struct vcpu *v)
 
 /* ---- interrupts ---- */
 
-static bool interruptible(const struct cpu_state *s)
+bool vcpu_interruptible(const struct cpu_state *s)
 {
 	return s->rflags & RFL_IF && !s->int_shadow && s->activity <= CPU_HALTED;
 }
@@ -207,9 +221,9 @@ static void take_interrupt(struct vcpu *v)
 
 	if (deadline_passed(v))
 		apic_tick(v->m->apic, v->index);
-	if (nmi_ready(&v->cpu.s))
+	if (vcpu_nmi_ready(&v->cpu.s))
 		take_nmi(v);
-	if (!interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
+	if (!vcpu_interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
 		return;
 	vector = apic_ack(v->m->apic, v->index);
 	if (vector < 0)
@@ -225,9 +239,9 @@ static void take_interrupt(struct vcpu *v)
 
 static bool something_to_do(struct vcpu *v)
 {
-	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_CATCH_UP) || deadline_passed(v) ||
-	       nmi_ready(&v->cpu.s) ||
-	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
+	return atomic_load(&v->requests) & ~REQ_DROPS || deadline_passed(v) ||
+	       vcpu_nmi_ready(&v->cpu.s) ||
+	       (vcpu_interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
 
 bool vcpu_idle(struct vcpu *v)
@@ -279,15 +293,14 @@ static void interpret_some(struct vcpu *v)
 
 	v->stats.kind = XC_INTERPRETED;
 	for (unsigned i = 0; i < INTERP_BATCH; i++) {
-		bool open = interruptible(s);
+		bool open = vcpu_interruptible(s);
 
-		if (!(v->ahead ? hybrid_interpret(v) : vcpu_interpret(v)))
+		if (!vcpu_interpret(v))
 			return;
-		/* A flush is of shadow entries, which interpreted code does not use. */
-		if (atomic_load(&v->requests) & ~REQ_FLUSH)
+		if (atomic_load(&v->requests) & ~REQ_DROPS)
 			return;
 		/* What waited for IF or for an IRET comes before the next instruction. */
-		if ((!open && interruptible(s)) || nmi_ready(s))
+		if ((!open && vcpu_interruptible(s)) || vcpu_nmi_ready(s))
 			return;
 		if (engine_can_run(v) || v->cpu.s.activity != CPU_RUNNING)
 			return;
@@ -336,6 +349,8 @@ void vcpu_turn(struct vcpu *v)
 		halted(v);
 	else if (engine_can_run(v))
 		run_engine(v);
+	else if (v->ahead)
+		hybrid_interpret(v);
 	else
 		interpret_some(v);
 }

@@ -46,6 +46,7 @@ print(sum(x["count"] for x in json.load(open(sys.argv[1]))["exits"].values()))' 
 @test "1 cpu" { passes; }
 @test "2 cpus" { passes --cpus 2; }
 @test "4 cpus" { passes --cpus 4; }
+@test "8 cpus" { passes --cpus 8; }
 
 @test "a budget of 0 is KVM" {
 	passes --cpus 2 --hybrid-budget 0 --stats-file "$files/stats"
@@ -68,6 +69,12 @@ print(sum(x["count"] for x in json.load(open(sys.argv[1]))["exits"].values()))' 
 @test "the kernel's code always interpreted, processes mixed" {
 	mixed --cpus 2 --exact on
 	mixed --cpus 2 --exact on --hybrid-budget 7
+}
+
+@test "more vCPUs than processors, all interpreted: shootdowns are waited for" {
+	LIMIT=170 ends 0 --cpu hybrid --cpus 8 --hybrid-budget forever --timeout 160 \
+		--scenario smp-shootdown,smp-table-writes,smp-mprotect
+	all_ok "$out"
 }
 
 @test "no memory stays mapped: --lowmem 0" { mixed --cpus 2 --lowmem 0; }
@@ -100,6 +107,7 @@ exact() {
 	for name in $(python3 -B "$BATS_TEST_DIRNAME/exact.py" --list); do
 		[ "$name" != la57 ] || continue # KVM's four levels
 		exact "$name" --cpu hybrid
+		exact "$name" --cpu kvm --exact on
 		exact "$name" --cpu hybrid --exact on --hybrid-budget 3
 		exact "$name" --cpu hybrid --exact off --hybrid-budget forever
 	done

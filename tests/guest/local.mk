@@ -21,7 +21,7 @@ check-seeds: umbra$(EXEEXT) all
 # the shared library without bugs with it.
 if HAVE_CUNIT
 check_PROGRAMS += tests/guest/umbra-mutants
-tests_guest_umbra_mutants_SOURCES = $(umbra_SOURCES) tests/guest/mutant_switch.c
+tests_guest_umbra_mutants_SOURCES = $(umbra_SOURCES) tests/guest/mutant_switch.c vmm/soft/walker.c
 tests_guest_umbra_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_guest_umbra_mutants_LDADD = .libs/libvmm.a libumbra-shadow-mutants.la libumbra-front.la \
 	$(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt

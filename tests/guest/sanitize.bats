@@ -50,14 +50,17 @@ build() {
 	}
 }
 
-guest() {
+# guest_on ENGINE WORDS...: on an engine that needs KVM.
+guest_on() {
 	local why
 	if ! why=$(python3 -B "$BATS_TEST_DIRNAME/kvm-works.py"); then
 		echo "# not on KVM: $why" >&3
 		return 0
 	fi
-	engine kvm "$@"
+	engine "$@"
 }
+
+guest() { guest_on kvm "$@"; }
 
 # engine NAME WORDS...: the guest on this engine.
 engine() {
@@ -81,6 +84,9 @@ quiet() {
 	guest --cpus 2
 	guest --cpus 4 --lowmem 0
 	engine soft --cpus 2 --scenario ipi,smp-shootdown,smp-table-writes
+	guest_on hybrid --cpus 2
+	guest_on hybrid --cpus 4 --hybrid-budget forever \
+		--scenario ipi,smp-shootdown,smp-table-writes,smp-mprotect
 	quiet tests/unit/shadow_threads 2000
 	quiet tests/unit/shadow_test "HM-7 threads against each other"
 	quiet tests/unit/shadow_test "HM-7 who waited looks again"
