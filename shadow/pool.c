@@ -118,6 +118,7 @@ void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
 		sh_dropped(mmu); /* the dying tables themselves may be cached */
 		sh_flush_drops(mmu, v);
 		sh_read_wait();
+		sh_count(mmu, v, SH_ST_GRACE, 1);
 	}
 	while (mmu->dying_list.list_next != &mmu->dying_list) {
 		struct sh_page *p = mmu->dying_list.list_next;

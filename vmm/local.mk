@@ -17,8 +17,8 @@ libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sourc
 	vmm/kvm/vm.c vmm/kvm/measure.c vmm/kvm/measure.h vmm/kvm/measure_cost.c \
 	vmm/kvm/measure_host.c vmm/kvm/measure_insn.c vmm/kvm/measure_loop.c \
 	vmm/kvm/measure_rig.h vmm/kvm/measure_tables.c \
-	vmm/clock.h vmm/cpuid.c vmm/crash.c vmm/engine.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h \
-	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/memops.h vmm/upcalls.c \
+	vmm/clock.h vmm/cpuid.c vmm/crash.c vmm/engine.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h vmm/guestreport.c \
+	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/memops.h vmm/reset.c vmm/upcalls.c \
 	vmm/vcpu.c vmm/vcpu.h
 libvmm_la_LIBADD = libumbra-shadow.la $(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
 

@@ -30,6 +30,7 @@
 #define REQ_SIPI  (1u << 6)
 #define REQ_NMI	  (1u << 7)
 #define REQ_TICK  (1u << 8) /* the deadline has passed */
+#define REQ_RESET (1u << 9) /* taken while at rest */
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
 
