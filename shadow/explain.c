@@ -172,6 +172,20 @@ static void why_hidden(struct sh_mmu *mmu, struct sh_explanation *x, uint64_t he
 		blame(x, false, SH_BLAME_NARROWER, l, spte);
 }
 
+/* The fault would begin to shadow what it walks through, if it is not shadowed yet. */
+static bool walked_through(const struct sh_explanation *x, gfn_t gfn)
+{
+	for (unsigned l = x->w.top; l >= x->w.level && l; l--)
+		if (gfn_eq(x->w.table[l], gfn))
+			return true;
+	return false;
+}
+
+static bool will_be_tracked(const struct sh_explanation *x, gfn_t gfn, uint64_t held)
+{
+	return held & SH_SET_TRACKED || (!(held & SH_SET_UNSYNC) && walked_through(x, gfn));
+}
+
 static enum sh_outcome permitted(struct sh_mmu *mmu, struct sh_explanation *x,
 				 const struct sh_mode *mode, unsigned flags, bool hit)
 {
@@ -190,7 +204,7 @@ static enum sh_outcome permitted(struct sh_mmu *mmu, struct sh_explanation *x,
 		blame(x, false, SH_BLAME_VIEW, x->path.level, x->path.spte[x->path.level]);
 		return SH_OUT_EMULATE;
 	}
-	if (flags & SH_WRITE && held & SH_SET_TRACKED) {
+	if (flags & SH_WRITE && will_be_tracked(x, gfn, held)) {
 		blame(x, false, SH_BLAME_TRACKED, x->path.level, x->path.spte[x->path.level]);
 		return SH_OUT_TRACKED;
 	}

@@ -26,3 +26,13 @@ bin_PROGRAMS += umbra
 umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
 	vmm/doctor_verdict.c
 umbra_LDADD = libvmm.la libumbra-front.la
+
+# The manual page of the control socket is what its table says.
+noinst_PROGRAMS += vmm/control/qmp-man
+vmm_control_qmp_man_SOURCES = vmm/control/man.c
+vmm_control_qmp_man_LDADD = libvmm.la
+nodist_man7_MANS = docs/umbra-qmp.7
+CLEANFILES += docs/umbra-qmp.7
+docs/umbra-qmp.7: vmm/control/qmp-man$(EXEEXT)
+	@$(MKDIR_P) docs
+	$(AM_V_GEN)vmm/control/qmp-man$(EXEEXT) >$@.tmp && mv $@.tmp $@

@@ -40,7 +40,8 @@ spinning() {
 		except qmp.Error as e:
 		    assert e.error_class == "CommandNotFound"
 		c.negotiate()
-		assert c.execute("query-status") == {"running": True, "status": "running"}
+		assert c.execute("query-status") == \
+		    {"running": True, "singlestep": False, "status": "running"}
 		assert c.execute("query-name") == {"name": "t"}
 		assert c.execute("quit") == {}
 		c.wait_event("SHUTDOWN", 5)
@@ -76,7 +77,7 @@ spinning() {
 		assert grows(0.5) > 5
 		c.execute("stop")
 		assert c.wait_event("STOP", 5)
-		assert c.execute("query-status") == {"running": False, "status": "paused"}
+		assert c.execute("query-status")["status"] == "paused"
 		assert grows(0.5) == 0
 		c.execute("stop")
 		c.execute("cont")
@@ -116,8 +117,10 @@ spinning() {
 @test "query-shadow-roots: live roots, each with its role" {
 	spinning
 	client <<-'PY'
-		roots = c.execute("query-shadow-roots")
-		assert roots
+		reply = c.execute("query-shadow-roots")
+		roots = reply["roots"]
+		assert roots and reply["generation"] > 0
+		assert any(r["vcpus"] == [0] for r in roots)
 		for r in roots:
 		    assert int(r["mfn"], 16), r
 		    role = r["role"]
@@ -184,8 +187,10 @@ spinning() {
 		audits = 0
 		try:
 		    while True:
-		        found = c.execute("shadow-audit")
-		        assert found == {"violations": 0, "report": ""}, found
+		        found = c.execute("shadow-audit", stopped=audits % 2 == 0)
+		        assert found["violations"] == 0 and found["report"] == "", found
+		        live = c.execute("shadow-audit")
+		        assert live["violations"] == 0 and live["mode"] == "live", live
 		        audits += 1
 		        for vcpu in range(4):
 		            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
@@ -227,8 +232,8 @@ spinning() {
 	sleep 0.3
 	[ ! -s "$out" ]
 	client <<-'PY'
-		assert c.execute("query-status") == {"running": False, "status": "prelaunch"}
-		assert c.execute("shadow-audit")["violations"] == 0
+		assert c.execute("query-status")["status"] == "prelaunch"
+		assert c.execute("shadow-audit", stopped=True)["violations"] == 0
 		c.execute("query-shadow-roots")
 		c.execute("shadow-walk", gva="0x100000")
 		c.execute("cont")
@@ -298,6 +303,377 @@ spinning() {
 		    d.send_raw(junk)
 		    d.close()
 		assert c.execute("query-status")["running"]
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+# reference GUEST COMMAND...: what QEMU's monitor says of the image when it has halted, in $files/qemu.
+reference() {
+	local guest=$1
+	shift
+	have_qemu || skip "no qemu-system-x86_64"
+	timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 64 -smp 1 \
+		-kernel "$UMBRA_GUEST_DIR/umbra-guest-$guest" -append "cpus=1 seed=0 scenario=hang" \
+		-display none -monitor none -serial "file:$files/serial" -no-reboot \
+		-qmp "unix:$files/q,server=on,wait=off" </dev/null 3>&- &
+	SOCKET=$files/q SERIAL=$files/serial PYTHONPATH=$BATS_TEST_DIRNAME python3 -B - "$@" \
+		>"$files/qemu" <<-'PY'
+		import os, sys, time, qmp
+		c = qmp.Client.wait_for(os.environ["SOCKET"])
+		c.negotiate()
+		while "1..1" not in open(os.environ["SERIAL"]).read():
+		    time.sleep(0.05)
+		while "HLT=1" not in c.execute("human-monitor-command", command_line="info registers"):
+		    time.sleep(0.05)
+		for command in sys.argv[1:]:
+		    print(c.execute("human-monitor-command", command_line=command))
+		c.execute("quit")
+	PY
+	wait $!
+	rm -f "$files/q" "$files/serial"
+}
+
+# QEMU keeps the last 132 KiB of RAM for its tables: so much less has ours.
+halted() {
+	start -m 65404K --seed 0 --scenario hang --guest "$@"
+	until_true 20 guest_is_up
+	client <<-'PY'
+		deadline = time.monotonic() + 20
+		def monitor(line):
+		    return c.execute("human-monitor-command", command_line=line)
+		while "HLT=1" not in monitor("info registers") and time.monotonic() < deadline:
+		    time.sleep(0.05)
+		c.execute("stop")
+		for line in os.environ["COMMANDS"].split(";"):
+		    print(monitor(line))
+		assert "unknown command" in monitor("info nonsense")
+		c.execute("quit")
+	PY
+}
+
+# alike GUEST COMMANDS WORDS...: both say the same to each command of the list.
+alike() {
+	local guest=$1 commands=$2
+	shift 2
+	[ -e "$UMBRA_GUEST_DIR/umbra-guest-$guest" ] || skip "no guest image for $guest"
+	mapfile -td ';' list < <(printf %s "$commands")
+	reference "$guest" "${list[@]}"
+	COMMANDS=$commands halted "$guest" "$@" >"$files/umbra"
+	diff "$files/qemu" "$files/umbra"
+	[ "$(grep -c . "$files/umbra")" -gt 1000 ]
+	ended 0 10
+}
+
+@test "info tlb, info mem, xp, gva2gpa say what QEMU's say of the same image, halted" {
+	alike amd64 "info tlb;info mem;xp/4xw 0x100000;gva2gpa 0xffff888000001000;gva2gpa 0x700000000000;x/2xg 0x700000000000;xp/2ob 0x100000;xp/3dh 0x100000"
+}
+
+@test "info tlb of five levels is QEMU's" {
+	alike la57 "info tlb" --cpu soft
+}
+
+@test "info tlb and info mem of PAE are QEMU's" {
+	alike pae "info tlb;info mem" --cpu soft
+}
+
+@test "info tlb and info mem of two levels are QEMU's" {
+	alike i386 "info tlb;info mem" --cpu soft
+}
+
+# A machine that is reset comes up again, whatever it was doing, and can then pass.
+resets() {
+	start --scenario spin "$@"
+	until_true 20 guest_is_up
+	client <<-'PY'
+		up = lambda: open(os.environ["OUT"]).read().count("1..")
+		for i in range(3):
+		    before = up()
+		    c.execute("system_reset")
+		    event = c.wait_event("RESET", 5)
+		    assert event["data"]["reason"] == "host-qmp-system-reset", event
+		    deadline = time.monotonic() + 20
+		    while up() == before:
+		        assert time.monotonic() < deadline
+		        time.sleep(0.05)
+		    assert c.execute("shadow-audit", stopped=True)["violations"] == 0
+		# A stopped machine stays so, and shows the state after reset.
+		c.execute("stop")
+		before = up()
+		c.execute("system_reset")
+		assert not c.execute("query-status")["running"]
+		registers = c.execute("human-monitor-command", command_line="info registers")
+		assert "CR0=00000011" in registers or "CR0=60000011" in registers, registers
+		time.sleep(0.3)
+		assert up() == before
+		c.execute("cont")
+		deadline = time.monotonic() + 20
+		while up() == before:
+		    assert time.monotonic() < deadline
+		    time.sleep(0.05)
+		c.execute("quit")
+	PY
+	ended 0 10
+}
+
+@test "system_reset: the guest boots again" {
+	OUT=$out resets
+}
+
+@test "system_reset on two cpus, on each engine" {
+	OUT=$out resets --cpus 2 --cpu soft
+	OUT=$out resets --cpus 2 --cpu soft --soft-threads off
+	need_kvm
+	OUT=$out resets --cpus 2 --cpu kvm
+	OUT=$out resets --cpus 2 --cpu hybrid
+}
+
+@test "stop and cont with four cpus, on each engine" {
+	local engine
+	for engine in "soft" "soft --soft-threads off" kvm hybrid; do
+		[[ $engine == soft* ]] || need_kvm
+		# shellcheck disable=SC2086 # words
+		start --cpus 4 --scenario smp-shootdown,smp-fork,smp-mprotect --cpu $engine
+		client <<-'PY'
+			times = 0
+			try:
+			    while True:
+			        c.execute("stop")
+			        c.execute("human-monitor-command", command_line="info registers",
+			                  cpu_index=times % 4)
+			        c.execute("cont")
+			        times += 1
+			        time.sleep(0.01)
+			except (qmp.Closed, qmp.Error, OSError):
+			    pass
+			assert times > 5, times
+		PY
+		ended 0 100
+		all_ok "$out"
+	done
+}
+
+@test "clients that look without pause see nothing wrong and stop nobody" {
+	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	client <<-'PY'
+		rounds = 0
+		try:
+		    while True:
+		        for vcpu in range(4):
+		            for view in "guest", "kernel", "user":
+		                dump = c.execute("shadow-dump", view=view, vcpu=vcpu, merge=True)
+		                last = -1
+		                for r in dump["regions"]:
+		                    assert int(r["gva"], 16) > last, dump
+		                    last = int(r["gva"], 16)
+		            try:
+		                diff = c.execute("shadow-diff", vcpu=vcpu, start="0xffff888000000000")
+		                assert diff["counts"]["wrong"] == 0, diff
+		            except qmp.Error as e:
+		                assert e.error_class == "DeviceNotActive", e
+		            for access in "read", "write", "fetch":
+		                x = c.execute("shadow-explain", gva="0xffff888000100000", vcpu=vcpu,
+		                              access=access, ring=0)
+		                if access == "write":
+		                    assert x["outcome"] == "true-fault", x
+		                    assert any(r["bit"] == "W" for r in x["reasons"]), x
+		        live = c.execute("shadow-audit")
+		        assert live["violations"] == 0, live
+		        c.execute("query-shadow-shootdowns")
+		        c.execute("query-rcu")
+		        rounds += 1
+		except (qmp.Closed, OSError):
+		    pass
+		except qmp.Error as e:
+		    assert e.error_class == "DeviceNotActive", e
+		print(rounds, "rounds")
+		assert rounds > 3
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+# switched ROUNDS WORDS...: each technique off and on, ROUNDS times over, while the guest works. A flush
+# is dear where KVM shadows our tables: the gate stores to each of their entries.
+switched() {
+	local rounds=$1
+	shift
+	start --cpus 2 "$@"
+	ROUNDS=$rounds client <<-'PY'
+		times = 0
+		try:
+		    for i in range(int(os.environ["ROUNDS"])):
+		        for o in c.execute("shadow-set")["options"]:
+		            if o["changeable"]:
+		                c.execute("shadow-set", name=o["name"], value="off")
+		                c.execute("shadow-flush")
+		                c.execute("shadow-set", name=o["name"], value="on")
+		                times += 1
+		            else:
+		                try:
+		                    c.execute("shadow-set", name=o["name"], value="off")
+		                    assert False
+		                except qmp.Error as e:
+		                    assert e.error_class == "DeviceNotActive", e
+		        assert c.execute("shadow-audit", stopped=True)["violations"] == 0
+		except qmp.Closed:
+		    pass
+		except qmp.Error as e:
+		    assert e.error_class == "DeviceNotActive", e
+		assert times > 5, times
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+@test "shadow-flush and shadow-set while the guest works: it passes all the same" {
+	switched 20 --cpu soft
+	need_kvm
+	switched 1
+}
+
+@test "memsave and pmemsave write what is there" {
+	spinning
+	FILES=$files client <<-'PY'
+		name = os.environ["FILES"] + "/m"
+		c.execute("pmemsave", val=0x100000, size=8192, filename=name)
+		physical = open(name, "rb").read()
+		assert len(physical) == 8192 and physical[:4] == bytes.fromhex("02b0ad1b")
+		c.execute("memsave", val="0xffff888000100000", size=8192, filename=name)
+		assert open(name, "rb").read() == physical
+		assert os.stat(name).st_mode & 0o777 == 0o600
+		for bad in ({"val": 1 << 60, "size": 1, "filename": name},
+		            {"val": 0, "size": 1 << 62, "filename": name},
+		            {"val": 0, "size": 1, "filename": "/dev/null"},
+		            {"val": 0, "size": 1, "filename": "/nowhere/x"}):
+		    try:
+		        c.execute("pmemsave", **bad)
+		        assert False, bad
+		    except qmp.Error as e:
+		        assert e.error_class == "GenericError"
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "a root that has gone, a table that is none, an address that is none" {
+	spinning
+	client <<-'PY'
+		def refused(command, error_class, **arguments):
+		    try:
+		        c.execute(command, **arguments)
+		    except qmp.Error as e:
+		        assert e.error_class == error_class, (command, arguments, e)
+		    else:
+		        assert False, (command, arguments)
+		dead = [r["mfn"] for r in c.execute("query-shadow-roots")["roots"] if not r["vcpus"]]
+		c.execute("shadow-flush")
+		for root in dead + ["0x0", "0xffffffffffffffff"]:
+		    for command in "shadow-dump", "shadow-diff":
+		        refused(command, "DeviceNotFound", root=root)
+		    refused("shadow-walk", "DeviceNotFound", gva="0x0", root=root)
+		    refused("query-shadow-page", "DeviceNotFound", table=root)
+		refused("query-shadow-page", "GenericError")
+		refused("shadow-walk", "GenericError", gva="0x0", root="0x1", vcpu=0)
+		refused("shadow-explain", "GenericError", gva="0x0", ring=4)
+		refused("shadow-explain", "DeviceNotFound", gva="0x0", vcpu=7)
+		x = c.execute("shadow-explain", gva="0x800000000000")
+		assert x["outcome"] == "not-canonical" and not x["reasons"], x
+		c.execute("quit")
+	PY
+	ended 0 5
+}
+
+@test "GUEST_REPORT: what the guest reports of itself" {
+	start -S --scenario boot-tables
+	client <<-'PY'
+		c.execute("cont")
+		c.wait_event("GUEST_REPORT", 10)
+		end = c.wait_event("SHUTDOWN", 10)
+		assert end["data"] == {"guest": True, "reason": "guest-shutdown"}, end
+		# What was held back for a second comes after it.
+		last = c.wait_event("GUEST_REPORT", 5)
+		assert "1 passed" in last["data"]["text"], last
+	PY
+	ended 0 5
+}
+
+@test "every command's reply is what query-qmp-schema says, while the guest works" {
+	start --cpus 2 --scenario smp-fork,smp-mprotect,fork-storm,demand-paging
+	until_true 20 guest_is_up
+	FILES=$files client <<-'PY'
+		schema = qmp.Schema(c.execute("query-qmp-schema"))
+		assert set(schema.commands) == {x["name"] for x in c.execute("query-commands")}
+		done = {"qmp_capabilities", "quit"}
+		def run(command, **arguments):
+		    done.add(command)
+		    reply = c.execute(command, **arguments)
+		    schema.check_reply(command, reply)
+		    return reply
+		plain = [n for n, e in schema.commands.items() if n not in done and all(
+		    "default" in m for m in schema.types[e["arg-type"]]["members"])]
+		first = ["shadow-flush", "system_reset", "query-shadow-page"]
+		roots = run("query-shadow-roots")["roots"]
+		used = [r for r in roots if r["vcpus"]][0]
+		tables = run("query-shadow-page", gfn=used["gfn"])["pages"]
+		assert tables and tables[0]["gfn"] == used["gfn"], tables
+		page = run("query-shadow-page", table=used["mfn"], max=1)
+		assert len(page["entries"]) <= 1, page
+		for command in plain:
+		    if command not in first:
+		        run(command)
+		for ring in 0, 3:
+		    for access in "read", "write", "fetch":
+		        for gva in "0xffff888000100000", "0x400000", "0xffff800000000000", "0x0":
+		            run("shadow-explain", gva=gva, access=access, ring=ring)
+		            run("shadow-walk", gva=gva)
+		run("shadow-walk", gva="0x0", vcpu=1)
+		for view in "guest", "kernel", "user":
+		    at, pages = "0x0", 0
+		    while at:
+		        dump = run("shadow-dump", view=view, start=at, max=50)
+		        assert len(dump["regions"]) <= 50
+		        at, pages = dump.get("next"), pages + len(dump["regions"])
+		    assert pages or view == "user", view
+		run("shadow-audit", stopped=True)
+		run("query-rcu", measure=True)
+		for target in "vm", "vcpu":
+		    run("query-stats", target=target)
+		path = c.execute("query-cpus-fast")[1]["qom-path"]
+		one = run("query-stats", target="vcpu", vcpus=[path],
+		          providers=[{"provider": "umbra", "names": ["pf_taken"]}])
+		assert [s["name"] for s in one[0]["stats"]] == ["pf_taken"] and len(one) == 1, one
+		run("human-monitor-command", command_line="info mem")
+		run("memsave", val=0xffff888000100000, size=16, filename=os.environ["FILES"] + "/m")
+		run("pmemsave", val=0, size=16, filename=os.environ["FILES"] + "/m")
+		run("shadow-set", name="large", value="off")
+		run("shadow-flush")
+		run("system_reset")
+		assert done == set(schema.commands), set(schema.commands) - done
+		c.execute("query-status")
+		for e in c.events:
+		    schema.check(schema.events[e["event"]]["arg-type"], e.get("data", {}), e["event"])
+		c.execute("quit")
+	PY
+	ended 0 10
+}
+
+@test "1,000 connections at once: 64 are served, the machine does not mind" {
+	ulimit -n 4096 2>/dev/null || skip "no 4096 descriptors"
+	spinning
+	client <<-'PY'
+		import socket
+		held = []
+		for i in range(1000):
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		    s.connect(os.environ["SOCKET"])
+		    s.settimeout(10)
+		    held.append(s)
+		assert c.execute("query-status")["running"]
+		greeted = sum(b"QMP" in s.recv(65536) for s in held)
+		assert greeted == 63, greeted
+		for s in held:
+		    s.close()
 		c.execute("quit")
 	PY
 	ended 0 5

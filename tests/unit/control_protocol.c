@@ -44,7 +44,8 @@ static void test_negotiation(void)
 		     "GenericError", "'x'");
 	expect_error(&a, STATUS, "CommandNotFound", "Expecting");
 	peer_negotiate(&a);
-	expect(&a, STATUS, "{\"return\":{\"running\":true,\"singlestep\":false,\"status\":\"running\"}}");
+	expect(&a, STATUS,
+	       "{\"return\":{\"running\":true,\"singlestep\":false,\"status\":\"running\"}}");
 	expect_error(&a, NEGOTIATE, "CommandNotFound", "already complete");
 	/* Each client negotiates for itself. */
 	peer_connect(&b, rig.path);

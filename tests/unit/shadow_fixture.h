@@ -84,6 +84,6 @@ extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
 	suite_rules[], suite_leaf[], suite_windows[], suite_pool[], suite_windows_mmu[],
 	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[],
-	suite_share[], suite_share_race[];
+	suite_share[], suite_share_race[], suite_inspect[];
 
 #endif

@@ -34,6 +34,7 @@ static const struct tap_suite suites[] = {
 	{.name = "rules", .cases = suite_rules},
 	{.name = "share", .cases = suite_share},
 	{.name = "share race", .cases = suite_share_race},
+	{.name = "inspect", .cases = suite_inspect},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},

@@ -188,7 +188,8 @@ static const char *const outcome_texts[SH_OUTCOMES] = {
 	[SH_OUT_TRUE] = "page fault",
 	[SH_OUT_NOT_CANON] = "the address is not canonical: #GP, or #SS by way of the stack",
 	[SH_OUT_TRACKED] =
-		"the write is emulated, because the frame is shadowed as a page table",
+		"the write is emulated, because the frame is shadowed as a page table; or "
+		"the table is left writable until the next flush",
 	[SH_OUT_EMULATE] =
 		"the instruction is emulated, because no shadow entry can express it",
 	[SH_OUT_GATE] =
