@@ -4,8 +4,9 @@
  */
 #include <errno.h>
 
+#include "shadow/defer.h"
 #include "shadow/inspect.h"
-#include "shadow/page.h"
+#include "shadow/shootdown.h"
 
 _Static_assert(SH_VCPU_NONE == SH_MAX_VCPUS && SH_TABLE_ENTRIES == SH_ENTRIES, "said twice");
 
@@ -110,10 +111,13 @@ void sh_vcpu_stats(struct sh_mmu *mmu, unsigned index, uint64_t v[SH_STATS])
 
 void sh_waiting(struct sh_mmu *mmu, struct sh_waiting *w)
 {
-	uint64_t flushed = atomic_load(&mmu->drops_flushed);
+	/* Words that are written under the lock: each is read whole, and that is all that is asked. */
+	uint64_t settled = __atomic_load_n(&mmu->sd->settled, __ATOMIC_RELAXED);
+	uint64_t flushed = atomic_load(&mmu->drops_flushed) + settled;
 
 	w->drops = atomic_load(&mmu->drops);
-	w->pending = w->drops - flushed;
+	w->pending = w->drops > flushed ? w->drops - flushed : 0;
+	w->graces = __atomic_load_n(&mmu->defer->graces, __ATOMIC_RELAXED);
 	w->tables = 0;
 	for (uint32_t i = 0; i < mmu->be.tables; i++)
 		w->tables += atomic_load_explicit(&mmu->pages[i].state, memory_order_relaxed) ==

@@ -41,6 +41,7 @@ void sh_vcpu_stats(struct sh_mmu *mmu, unsigned index, uint64_t v[SH_STATS]);
  * that wait for a grace period. */
 struct sh_waiting {
 	uint64_t drops, pending, tables;
+	uint64_t graces; /* periods waited for so far */
 };
 void sh_waiting(struct sh_mmu *mmu, struct sh_waiting *w);
 

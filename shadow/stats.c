@@ -29,7 +29,6 @@ const char *const sh_stat_names[SH_STATS] = {
 	[SH_ST_FAULT_RETRY] = "fault_retries",
 	[SH_ST_INVLPG] = "invlpg",
 	[SH_ST_CR3_LOAD] = "cr3_loads",
-	[SH_ST_GRACE] = "grace_periods",
 };
 
 uint64_t sh_leaves(const struct sh_mmu *mmu)

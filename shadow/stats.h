@@ -33,7 +33,6 @@ enum sh_stat {
 	SH_ST_FAULT_RETRY,  /* a guest entry changed between walk and install */
 	SH_ST_INVLPG,
 	SH_ST_CR3_LOAD,
-	SH_ST_GRACE, /* grace periods that tables out of use waited for */
 	SH_STATS
 };
 

@@ -210,14 +210,12 @@ struct json_object *ctl_run_rcu(const struct ctl_call *call, struct control_erro
 {
 	struct sh_mmu *mmu = ctl_mmu(call, e);
 	struct sh_waiting w;
-	struct sh_stats s;
 	if (!mmu)
 		return NULL;
 	struct json_object *o = json_object_new_object();
 	sh_waiting(mmu, &w);
-	sh_mmu_stats(mmu, &s);
 	ctl_put_str(o, "flavour", "memb");
-	ctl_put_int(o, "grace-periods", s.v[SH_ST_GRACE]);
+	ctl_put_int(o, "grace-periods", w.graces);
 	ctl_put_int(o, "waiting", w.tables);
 	if (ctl_arg_bool(call, "measure", false)) {
 		int64_t before = ctl_now();
