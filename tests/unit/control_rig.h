@@ -18,7 +18,7 @@ struct machine {
 	struct control *control;
 	atomic_bool running, ended;
 	atomic_uint stops, quits, resets, ticks;
-	atomic_int pauses; /* how many are in force */
+	atomic_int pauses;  /* how many are in force */
 	struct sh_mmu *mmu; /* NULL: it has none */
 	unsigned cpus;
 	const struct cpu_state *cpu;
