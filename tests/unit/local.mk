@@ -21,7 +21,9 @@ tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_
 	tests/unit/interp_machine.c tests/unit/interp_machine.h tests/unit/interp_mode.c \
 	tests/unit/interp_native.c tests/unit/interp_native.h tests/unit/interp_string.c \
 	tests/unit/interp_suites.h tests/unit/interp_system.c tests/unit/interp_test.c \
-	tests/unit/interp_vector.c tests/unit/interp_vector_fault.c
+	tests/unit/interp_vector.c tests/unit/interp_vector.h \
+	tests/unit/interp_vector_fault.c tests/unit/interp_vector_vex.c tests/unit/interp_xsave.c \
+	tests/unit/interp_opcodes.c
 tests_unit_interp_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_dev_test_SOURCES = tests/unit/dev_apic.c tests/unit/dev_apic_ipi.c \
 	tests/unit/dev_apic_threads.c tests/unit/dev_apic_timer.c tests/unit/dev_apic_x2.c \

@@ -257,7 +257,7 @@ static void execute(struct vcpu *v)
 
 static unsigned can(void)
 {
-	return CAN_PKU | CAN_LA57;
+	return CAN_PKU | CAN_LA57 | (__builtin_cpu_supports("avx") ? CAN_AVX : 0);
 }
 
 static bool can_run(const struct vcpu *v)
