@@ -161,7 +161,9 @@ void dm_store(struct sh_dmap *dm, struct sh_vcpu *v, const struct dm_at *at, uin
 	struct sh_mmu *mmu = dm->mmu;
 	uint64_t old = at->entry;
 
+	sh_change_begin(mmu, v);
 	atomic_store_explicit(dm_entry(dm, at), new, memory_order_release);
+	sh_change_end(mmu, v);
 	recount(dm, at->level, old, new);
 	if (old & PTE_P)
 		mmu->be.touch(mmu->be.ctx, v, dm_slot(dm, at));

@@ -308,7 +308,7 @@ static const enum sh_stat outcome[] = {
 	[SH_FAULT_GATE] = SH_ST_PF_EMULATE,    [SH_FAULT_HOST] = SH_ST_PF_EMULATE,
 };
 
-static bool hidden_by_gate(const struct sh_mmu *mmu, gva_t gva)
+bool sh_gate_hides(const struct sh_mmu *mmu, gva_t gva)
 {
 	return mmu->be.gate_entry && shadow_index(gva, mmu->be.levels) == 256;
 }
@@ -330,7 +330,7 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 				forget_page(v, w);
 			return wr == SH_WALK_FAULT ? SH_FAULT_INJECT : SH_FAULT_NOT_CANON;
 		}
-		if (hidden_by_gate(v->mmu, w->gva))
+		if (sh_gate_hides(v->mmu, w->gva))
 			return SH_FAULT_GATE;
 		if (mfn_eq(gmem_mfn(v->mmu->gm, gpa_gfn(w->gpa)), MFN_NONE))
 			return SH_FAULT_NO_RAM;

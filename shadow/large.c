@@ -157,7 +157,9 @@ static void put(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsign
 		uint64_t old, uint64_t new)
 {
 	pthread_spin_lock(&p->lock);
+	sh_change_begin(mmu, v);
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
+	sh_change_end(mmu, v);
 	atomic_store(&p->flood, 0);
 	pthread_spin_unlock(&p->lock);
 	if (old & PTE_P)

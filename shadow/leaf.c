@@ -19,7 +19,9 @@ static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p
 		sh_set_del(mmu, &mmu->rmap[gfn.v], sh_slot(mmu, p, index));
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 	}
+	sh_change_begin(mmu, v);
 	atomic_store(&sh_page_table(mmu, p)[index], 0);
+	sh_change_end(mmu, v);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 	if (!sh_mutant(SH_MUT_STALE_RMAP))
 		sh_set_del(mmu, &mmu->rmap[gfn.v], sh_slot(mmu, p, index));
@@ -58,7 +60,9 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		atomic_fetch_add(&p->present, 1);
 		sh_count_leaf(mmu, v, 1);
 	}
+	sh_change_begin(mmu, v);
 	atomic_store_explicit(&sh_page_table(mmu, p)[index], new, memory_order_release);
+	sh_change_end(mmu, v);
 	if (old & PTE_P && !sh_mutant(SH_MUT_TOUCH_LOST))
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
 	if (sh_spte_narrows(old, new))

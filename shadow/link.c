@@ -25,8 +25,10 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	if (err)
 		return err;
 	pthread_spin_lock(&parent->lock);
+	sh_change_begin(mmu, v);
 	atomic_store_explicit(entry, sh_spte_table(sh_page_mfn(mmu, child)),
 			      memory_order_release);
+	sh_change_end(mmu, v);
 	atomic_fetch_add(&parent->present, 1);
 	atomic_store(&parent->flood, 0);
 	pthread_spin_unlock(&parent->lock);
@@ -50,7 +52,9 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
 	uint64_t old;
 
 	pthread_spin_lock(&parent->lock);
+	sh_change_begin(mmu, v);
 	old = atomic_exchange(entry, 0);
+	sh_change_end(mmu, v);
 	if (old & PTE_P)
 		count_large(mmu, parent, old);
 	pthread_spin_unlock(&parent->lock);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 lib_LTLIBRARIES += libumbra-shadow.la
 
-shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/inject.h shadow/map.h shadow/mmu.h \
+shadow_public = shadow/addr.h shadow/backend.h shadow/diff.h shadow/dmap.h shadow/explain.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/inject.h shadow/inspect.h shadow/map.h shadow/mmu.h \
 	shadow/option.h shadow/reserve.h shadow/role.h shadow/share.h shadow/stats.h shadow/unmap.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
+	shadow/diff.c shadow/explain.c shadow/inspect.c shadow/scan.c \
 	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
 	shadow/dmap.c shadow/dmap_alias.c shadow/dmap_audit.c shadow/dmap_change.c \
 	shadow/dmap_collapse.c shadow/dmap_debug.c shadow/dmap_internal.h shadow/dmap_selftest.c \

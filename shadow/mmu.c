@@ -135,6 +135,7 @@ int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 		free(v);
 		return -EINVAL;
 	}
+	sh_seen_set(mmu, index, &v->regs);
 	*out = v;
 	return 0;
 }
@@ -175,11 +176,13 @@ static void load_pdptes(struct sh_vcpu *v, const uint64_t pdpte[4])
 		return;
 	sh_may_wait();
 	pthread_mutex_lock(&v->mmu->lock);
+	sh_change_begin(v->mmu, v);
 	for (unsigned i = 0; i < 4; i++)
 		atomic_store(&now[i], pdpte[i]);
 	while ((p = sh_page_of_vcpu(v->mmu, v->index, p)))
 		for (unsigned i = 0; i < 4; i++)
 			sh_update_upper(v->mmu, v, p, i);
+	sh_change_end(v->mmu, v);
 	pthread_mutex_unlock(&v->mmu->lock);
 }
 
@@ -198,6 +201,7 @@ void sh_vcpu_destroy(struct sh_vcpu *v)
 	pthread_mutex_lock(&mmu->lock);
 	mmu->vcpus &= ~(1ull << v->index);
 	pthread_mutex_unlock(&mmu->lock);
+	sh_seen_set(mmu, v->index, NULL);
 	free(v);
 }
 
@@ -303,6 +307,7 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops
 	v->mode = sh_mode_of(r, &v->mmu->model);
 	if (sh_mutant(SH_MUT_NX_NOT_IN_ROLE))
 		v->mode.nxe = old.nxe;
+	sh_seen_set(v->mmu, v->index, r);
 	drop_roots(v);
 	load_pdptes(v, r->pdpte);
 	known = sh_contexts_enter(&v->contexts, r, &v->mode, sh_unsync_changes(v->mmu));
@@ -312,14 +317,18 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops
 		forget_current(v);
 }
 
-gfn_t sh_root_gfn(const struct sh_vcpu *v)
+static gfn_t root_gfn(unsigned index, const struct sh_regs *r, const struct sh_mode *mode)
 {
-	const struct sh_format *f = &sh_formats[v->mode.format];
+	const struct sh_format *f = &sh_formats[mode->format];
 
 	if (!f->levels)
 		return GFN(0);
-	return f->level[f->levels].perms ? gpa_gfn(GPA(v->regs.cr3 & f->cr3_mask))
-					 : GFN(v->index);
+	return f->level[f->levels].perms ? gpa_gfn(GPA(r->cr3 & f->cr3_mask)) : GFN(index);
+}
+
+gfn_t sh_root_gfn(const struct sh_vcpu *v)
+{
+	return root_gfn(v->index, &v->regs, &v->mode);
 }
 
 static struct sh_role root_role(const struct sh_vcpu *v, enum sh_view view)
@@ -364,18 +373,26 @@ int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root)
 	return err;
 }
 
-bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
+bool sh_root_of(struct sh_mmu *mmu, unsigned index, const struct sh_regs *r, enum sh_view view,
+		mfn_t *root)
 {
+	struct sh_mode mode = sh_mode_of(r, &mmu->model);
 	struct sh_page *p;
 
-	if (v->mode.format == SH_FMT_NONE && sh_dmap_root(v->mmu, root))
+	if (mode.format == SH_FMT_NONE && sh_dmap_root(mmu, root))
 		return true;
 	sh_read_lock();
-	p = sh_page_find(v->mmu, sh_root_gfn(v), root_role(v, view));
+	p = sh_page_find(mmu, root_gfn(index, r, &mode),
+			 sh_role_root(&mode, view, mmu->be.levels));
 	if (p)
-		*root = sh_page_mfn(v->mmu, p);
+		*root = sh_page_mfn(mmu, p);
 	sh_read_unlock();
 	return p;
+}
+
+bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root)
+{
+	return sh_root_of(v->mmu, v->index, &v->regs, view, root);
 }
 
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root)

@@ -80,6 +80,9 @@ static inline void sh_flush_all(struct sh_vcpu *v)
 int sh_root(struct sh_vcpu *v, enum sh_view view, mfn_t *root);
 /* The same without making one; from any thread while the vCPU is at rest. */
 bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root);
+/* The same from registers of the vCPU with this index, from any thread at any time. */
+bool sh_root_of(struct sh_mmu *mmu, unsigned index, const struct sh_regs *r, enum sh_view view,
+		mfn_t *root);
 /* The hardware's CR3 now points at root: whatever it pointed at before may be let go. */
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root);
 

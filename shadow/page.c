@@ -95,6 +95,11 @@ static void unwatch(struct sh_mmu *mmu, gfn_t gfn)
 	sh_untrack(mmu, gfn);
 }
 
+static bool has_gate(const struct sh_mmu *mmu, const struct sh_page *p)
+{
+	return p->role.level == mmu->be.levels && mmu->be.gate_entry;
+}
+
 static struct sh_page *make(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 			    struct sh_role role, bool copy, bool *made)
 {
@@ -107,7 +112,7 @@ static struct sh_page *make(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 	p->role = role;
 	p->copy = copy;
 	atomic_store_explicit(&p->state, SH_PAGE_LIVE, memory_order_release);
-	if (role.level == mmu->be.levels && mmu->be.gate_entry)
+	if (has_gate(mmu, p))
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
 	sh_lru_add(mmu, p);
 	hash_add(mmu, p);
@@ -131,14 +136,13 @@ struct sh_page *sh_page_copy(struct sh_mmu *mmu, struct sh_vcpu *v, const struct
 	return make(mmu, v, p->gfn, p->role, true, &made);
 }
 
-static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+void sh_page_empty(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 {
 	_Atomic uint64_t *table = sh_page_table(mmu, p);
 
-	if (p->role.level == mmu->be.levels && mmu->be.gate_entry)
-		atomic_store(&table[256], 0);
 	for (unsigned i = 0; i < SH_ENTRIES; i++) {
-		if (!atomic_load_explicit(&table[i], memory_order_relaxed))
+		if (!atomic_load_explicit(&table[i], memory_order_relaxed) ||
+		    (i == 256 && has_gate(mmu, p)))
 			continue;
 		if (p->role.level > 1) {
 			sh_unlink(mmu, v, p, i);
@@ -148,6 +152,13 @@ static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page 
 		sh_leaf_drop(mmu, v, p, i);
 		pthread_spin_unlock(&p->lock);
 	}
+}
+
+static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	sh_page_empty(mmu, v, p);
+	if (has_gate(mmu, p))
+		atomic_store(&sh_page_table(mmu, p)[256], 0);
 	mmu->be.touch_table(mmu->be.ctx, v, sh_page_mfn(mmu, p));
 }
 

@@ -78,6 +78,15 @@ struct sh_region {
 struct sh_counters {
 	_Atomic uint64_t n[SH_STATS];
 	_Atomic uint64_t pages_4k; /* leaves made less leaves dropped; may be below 0 */
+	/* Changes of shadow entries, and of guest entries they are made from: see sh_change_begin(). */
+	_Atomic uint64_t begun, ended;
+} __attribute__((aligned(64)));
+
+/* What a vCPU's paging registers are, for others to read: a sequence lock, seq odd while they change.
+ * Written by the vCPU's thread. */
+struct sh_seen {
+	_Atomic uint64_t seq; /* 0: there is no such vCPU */
+	_Atomic uint64_t word[9];
 } __attribute__((aligned(64)));
 
 struct sh_mmu {
@@ -129,7 +138,8 @@ struct sh_mmu {
 	/* One set per vCPU, and the last for threads that are none. They outlive the vCPUs, so
 	 * readers take no lock. */
 	struct sh_counters counters[SH_MAX_VCPUS + 1];
-	uint64_t vcpus; /* bit set of indices in use; mmu->lock */
+	uint64_t vcpus;			   /* bit set of indices in use; mmu->lock */
+	struct sh_seen seen[SH_MAX_VCPUS]; /* inspect.c */
 };
 
 struct sh_vcpu {
@@ -164,12 +174,39 @@ static inline void sh_count_leaf(struct sh_mmu *mmu, struct sh_vcpu *v, uint64_t
 {
 	sh_add(v, &sh_counters(mmu, v)->pages_4k, n);
 }
+/* Around every change of a shadow entry, and around a store to a guest table with what follows from
+ * it, so that a look without locks can tell whether it saw one moment (inspect.h). Nests. */
+static inline void sh_change_begin(struct sh_mmu *mmu, struct sh_vcpu *v)
+{
+	_Atomic uint64_t *c = &sh_counters(mmu, v)->begun;
+
+	if (v)
+		atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+				      memory_order_release);
+	else
+		atomic_fetch_add(c, 1);
+}
+static inline void sh_change_end(struct sh_mmu *mmu, struct sh_vcpu *v)
+{
+	_Atomic uint64_t *c = &sh_counters(mmu, v)->ended;
+
+	if (v)
+		atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+				      memory_order_release);
+	else
+		atomic_fetch_add(c, 1);
+}
+/* inspect.c: tells the others v's registers, or (NULL) that there are none any more. */
+void sh_seen_set(struct sh_mmu *mmu, unsigned index, const struct sh_regs *r);
+
 /* Leaves there are: exact when no vCPU runs. */
 uint64_t sh_leaves(const struct sh_mmu *mmu);
 
 /* What the trees of v's registers are made from: memory from 0, the frame CR3 names, or (PAE) the
  * vCPU's own registers. mmu.c */
 gfn_t sh_root_gfn(const struct sh_vcpu *v);
+/* Whether the gate's slot hides an address. fault.c */
+bool sh_gate_hides(const struct sh_mmu *mmu, gva_t gva);
 
 /* ---- naming entries ---- */
 static inline uint32_t sh_page_frame(const struct sh_mmu *mmu, const struct sh_page *p)
@@ -244,6 +281,8 @@ struct sh_page *sh_page_copy(struct sh_mmu *mmu, struct sh_vcpu *v, const struct
 /* Takes a page out of use: unhooked from parents, entries cleared, dying. mmu->lock held; must not
  * be pinned. */
 void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
+/* Drops all its entries; it stays what it is. mmu->lock held. */
+void sh_page_empty(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);
 
 /* ---- link.c: upper entries; mmu->lock held ---- */
 int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsigned index,

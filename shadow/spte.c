@@ -152,6 +152,12 @@ uint64_t sh_spte_table(mfn_t table)
 	return PTE_P | PTE_W | PTE_U | PTE_A | table.v << SH_PAGE_SHIFT;
 }
 
+bool sh_spte_permits(uint64_t spte, unsigned flags)
+{
+	return spte & PTE_P && (spte & PTE_W || !(flags & SH_WRITE)) &&
+	       !(spte & PTE_NX && flags & SH_FETCH);
+}
+
 bool sh_spte_narrows(uint64_t old, uint64_t new)
 {
 	if (!(old & PTE_P) || sh_mutant(SH_MUT_NARROW_NOT_COUNTED))

@@ -40,6 +40,9 @@ uint64_t sh_spte_leaf(struct sh_role role, unsigned access, bool dirty, bool wri
 /* An upper entry: permissions live in the leaves only. */
 uint64_t sh_spte_table(mfn_t table);
 
+/* Whether the hardware permits an access of kind flags (walk.h) by a leaf; all code runs at CPL 3. */
+bool sh_spte_permits(uint64_t spte, unsigned flags);
+
 /* Whether old permits something that new does not, or maps another frame. */
 bool sh_spte_narrows(uint64_t old, uint64_t new);
 

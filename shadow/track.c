@@ -41,6 +41,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	if (gfn.v >= mmu->rmap_frames)
 		return; /* no RAM there: nobody can write it */
 	st = sh_stripe(mmu, gfn);
+	sh_change_begin(mmu, v);
 	pthread_spin_lock(&st->lock);
 	before = atomic_fetch_or(&mmu->rmap[gfn.v], SH_SET_TRACKED) & SH_SET_TRACKED;
 	sh_set_each(&mmu->rmap[gfn.v], take_write, &pr);
@@ -48,6 +49,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	if (!before)
 		sh_large_track(mmu, v, gfn);
 	sh_dmap_track(mmu, v, gfn);
+	sh_change_end(mmu, v);
 	if (sh_mutant(SH_MUT_NO_FLUSH_ON_TRACK))
 		return;
 	if (pr.narrowed)

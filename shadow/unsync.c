@@ -348,11 +348,13 @@ void sh_unsync_drop(struct sh_mmu *mmu, struct sh_unsync *u)
 
 void sh_unsync_end(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_unsync *u)
 {
+	sh_change_begin(mmu, v);
 	sh_track(mmu, v, u->gfn);
 	if (!sh_mutant(SH_MUT_END_UNSYNCED))
 		resync(mmu, v, u);
 	tell_pages(mmu, u->gfn, NULL);
 	sh_unsync_drop(mmu, u);
+	sh_change_end(mmu, v);
 }
 
 /* No entry leads to any page of the record. */

@@ -186,7 +186,7 @@ static int tracked_store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sto
 	return r;
 }
 
-static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
+static int store_and_follow(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 {
 	gfn_t gfn = gpa_gfn(st->gpa);
 	int r;
@@ -204,6 +204,16 @@ static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 		update_pages(mmu, v, st->gpa, st->len);
 		pthread_mutex_unlock(&mmu->lock);
 	}
+	return r;
+}
+
+static int store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
+{
+	int r;
+
+	sh_change_begin(mmu, v);
+	r = store_and_follow(mmu, v, st);
+	sh_change_end(mmu, v);
 	return r;
 }
 

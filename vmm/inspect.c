@@ -2,25 +2,17 @@
  *
  * What the control socket may ask of a machine, and what a run came to, as JSON.
  *
- * Addresses are hex strings: many JSON readers lose bits of 64-bit integers.
- * Locks: a walk and an audit pause the machine; roots and statistics take no lock a vCPU waits for.
+ * Locks: m->lock for the state of the run; looks at tables are the control socket's own and take none.
  * Read first: machine.h, control/control.h.
  */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <urcu/urcu-memb.h>
+#include <string.h>
 
 #include "shadow/dmap.h"
+#include "vmm/clock.h"
 #include "vmm/machine.h"
-
-static struct json_object *hex(uint64_t v)
-{
-	char s[24];
-
-	snprintf(s, sizeof(s), "0x%016llx", (unsigned long long)v);
-	return json_object_new_string(s);
-}
 
 static void put(struct json_object *o, const char *key, struct json_object *val)
 {
@@ -120,161 +112,6 @@ static void quit(void *ctx)
 	machine_end(ctx, VERDICT_QUIT, "quit by the control socket");
 }
 
-static struct json_object *role_json(struct sh_role r)
-{
-	struct json_object *o = json_object_new_object();
-
-	put_u64(o, "level", r.level);
-	put(o, "format", json_object_new_string(sh_formats[r.format].name));
-	put(o, "view", json_object_new_string(r.user ? "user" : "kernel"));
-	put(o, "direct", json_object_new_boolean(r.direct));
-	put(o, "write", json_object_new_boolean(r.access & SH_ACC_W));
-	put(o, "user", json_object_new_boolean(r.access & SH_ACC_U));
-	put(o, "execute", json_object_new_boolean(r.access & SH_ACC_X));
-	put(o, "nxe", json_object_new_boolean(r.nxe));
-	put(o, "wp", json_object_new_boolean(r.wp));
-	put(o, "smep", json_object_new_boolean(r.smep));
-	put(o, "smap", json_object_new_boolean(r.smap));
-	return o;
-}
-
-#define MAX_ROOTS 1024u
-
-static struct json_object *shadow_roots(void *ctx, struct control_error *e)
-{
-	struct machine *m = ctx;
-	struct sh_root_info *r = calloc(MAX_ROOTS, sizeof(*r));
-	struct json_object *list;
-	unsigned n;
-
-	if (!r) {
-		snprintf(e->desc, sizeof(e->desc), "out of memory");
-		return NULL;
-	}
-	urcu_memb_register_thread();
-	n = sh_roots(m->mmu, r, MAX_ROOTS);
-	urcu_memb_unregister_thread();
-	list = json_object_new_array();
-	for (unsigned i = 0; i < n && i < MAX_ROOTS; i++) {
-		struct json_object *o = json_object_new_object();
-
-		put(o, "gfn", hex(r[i].gfn.v));
-		put(o, "mfn", hex(r[i].mfn.v));
-		put_u64(o, "pins", r[i].pins);
-		put(o, "role", role_json(r[i].role));
-		json_object_array_add(list, o);
-	}
-	free(r);
-	return list;
-}
-
-static struct json_object *guest_walk(struct vcpu *v, gva_t gva)
-{
-	struct json_object *o = json_object_new_object(), *levels = json_object_new_array();
-	struct sh_walk w;
-	enum sh_walk_result r = sh_walk(v->m->gm, sh_vcpu_mode(v->sh), sh_vcpu_regs(v->sh), gva,
-					SH_PEEK | SH_IMPLICIT, &w);
-
-	put(o, "cr3", hex(sh_vcpu_regs(v->sh)->cr3));
-	put(o, "format", json_object_new_string(sh_formats[sh_vcpu_mode(v->sh)->format].name));
-	for (unsigned l = w.top; r != SH_WALK_NOT_CANON && l >= w.level && l; l--) {
-		struct json_object *e = json_object_new_object();
-
-		put_u64(e, "level", l);
-		put(e, "gpa", hex(w.entry[l].v));
-		put(e, "entry", hex(w.gpte[l]));
-		json_object_array_add(levels, e);
-	}
-	put(o, "levels", levels);
-	put(o, "result",
-	    json_object_new_string(r == SH_WALK_OK	? "mapped"
-				   : r == SH_WALK_FAULT ? "fault"
-							: "not-canonical"));
-	if (r == SH_WALK_OK)
-		put(o, "gpa", hex(w.gpa.v));
-	if (r == SH_WALK_FAULT)
-		put_u64(o, "error-code", w.error);
-	return o;
-}
-
-static struct json_object *shadow_path(struct vcpu *v, enum sh_view view, gva_t gva)
-{
-	struct json_object *o = json_object_new_object(), *levels = json_object_new_array();
-	struct sh_path p;
-	mfn_t root;
-	unsigned l;
-
-	if (sh_root_peek(v->sh, view, &root) && sh_path(v->m->mmu, root, gva, &p)) {
-		put(o, "root", hex(root.v));
-		for (l = p.top; l >= p.level; l--) {
-			struct json_object *e = json_object_new_object();
-
-			put_u64(e, "level", l);
-			put(e, "table", hex(p.table[l].v));
-			put(e, "gfn", hex(p.gfn[l].v));
-			put(e, "entry", hex(p.spte[l]));
-			put(e, "role", role_json(p.role[l]));
-			json_object_array_add(levels, e);
-		}
-	}
-	put(o, "levels", levels);
-	return o;
-}
-
-static struct json_object *shadow_walk(void *ctx, gva_t gva, unsigned vcpu,
-				       struct control_error *e)
-{
-	struct machine *m = ctx;
-	struct json_object *o;
-	struct vcpu *v;
-
-	if (vcpu >= m->cfg.cpus) {
-		e->class = CTL_GENERIC_ERROR;
-		snprintf(e->desc, sizeof(e->desc), "no vCPU %u; this machine has %u", vcpu,
-			 m->cfg.cpus);
-		return NULL;
-	}
-	if (ended(m, e))
-		return NULL;
-	machine_pause(m);
-	urcu_memb_register_thread();
-	v = &m->vcpu[vcpu];
-	o = json_object_new_object();
-	if (v->sh) {
-		put(o, "gva", hex(gva.v));
-		put(o, "guest", guest_walk(v, gva));
-		put(o, "kernel", shadow_path(v, SH_VIEW_KERNEL, gva));
-		put(o, "user", shadow_path(v, SH_VIEW_USER, gva));
-	}
-	gmem_thread_exit(m->gm);
-	urcu_memb_unregister_thread();
-	machine_resume(m);
-	return o;
-}
-
-static struct json_object *shadow_audit(void *ctx, struct control_error *e)
-{
-	struct machine *m = ctx;
-	char text[1024] = "";
-	struct json_object *o = json_object_new_object();
-	struct sh_wx wx;
-	unsigned bad;
-
-	(void)e;
-	machine_pause(m);
-	urcu_memb_register_thread();
-	bad = sh_audit(m->mmu, text, sizeof(text));
-	sh_wx_scan(m->mmu, &wx);
-	gmem_thread_exit(m->gm);
-	urcu_memb_unregister_thread();
-	machine_resume(m);
-	put_u64(o, "violations", bad);
-	put_u64(o, "wx_frames", wx.wx);
-	put_u64(o, "wx_alias_frames", wx.wx_alias);
-	put(o, "report", json_object_new_string(text));
-	return o;
-}
-
 static struct json_object *rcu_json(struct machine *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -370,43 +207,138 @@ static struct json_object *shadow_stats(void *ctx, struct control_error *e)
 	return stats_json(ctx);
 }
 
-static struct json_object *cpus_fast(void *ctx, struct control_error *e)
+static bool has_ended(void *ctx)
 {
 	struct machine *m = ctx;
-	struct json_object *list = json_object_new_array();
 
-	(void)e;
-	for (unsigned i = 0; i < m->cfg.cpus; i++) {
-		struct json_object *o = json_object_new_object();
-
-		put_u64(o, "cpu-index", i);
-		put(o, "qom-path", json_object_new_string("/machine"));
-		put(o, "target", json_object_new_string("x86_64"));
-		put_u64(o, "thread-id", (uint64_t)m->vcpu[i].tid);
-		json_object_array_add(list, o);
-	}
-	return list;
+	return atomic_load(&m->ended);
 }
 
-static struct sh_mmu *shadow_mmu(void *ctx)
+static const char *engine_name(void *ctx)
 {
-	return ((struct machine *)ctx)->mmu;
+	struct machine *m = ctx;
+
+	return m->engine->name;
+}
+
+static int reset(void *ctx, struct control_error *e)
+{
+	struct machine *m = ctx;
+	char msg[256];
+
+	if (machine_reset(m, msg, sizeof(msg))) {
+		e->class = CTL_GENERIC_ERROR;
+		snprintf(e->desc, sizeof(e->desc), "%s", msg);
+		return -1;
+	}
+	machine_event(m, "RESET", "host-qmp-system-reset");
+	return 0;
+}
+
+static void pause(void *ctx)
+{
+	machine_pause(ctx);
+}
+
+static void resume(void *ctx)
+{
+	machine_resume(ctx);
+}
+
+static struct sh_mmu *mmu(void *ctx)
+{
+	struct machine *m = ctx;
+
+	return m->mmu;
+}
+
+static unsigned cpus(void *ctx)
+{
+	struct machine *m = ctx;
+
+	return m->cfg.cpus;
+}
+
+static long thread(void *ctx, unsigned vcpu)
+{
+	struct machine *m = ctx;
+
+	return atomic_load(&m->vcpu[vcpu].tid);
+}
+
+static const struct cpu_state *cpu(void *ctx, unsigned vcpu)
+{
+	struct machine *m = ctx;
+
+	return &m->vcpu[vcpu].cpu.s;
+}
+
+static void event(void *ctx, const char *kind, struct json_object *data)
+{
+	struct machine *m = ctx;
+
+	control_event(m->control, kind, data);
+}
+
+/* ---- storms ---- */
+
+#define STORM_NS    1000000000ull
+#define STORM_PER_S 1000u
+
+/* Once a second the count of shootdowns is held against that of a second ago. */
+static void tick(void *ctx)
+{
+	struct machine *m = ctx;
+	uint64_t now = clock_ns(), n, ms;
+	struct sh_stats s;
+
+	if (now - m->storm.since < STORM_NS)
+		return;
+	sh_mmu_stats(m->mmu, &s);
+	n = s.v[SH_ST_REMOTE_FLUSH] - m->storm.shootdowns;
+	ms = (now - m->storm.since) / 1000000u;
+	if (m->storm.since && n * 1000 > STORM_PER_S * ms) {
+		struct json_object *o = json_object_new_object();
+
+		put_u64(o, "shootdowns", n);
+		put_u64(o, "kicks", s.v[SH_ST_KICKS] - m->storm.kicks);
+		put_u64(o, "ms", ms);
+		control_event(m->control, "SHADOW_SHOOTDOWN_STORM", o);
+	}
+	m->storm.since = now;
+	m->storm.shootdowns = s.v[SH_ST_REMOTE_FLUSH];
+	m->storm.kicks = s.v[SH_ST_KICKS];
 }
 
 const struct control_ops machine_control_ops = {
 	.status = status,
 	.running = running,
+	.ended = has_ended,
 	.name = name,
+	.engine = engine_name,
 	.stop = stop,
 	.cont = cont,
+	.reset = reset,
 	.quit = quit,
-	.shadow_roots = shadow_roots,
-	.shadow_walk = shadow_walk,
-	.shadow_audit = shadow_audit,
+	.pause = pause,
+	.resume = resume,
+	.mmu = mmu,
+	.cpus = cpus,
+	.thread = thread,
+	.cpu = cpu,
+	.event = event,
 	.shadow_stats = shadow_stats,
-	.cpus_fast = cpus_fast,
-	.mmu = shadow_mmu,
+	.tick = tick,
 };
+
+void machine_event(struct machine *m, const char *kind, const char *reason)
+{
+	struct json_object *o = json_object_new_object();
+
+	put(o, "guest", json_object_new_boolean(!strncmp(reason, "guest", 5)));
+	put(o, "reason", json_object_new_string(reason));
+	control_event(m->control, kind, o);
+}
 
 struct json_object *machine_stats_json(struct machine *m)
 {

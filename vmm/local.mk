@@ -17,8 +17,8 @@ libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sourc
 	vmm/kvm/vm.c vmm/kvm/measure.c vmm/kvm/measure.h vmm/kvm/measure_cost.c \
 	vmm/kvm/measure_host.c vmm/kvm/measure_insn.c vmm/kvm/measure_loop.c \
 	vmm/kvm/measure_rig.h vmm/kvm/measure_tables.c \
-	vmm/clock.h vmm/cpuid.c vmm/crash.c vmm/engine.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h \
-	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/memops.h vmm/upcalls.c \
+	vmm/clock.h vmm/cpuid.c vmm/crash.c vmm/engine.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h vmm/guestreport.c \
+	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/memops.h vmm/reset.c vmm/upcalls.c \
 	vmm/vcpu.c vmm/vcpu.h
 libvmm_la_LIBADD = libumbra-shadow.la $(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
 
@@ -26,3 +26,13 @@ bin_PROGRAMS += umbra
 umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
 	vmm/doctor_verdict.c
 umbra_LDADD = libvmm.la libumbra-front.la
+
+# The manual page of the control socket is what its table says.
+noinst_PROGRAMS += vmm/control/qmp-man
+vmm_control_qmp_man_SOURCES = vmm/control/man.c
+vmm_control_qmp_man_LDADD = libvmm.la
+nodist_man7_MANS = docs/umbra-qmp.7
+CLEANFILES += docs/umbra-qmp.7
+docs/umbra-qmp.7: vmm/control/qmp-man$(EXEEXT)
+	@$(MKDIR_P) docs
+	$(AM_V_GEN)vmm/control/qmp-man$(EXEEXT) >$@.tmp && mv $@.tmp $@

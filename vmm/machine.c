@@ -13,7 +13,6 @@
 #include <time.h>
 #include <x86intrin.h>
 
-#include "vmm/boot/boot.h"
 #include "vmm/machine.h"
 
 static const char *file_trouble(int err)
@@ -90,18 +89,14 @@ static int create_devices(struct machine *m)
 	return 0;
 }
 
-static int load_image(struct machine *m, char *msg, size_t n)
+int machine_load_image(struct machine *m, char *msg, size_t n)
 {
 	struct boot_params params = {.kernel = m->cfg.kernel,
 				     .initrd = m->cfg.initrd,
 				     .append = m->cfg.append,
 				     .cpus = m->cfg.cpus};
-	struct boot_result boot;
 
-	if (boot_load(m->gm, &params, &boot, msg, n))
-		return -EINVAL;
-	boot_cpu_state(&boot, &m->vcpu[0].cpu.s);
-	return 0;
+	return boot_load(m->gm, &params, &m->boot, msg, n) ? -EINVAL : 0;
 }
 
 static void init_vcpus(struct machine *m)
@@ -160,7 +155,9 @@ int machine_create(const struct machine_config *cfg, const struct engine *engine
 	err = create_memory(m, msg, n);
 	init_vcpus(m);
 	/* Before the engine: an image that can't be loaded is told sooner. */
-	bad_image = !err && load_image(m, msg, n);
+	bad_image = !err && machine_load_image(m, msg, n);
+	if (!err && !bad_image)
+		boot_cpu_state(&m->boot, &m->vcpu[0].cpu.s);
 	if (bad_image)
 		err = -EINVAL;
 	if (!err)

@@ -13,6 +13,7 @@
 #ifndef UMBRA_MACHINE_H
 #define UMBRA_MACHINE_H
 
+#include "vmm/boot/boot.h"
 #include "vmm/control/control.h"
 #include "vmm/dev/dev.h"
 #include "vmm/options.h"
@@ -89,6 +90,14 @@ struct machine {
 	struct dev_host host;
 	pthread_mutex_t split_lock; /* LOCKed accesses that no single host instruction does */
 	uint64_t tsc_khz;
+	struct boot_result boot; /* how its image is entered */
+	struct {		 /* tick() of inspect.c */
+		uint64_t since, shootdowns, kicks;
+	} storm;
+	struct { /* guestreport.c; the serial device's lock */
+		char line[256];
+		unsigned len;
+	} report;
 	void (*on_end)(void *ctx); /* called once, by whoever ends it */
 	void *on_end_ctx;
 	const char *pt_update_name; /* what the engine settled on */
@@ -114,6 +123,19 @@ void machine_end(struct machine *m, enum verdict v, const char *fmt, ...)
 /* Brings all vCPUs to rest and returns; nests. Not from a vCPU's thread. */
 void machine_pause(struct machine *m);
 void machine_resume(struct machine *m);
+
+/* Loads kernel, command line and the rest into memory; m->boot says how to enter it. 0 or -EINVAL with
+ * one line in msg. */
+int machine_load_image(struct machine *m, char *msg, size_t n);
+/* reset.c: the machine as it was when it started, with the image loaded anew. Not from a vCPU's thread.
+ * 0, or -1 with one line in msg: it has ended, or will because its image can't be loaded any more. */
+int machine_reset(struct machine *m, char *msg, size_t n);
+/* v's part of it, on its own thread, while it rests. */
+void vcpu_reset(struct vcpu *v);
+/* An event with a reason, in QEMU's words. inspect.c */
+void machine_event(struct machine *m, const char *kind, const char *reason);
+/* Bytes of the serial line, for GUEST_REPORT. guestreport.c */
+void guest_report_feed(struct machine *m, const uint8_t *buf, size_t n);
 
 uint64_t machine_now(struct machine *m);
 /* The time stamp counter that all vCPUs see, before their offsets. */

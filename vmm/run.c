@@ -281,6 +281,28 @@ static int write_files(struct run *r, int code)
 	return err;
 }
 
+static const char *const shutdown_reasons[] = {
+	[VERDICT_NONE] = "none",	  [VERDICT_GUEST_EXIT] = "guest-shutdown",
+	[VERDICT_CRASH] = "guest-panic",  [VERDICT_HOST] = "host-error",
+	[VERDICT_QUIT] = "host-qmp-quit", [VERDICT_TIMEOUT] = "host-signal",
+};
+
+/* An event of a machine that did not end well. */
+static void tell_clients(const struct run *r, bool happened, const char *event)
+{
+	struct json_object *o = happened ? json_object_new_object() : NULL;
+
+	if (!happened)
+		return;
+	if (r->violations) {
+		json_object_object_add(o, "violations", json_object_new_int64(r->violations));
+		json_object_object_add(o, "report", json_object_new_string(r->audit));
+	} else {
+		json_object_object_add(o, "action", json_object_new_string("shutdown"));
+	}
+	control_event(r->m->control, event, o);
+}
+
 static int supervise(struct run *r)
 {
 	char msg[512];
@@ -289,11 +311,11 @@ static int supervise(struct run *r)
 	if (machine_start(r->m, msg, sizeof(msg)))
 		machine_end(r->m, VERDICT_HOST, "%s", msg);
 	wait_for_end(r);
-	if (r->m->verdict == VERDICT_CRASH)
-		control_event(r->m->control, "GUEST_PANICKED", NULL);
+	tell_clients(r, r->m->verdict == VERDICT_CRASH, "GUEST_PANICKED");
 	machine_join(r->m);
 	r->violations = sh_audit(r->m->mmu, r->audit, sizeof(r->audit));
-	control_event(r->m->control, "SHUTDOWN", NULL);
+	tell_clients(r, r->violations, "SHADOW_AUDIT_FAILED");
+	machine_event(r->m, "SHUTDOWN", shutdown_reasons[r->m->verdict]);
 	control_stop(r->m->control);
 	tell(r);
 	code = exit_code(r);

@@ -81,6 +81,7 @@ static void host_serial_out(void *ctx, const uint8_t *buf, size_t n)
 {
 	struct machine *m = ctx;
 
+	guest_report_feed(m, buf, n);
 	while (n && m->cfg.serial_fd >= 0) {
 		ssize_t w = write(m->cfg.serial_fd, buf, n);
 

@@ -149,15 +149,58 @@ bool vcpu_may_enter(struct vcpu *v)
 
 /* ---- requests ---- */
 
+/* A vCPU of this thread that is to be reset, or NULL. */
+static struct vcpu *to_reset(struct vcpu *v)
+{
+	struct machine *m = v->m;
+
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if ((m->cfg.one_thread || i == v->index) &&
+		    atomic_load(&m->vcpu[i].requests) & REQ_RESET)
+			return &m->vcpu[i];
+	return NULL;
+}
+
+/* m->lock held. */
+static void rest_until_called(struct vcpu *v)
+{
+	struct machine *m = v->m;
+
+	while (m->pausers && !atomic_load(&m->ended) &&
+	       !(atomic_load(&v->requests) & REQ_QUIT)) {
+		struct vcpu *r = to_reset(v);
+
+		if (!r) {
+			pthread_cond_wait(&m->changed, &m->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&m->lock);
+		vcpu_reset(r);
+		pthread_mutex_lock(&m->lock);
+		atomic_fetch_and(&r->requests, ~REQ_RESET);
+		pthread_cond_broadcast(&m->changed);
+	}
+}
+
+/* Others may look at a vCPU that rests: everything it has is in v->cpu.s, and its paging registers are
+ * told. */
+static void lay_open(struct vcpu *v)
+{
+	if (v->m->engine->fpu)
+		v->m->engine->fpu(v, false);
+	if (v->sh)
+		vcpu_sync_regs(v);
+}
+
 static void rest(struct vcpu *v)
 {
 	struct machine *m = v->m;
 
+	lay_open(v);
 	pthread_mutex_lock(&m->lock);
 	m->resting++;
 	pthread_cond_broadcast(&m->changed);
-	while (m->pausers && !atomic_load(&m->ended) && !(atomic_load(&v->requests) & REQ_QUIT))
-		pthread_cond_wait(&m->changed, &m->lock);
+	rest_until_called(v);
 	atomic_fetch_and(&v->requests, ~REQ_PAUSE);
 	m->resting--;
 	pthread_mutex_unlock(&m->lock);

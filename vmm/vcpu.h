@@ -31,8 +31,9 @@
 #define REQ_INIT     (1u << 5)
 #define REQ_SIPI     (1u << 6)
 #define REQ_NMI	     (1u << 7)
-#define REQ_TICK     (1u << 8) /* the deadline has passed */
-#define REQ_FORGET   (1u << 9) /* likewise what interpreted code has looked up */
+#define REQ_TICK     (1u << 8)	/* the deadline has passed */
+#define REQ_FORGET   (1u << 9)	/* likewise what interpreted code has looked up */
+#define REQ_RESET    (1u << 10) /* taken while at rest */
 
 /* Are of translations alone, and no reason to stop interpreting. */
 #define REQ_DROPS (REQ_FLUSH | REQ_FORGET | REQ_CATCH_UP)

@@ -127,7 +127,7 @@ done
 for engine in "${engines[@]}"; do
 	n=$((n + 1))
 	if ! can "$engine"; then
-		echo "ok $n - what CPUID shows on $engine # SKIP $kvm can't be opened"
+		echo "ok $n - what CPUID shows on $engine # SKIP no KVM here"
 	elif [[ $engine == kvm-off ]] && ! is_exact CPUID; then
 		echo "ok $n - what CPUID shows on $engine # SKIP the host's, as doctor says"
 	elif why=$(python3 -B "$srcdir/tests/guest/cpuid-same.py" "$tmp/shown.soft" "$tmp/shown.$engine"); then

@@ -4,28 +4,13 @@
 # The control socket of a machine that runs: what it says is so, and what it is told happens.
 
 load common
+load qmp
 
 setup() {
 	common_setup
 	need_image
 }
 teardown() { common_teardown; }
-
-# client: runs the Python program on stdin, with c a negotiated client of the machine.
-client() {
-	PYTHONPATH=$BATS_TEST_DIRNAME PYTHONDONTWRITEBYTECODE=1 SOCKET=$socket MACHINE=$pid \
-		timeout 300 python3 -c '
-import os, sys, time, qmp
-c = qmp.Client.wait_for(os.environ["SOCKET"])
-c.negotiate()
-exec(compile(sys.stdin.read(), "client", "exec"))'
-}
-
-# spinning [WORDS...]: a machine whose guest is up and in an endless loop.
-spinning() {
-	start --scenario spin "$@"
-	until_true 60 guest_is_up
-}
 
 @test "greeting, negotiation, query-status, quit" {
 	spinning
@@ -40,12 +25,13 @@ spinning() {
 		except qmp.Error as e:
 		    assert e.error_class == "CommandNotFound"
 		c.negotiate()
-		assert c.execute("query-status") == {"running": True, "status": "running"}
+		assert c.execute("query-status") == \
+		    {"running": True, "singlestep": False, "status": "running"}
 		assert c.execute("query-name") == {"name": "t"}
 		assert c.execute("quit") == {}
 		c.wait_event("SHUTDOWN", 30)
 	PY
-	ended 0 20
+	ended 0 60
 }
 
 @test "the socket: mode 0600, in umbra list while it lives, gone afterwards" {
@@ -55,7 +41,7 @@ spinning() {
 	[ "$status" -eq 0 ]
 	[[ $output =~ ^t\ +running\ +"$socket"$ ]]
 	client <<<'c.execute("quit")'
-	ended 0 20
+	ended 0 60
 	[ ! -e "$socket" ]
 	[ "$("$UMBRA" list)" = "no running machines" ]
 }
@@ -78,7 +64,7 @@ spinning() {
 		assert runs()
 		c.execute("stop")
 		assert c.wait_event("STOP", 30)
-		assert c.execute("query-status") == {"running": False, "status": "paused"}
+		assert c.execute("query-status")["status"] == "paused"
 		assert grows(0.5) == 0
 		c.execute("stop")
 		c.execute("cont")
@@ -87,7 +73,7 @@ spinning() {
 		assert runs()
 		c.execute("quit")
 	PY
-	ended 0 20
+	ended 0 60
 }
 
 @test "a guest that is stopped again and again passes all the same" {
@@ -118,8 +104,10 @@ spinning() {
 @test "query-shadow-roots: live roots, each with its role" {
 	spinning
 	client <<-'PY'
-		roots = c.execute("query-shadow-roots")
-		assert roots
+		reply = c.execute("query-shadow-roots")
+		roots = reply["roots"]
+		assert roots and reply["generation"] > 0
+		assert any(r["vcpus"] == [0] for r in roots)
 		for r in roots:
 		    assert int(r["mfn"], 16), r
 		    role = r["role"]
@@ -132,7 +120,7 @@ spinning() {
 		assert any(r["pins"] and int(r["gfn"], 16) == int(cr3, 16) >> 12 for r in roots)
 		c.execute("quit")
 	PY
-	ended 0 20
+	ended 0 60
 }
 
 @test "shadow-walk: both paths end in the same frame" {
@@ -177,7 +165,7 @@ spinning() {
 		        assert e.error_class in ("GenericError", "DeviceNotFound")
 		c.execute("quit")
 	PY
-	ended 0 20
+	ended 0 60
 }
 
 # A machine may end before it was audited often enough: then another.
@@ -188,8 +176,10 @@ spinning() {
 			audits = 0
 			try:
 			    while audits < 60:  # then the guest has its processors to itself
-			        found = c.execute("shadow-audit")
-			        assert found == {"violations": 0, "report": ""}, found
+			        found = c.execute("shadow-audit", stopped=audits % 2 == 0)
+			        assert found["violations"] == 0 and found["report"] == "", found
+			        live = c.execute("shadow-audit")
+			        assert live["violations"] == 0 and live["mode"] == "live", live
 			        audits += 1
 			        for vcpu in range(4):
 			            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
@@ -224,7 +214,7 @@ spinning() {
 		assert again["tables_used"] <= again["tables_limit"]
 		c.execute("quit")
 	PY
-	ended 0 20
+	ended 0 60
 }
 
 @test "-S: nothing runs until cont" {
@@ -233,21 +223,21 @@ spinning() {
 	sleep 0.3
 	[ ! -s "$out" ]
 	client <<-'PY'
-		assert c.execute("query-status") == {"running": False, "status": "prelaunch"}
-		assert c.execute("shadow-audit")["violations"] == 0
+		assert c.execute("query-status")["status"] == "prelaunch"
+		assert c.execute("shadow-audit", stopped=True)["violations"] == 0
 		c.execute("query-shadow-roots")
 		c.execute("shadow-walk", gva="0x100000")
 		c.execute("cont")
 		c.wait_event("SHUTDOWN", 30)
 	PY
-	ended 0 20
+	ended 0 60
 	all_ok "$out"
 }
 
 @test "-S, then quit" {
 	start -S
 	client <<<'c.execute("quit")'
-	ended 0 20
+	ended 0 60
 	[ ! -s "$out" ]
 }
 
@@ -283,7 +273,7 @@ spinning() {
 	"$UMBRA" run --name u --scenario boot-tables >"$files/out"
 	all_ok "$files/out"
 	client <<<'c.execute("quit")'
-	ended 0 20
+	ended 0 60
 }
 
 @test "a machine that was killed: its socket is replaced" {
@@ -306,5 +296,100 @@ spinning() {
 		assert c.execute("query-status")["running"]
 		c.execute("quit")
 	PY
-	ended 0 20
+	ended 0 60
+}
+
+@test "GUEST_REPORT: what the guest reports of itself" {
+	start -S --scenario boot-tables
+	client <<-'PY'
+		c.execute("cont")
+		c.wait_event("GUEST_REPORT", 60)
+		end = c.wait_event("SHUTDOWN", 60)
+		assert end["data"] == {"guest": True, "reason": "guest-shutdown"}, end
+		# What was held back for a second comes after it.
+		last = c.wait_event("GUEST_REPORT", 60)
+		assert "1 passed" in last["data"]["text"], last
+	PY
+	ended 0 60
+}
+
+@test "every command's reply is what query-qmp-schema says, while the guest works" {
+	start --cpus 2 --scenario smp-fork,smp-mprotect,fork-storm,demand-paging
+	until_true 60 guest_is_up
+	FILES=$files client <<-'PY'
+		schema = qmp.Schema(c.execute("query-qmp-schema"))
+		assert set(schema.commands) == {x["name"] for x in c.execute("query-commands")}
+		done = {"qmp_capabilities", "quit"}
+		def run(command, **arguments):
+		    done.add(command)
+		    reply = c.execute(command, **arguments)
+		    schema.check_reply(command, reply)
+		    return reply
+		plain = [n for n, e in schema.commands.items() if n not in done and all(
+		    "default" in m for m in schema.types[e["arg-type"]]["members"])]
+		first = ["shadow-flush", "system_reset", "query-shadow-page"]
+		roots = run("query-shadow-roots")["roots"]
+		used = [r for r in roots if r["vcpus"]][0]
+		tables = run("query-shadow-page", gfn=used["gfn"])["pages"]
+		assert tables and tables[0]["gfn"] == used["gfn"], tables
+		page = run("query-shadow-page", table=used["mfn"], max=1)
+		assert len(page["entries"]) <= 1, page
+		for command in plain:
+		    if command not in first:
+		        run(command)
+		for ring in 0, 3:
+		    for access in "read", "write", "fetch":
+		        for gva in "0xffff888000100000", "0x400000", "0xffff800000000000", "0x0":
+		            run("shadow-explain", gva=gva, access=access, ring=ring)
+		            run("shadow-walk", gva=gva)
+		run("shadow-walk", gva="0x0", vcpu=1)
+		for view in "guest", "kernel", "user":
+		    at, pages = "0x0", 0
+		    while at:
+		        dump = run("shadow-dump", view=view, start=at, max=50)
+		        assert len(dump["regions"]) <= 50
+		        at, pages = dump.get("next"), pages + len(dump["regions"])
+		    assert pages or view == "user", view
+		run("shadow-audit", stopped=True)
+		run("query-rcu", measure=True)
+		for target in "vm", "vcpu":
+		    run("query-stats", target=target)
+		path = c.execute("query-cpus-fast")[1]["qom-path"]
+		one = run("query-stats", target="vcpu", vcpus=[path],
+		          providers=[{"provider": "umbra", "names": ["pf_taken"]}])
+		assert [s["name"] for s in one[0]["stats"]] == ["pf_taken"] and len(one) == 1, one
+		run("human-monitor-command", command_line="info mem")
+		run("memsave", val=0xffff888000100000, size=16, filename=os.environ["FILES"] + "/m")
+		run("pmemsave", val=0, size=16, filename=os.environ["FILES"] + "/m")
+		run("shadow-set", name="large", value="off")
+		run("shadow-flush")
+		run("system_reset")
+		assert done == set(schema.commands), set(schema.commands) - done
+		c.execute("query-status")
+		for e in c.events:
+		    schema.check(schema.events[e["event"]]["arg-type"], e.get("data", {}), e["event"])
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
+@test "1,000 connections at once: 64 are served, the machine does not mind" {
+	ulimit -n 4096 2>/dev/null || skip "no 4096 descriptors"
+	spinning
+	client <<-'PY'
+		import socket
+		held = []
+		for i in range(1000):
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+		    s.connect(os.environ["SOCKET"])
+		    s.settimeout(10)
+		    held.append(s)
+		assert c.execute("query-status")["running"]
+		greeted = sum(b"QMP" in s.recv(65536) for s in held)
+		assert greeted == 63, greeted
+		for s in held:
+		    s.close()
+		c.execute("quit")
+	PY
+	ended 0 60
 }

@@ -29,6 +29,46 @@ class Closed(Exception):
     """The server closed the connection."""
 
 
+class Schema:
+    """What query-qmp-schema says; holds replies against it."""
+
+    def __init__(self, entries):
+        self.types = {e["name"]: e for e in entries
+                      if e["meta-type"] not in ("command", "event")}
+        self.commands = {e["name"]: e for e in entries if e["meta-type"] == "command"}
+        self.events = {e["name"]: e for e in entries if e["meta-type"] == "event"}
+
+    def check_reply(self, command, value):
+        self.check(self.commands[command]["ret-type"], value, command)
+
+    def check(self, name, value, where):
+        t = self.types[name]
+        getattr(self, "_" + t["meta-type"])(t, value, where)
+
+    def _builtin(self, t, value, where):
+        python = {"string": str, "int": int, "boolean": bool, "number": (int, float)}
+        if t["json-type"] in python:
+            assert isinstance(value, python[t["json-type"]]), (where, t, value)
+            assert t["json-type"] != "int" or not isinstance(value, bool), (where, t, value)
+
+    def _enum(self, t, value, where):
+        assert value in t["values"], (where, t, value)
+
+    def _array(self, t, value, where):
+        assert isinstance(value, list), (where, value)
+        for i, v in enumerate(value):
+            self.check(t["element-type"], v, "%s[%d]" % (where, i))
+
+    def _object(self, t, value, where):
+        members = {m["name"]: m for m in t["members"]}
+        assert isinstance(value, dict) and set(value) <= set(members), (where, value)
+        for n, m in members.items():
+            if n in value:
+                self.check(m["type"], value[n], "%s.%s" % (where, n))
+            else:
+                assert "default" in m, (where, n)
+
+
 class Client:
     def __init__(self, path, timeout=30.0):
         self.timeout = timeout

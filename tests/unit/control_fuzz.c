@@ -49,33 +49,67 @@ static void fake_quit(void *m)
 	(void)m;
 }
 
-static struct json_object *fake_query(void *m, struct control_error *e)
+static bool fake_ended(void *m)
+{
+	(void)m;
+	return false;
+}
+
+static void fake_event(void *m, const char *name, struct json_object *data)
+{
+	(void)m, (void)name;
+	json_object_put(data);
+}
+
+/* No vCPU has begun: commands that look at one find none, the others find empty tables. */
+static struct sh_mmu *fake_mmu(void *m)
+{
+	return m;
+}
+
+static unsigned fake_cpus(void *m)
+{
+	(void)m;
+	return 2;
+}
+
+static long fake_thread(void *m, unsigned vcpu)
+{
+	(void)m;
+	return (long)vcpu;
+}
+
+static const struct cpu_state *fake_cpu(void *m, unsigned vcpu)
+{
+	(void)m, (void)vcpu;
+	return NULL;
+}
+
+static struct json_object *fake_stats(void *m, struct control_error *e)
 {
 	(void)m, (void)e;
 	return object();
 }
 
-static struct json_object *fake_walk(void *m, gva_t gva, unsigned vcpu, struct control_error *e)
-{
-	(void)m;
-	if (gva.v != vcpu)
-		return object();
-	ctl_fail(e, CTL_DEVICE_NOT_FOUND, "no vCPU %u", vcpu);
-	return NULL;
-}
-
 static const struct control_ops ops = {
 	.status = fake_status,
 	.running = fake_running,
+	.ended = fake_ended,
 	.name = fake_name,
+	.engine = fake_status,
 	.stop = fake_act,
 	.cont = fake_act,
+	.reset = fake_act,
 	.quit = fake_quit,
-	.shadow_roots = fake_query,
-	.shadow_walk = fake_walk,
-	.shadow_audit = fake_query,
-	.shadow_stats = fake_query,
-	.cpus_fast = fake_query,
+	.pause = fake_quit,
+	.resume = fake_quit,
+	.mmu = fake_mmu,
+	.cpus = fake_cpus,
+	.thread = fake_thread,
+	.cpu = fake_cpu,
+	.event = fake_event,
+	.shadow_stats = fake_stats,
+	.tick = fake_quit,
 };
 
 static void require(bool holds)

@@ -44,7 +44,8 @@ static void test_negotiation(void)
 		     "GenericError", "'x'");
 	expect_error(&a, STATUS, "CommandNotFound", "Expecting");
 	peer_negotiate(&a);
-	expect(&a, STATUS, "{\"return\":{\"running\":true,\"status\":\"running\"}}");
+	expect(&a, STATUS,
+	       "{\"return\":{\"running\":true,\"singlestep\":false,\"status\":\"running\"}}");
 	expect_error(&a, NEGOTIATE, "CommandNotFound", "already complete");
 	/* Each client negotiates for itself. */
 	peer_connect(&b, rig.path);
@@ -76,8 +77,12 @@ static void test_commands(void)
 	start_negotiated();
 	expect(&a, "{\"execute\":\"query-name\"}", "{\"return\":{\"name\":\"rig\"}}");
 	expect(&a, "{\"execute\":\"query-cpus-fast\"}", "{\"return\":[]}");
-	expect(&a, "{\"execute\":\"query-shadow-roots\"}", "{\"return\":[]}");
-	expect(&a, "{\"execute\":\"shadow-audit\"}", "{\"return\":[]}");
+	expect_error(&a, "{\"execute\":\"query-shadow-roots\"}", "DeviceNotActive",
+		     "no shadow MMU");
+	expect_error(&a, "{\"execute\":\"shadow-audit\"}", "DeviceNotActive", "no shadow MMU");
+	expect(&a, "{\"execute\":\"query-target\"}", "{\"return\":{\"arch\":\"x86_64\"}}");
+	expect(&a, "{\"execute\":\"system_reset\"}", "{\"return\":{}}");
+	CU_ASSERT_EQUAL(atomic_load(&rig.m.resets), 1);
 	expect(&a, "{\"execute\":\"query-shadow-stats\"}", "{\"return\":{\"text\":\"\"}}");
 	expect_error(&a, "{\"execute\":\"cont\"}", "DeviceNotActive", "already running");
 	peer_send(&a, "{\"execute\":\"query-version\"}");
@@ -141,25 +146,21 @@ static void test_arguments(void)
 	}
 	expect_error(&a, "{\"execute\":\"stop\",\"arguments\":{\"now\":true}}", "GenericError",
 		     "'now' is unexpected");
-	CU_ASSERT_EQUAL(atomic_load(&rig.m.walks) + atomic_load(&rig.m.stops), 0);
+	CU_ASSERT_EQUAL(atomic_load(&rig.m.stops), 0);
 	stop();
 }
 
-static void test_walk(void)
+/* A machine that has ended still says who it was, and does nothing more. */
+static void test_ended(void)
 {
 	start_negotiated();
-	expect(&a,
-	       "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":\"0xFFFF888000001abc\","
-	       "\"vcpu\":3}}",
-	       "{\"return\":{}}");
-	CU_ASSERT_EQUAL(atomic_load(&rig.m.gva), 0xffff888000001abcull);
-	CU_ASSERT_EQUAL(atomic_load(&rig.m.vcpu), 3);
-	expect(&a, "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":\"0x0\"}}",
-	       "{\"return\":{}}");
-	CU_ASSERT_EQUAL(atomic_load(&rig.m.vcpu), 0);
-	expect_error(&a,
-		     "{\"execute\":\"shadow-walk\",\"arguments\":{\"gva\":\"0x0\",\"vcpu\":4}}",
-		     "DeviceNotFound", "no vCPU 4");
+	atomic_store(&rig.m.ended, true);
+	expect(&a, "{\"execute\":\"query-name\"}", "{\"return\":{\"name\":\"rig\"}}");
+	expect_error(&a, "{\"execute\":\"stop\"}", "DeviceNotActive", "has ended");
+	expect_error(&a, "{\"execute\":\"system_reset\"}", "DeviceNotActive", "has ended");
+	expect_error(&a, "{\"execute\":\"shadow-set\"}", "DeviceNotActive", "has ended");
+	CU_ASSERT_EQUAL(atomic_load(&rig.m.stops) + atomic_load(&rig.m.resets), 0);
+	CU_ASSERT_EQUAL(atomic_load(&rig.m.pauses), 0);
 	stop();
 }
 
@@ -305,7 +306,7 @@ const struct tap_case control_protocol_tests[] = {
 	{"commands", test_commands},
 	{"query_commands", test_query_commands},
 	{"arguments", test_arguments},
-	{"walk", test_walk},
+	{"ended", test_ended},
 	{"members", test_members},
 	{"id", test_id},
 	{"non_ascii", test_non_ascii},

@@ -56,12 +56,6 @@ static void machine_quit(void *m)
 	atomic_fetch_add(&((struct machine *)m)->quits, 1);
 }
 
-static struct json_object *machine_query(void *m, struct control_error *e)
-{
-	(void)m, (void)e;
-	return json_object_new_array();
-}
-
 static struct json_object *machine_stats(void *arg, struct control_error *e)
 {
 	struct machine *m = arg;
@@ -75,24 +69,69 @@ static struct json_object *machine_stats(void *arg, struct control_error *e)
 	return o;
 }
 
-static struct json_object *machine_walk(void *arg, gva_t gva, unsigned vcpu,
-					struct control_error *e)
+static int machine_reset(void *arg, struct control_error *e)
 {
 	struct machine *m = arg;
-	if (vcpu > 3) {
-		ctl_fail(e, CTL_DEVICE_NOT_FOUND, "no vCPU %u", vcpu);
-		return NULL;
-	}
-	atomic_fetch_add(&m->walks, 1);
-	atomic_store(&m->gva, gva.v);
-	atomic_store(&m->vcpu, vcpu);
-	return json_object_new_object();
+	(void)e;
+	atomic_fetch_add(&m->resets, 1);
+	return 0;
+}
+
+static bool machine_ended(void *m)
+{
+	return atomic_load(&((struct machine *)m)->ended);
+}
+
+static const char *machine_engine(void *m)
+{
+	(void)m;
+	return "soft";
+}
+
+static void machine_pause(void *m)
+{
+	atomic_fetch_add(&((struct machine *)m)->pauses, 1);
+}
+
+static void machine_resume(void *m)
+{
+	atomic_fetch_sub(&((struct machine *)m)->pauses, 1);
 }
 
 static struct sh_mmu *machine_mmu(void *m)
 {
+	return ((struct machine *)m)->mmu;
+}
+
+static unsigned machine_cpus(void *m)
+{
+	return ((struct machine *)m)->cpus;
+}
+
+static long machine_thread(void *m, unsigned vcpu)
+{
 	(void)m;
-	return NULL;
+	return 1000 + (long)vcpu;
+}
+
+static const struct cpu_state *machine_cpu(void *m, unsigned vcpu)
+{
+	(void)vcpu;
+	return ((struct machine *)m)->cpu;
+}
+
+static void machine_event(void *arg, const char *name, struct json_object *data)
+{
+	struct machine *m = arg;
+	if (m->control)
+		control_event(m->control, name, data);
+	else
+		json_object_put(data);
+}
+
+static void machine_tick(void *m)
+{
+	atomic_fetch_add(&((struct machine *)m)->ticks, 1);
 }
 
 const struct control_ops machine_ops = {
@@ -101,13 +140,19 @@ const struct control_ops machine_ops = {
 	.name = machine_name,
 	.stop = machine_stop,
 	.cont = machine_cont,
+	.reset = machine_reset,
+	.ended = machine_ended,
+	.engine = machine_engine,
 	.quit = machine_quit,
-	.shadow_roots = machine_query,
-	.shadow_walk = machine_walk,
-	.shadow_audit = machine_query,
-	.shadow_stats = machine_stats,
-	.cpus_fast = machine_query,
+	.pause = machine_pause,
+	.resume = machine_resume,
 	.mmu = machine_mmu,
+	.cpus = machine_cpus,
+	.thread = machine_thread,
+	.cpu = machine_cpu,
+	.event = machine_event,
+	.shadow_stats = machine_stats,
+	.tick = machine_tick,
 };
 
 unsigned rig_open_fds(void)

@@ -16,9 +16,12 @@
 
 struct machine {
 	struct control *control;
-	atomic_bool running;
-	atomic_uint stops, quits, walks, vcpu;
-	_Atomic uint64_t gva;
+	atomic_bool running, ended;
+	atomic_uint stops, quits, resets, ticks;
+	atomic_int pauses;  /* how many are in force */
+	struct sh_mmu *mmu; /* NULL: it has none */
+	unsigned cpus;
+	const struct cpu_state *cpu;
 	const char *name;
 	size_t stats_size; /* how long a text query-shadow-stats returns */
 };
@@ -62,6 +65,6 @@ const char *text_at(struct json_object *o, const char *outer, const char *inner)
 
 /* The suites. */
 extern const struct tap_case control_protocol_tests[], control_hostile_tests[],
-	control_socket_tests[], control_event_tests[];
+	control_socket_tests[], control_event_tests[], control_table_tests[];
 
 #endif

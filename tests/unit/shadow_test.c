@@ -34,6 +34,7 @@ static const struct tap_suite suites[] = {
 	{.name = "rules", .cases = suite_rules},
 	{.name = "share", .cases = suite_share},
 	{.name = "share race", .cases = suite_share_race},
+	{.name = "inspect", .cases = suite_inspect},
 	{.name = "gather", .cases = suite_gather},
 	{.name = "shootdown", .cases = suite_shootdown},
 	{.name = "defer", .cases = suite_defer},

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/control/internal.h"
 
@@ -34,7 +35,7 @@ struct json_object *ctl_version(void)
 	return o;
 }
 
-/* All or nothing: an unknown capability leaves the session in negotiation mode. */
+/* oob is the one capability there is; the check of arguments has refused any other. */
 struct json_object *ctl_run_capabilities(const struct ctl_call *call, struct control_error *e)
 {
 	struct json_object *enable = NULL;
@@ -46,14 +47,6 @@ struct json_object *ctl_run_capabilities(const struct ctl_call *call, struct con
 	if (call->args)
 		json_object_object_get_ex(call->args, "enable", &enable);
 	size_t n = enable ? json_object_array_length(enable) : 0;
-	for (size_t i = 0; i < n; i++) {
-		const char *cap = json_object_get_string(json_object_array_get_idx(enable, i));
-		if (strcmp(cap, "oob") != 0) {
-			ctl_fail(e, CTL_GENERIC_ERROR,
-				 "Parameter 'enable' does not accept value '%.100s'", cap);
-			return NULL;
-		}
-	}
 	call->session->oob = n > 0;
 	call->session->negotiated = true;
 	return json_object_new_object();
@@ -83,6 +76,7 @@ struct json_object *ctl_run_status(const struct ctl_call *call, struct control_e
 	struct json_object *o = json_object_new_object();
 	json_object_object_add(o, "running",
 			       json_object_new_boolean(call->ops->running(call->m)));
+	json_object_object_add(o, "singlestep", json_object_new_boolean(false));
 	json_object_object_add(o, "status", json_object_new_string(call->ops->status(call->m)));
 	return o;
 }
@@ -97,9 +91,38 @@ struct json_object *ctl_run_name(const struct ctl_call *call, struct control_err
 	return o;
 }
 
+struct json_object *ctl_run_kvm(const struct ctl_call *call, struct control_error *e)
+{
+	struct json_object *o = json_object_new_object();
+	(void)e;
+	ctl_put_bool(o, "enabled", strcmp(call->ops->engine(call->m), "soft") != 0);
+	ctl_put_bool(o, "present", access("/dev/kvm", R_OK | W_OK) == 0);
+	return o;
+}
+
+struct json_object *ctl_run_target(const struct ctl_call *call, struct control_error *e)
+{
+	struct json_object *o = json_object_new_object();
+	(void)call, (void)e;
+	ctl_put_str(o, "arch", "x86_64");
+	return o;
+}
+
 struct json_object *ctl_run_cpus_fast(const struct ctl_call *call, struct control_error *e)
 {
-	return call->ops->cpus_fast(call->m, e);
+	struct json_object *list = json_object_new_array();
+	(void)e;
+	for (unsigned i = 0; i < call->ops->cpus(call->m); i++) {
+		struct json_object *o = json_object_new_object();
+		char path[32];
+		ctl_cpu_path(i, path);
+		ctl_put_int(o, "cpu-index", i);
+		ctl_put_str(o, "qom-path", path);
+		ctl_put_int(o, "thread-id", (uint64_t)call->ops->thread(call->m, i));
+		ctl_put_str(o, "target", "x86_64");
+		json_object_array_add(list, o);
+	}
+	return list;
 }
 
 struct json_object *ctl_run_stop(const struct ctl_call *call, struct control_error *e)
@@ -112,30 +135,14 @@ struct json_object *ctl_run_cont(const struct ctl_call *call, struct control_err
 	return call->ops->cont(call->m, e) ? NULL : json_object_new_object();
 }
 
+struct json_object *ctl_run_reset(const struct ctl_call *call, struct control_error *e)
+{
+	return call->ops->reset(call->m, e) ? NULL : json_object_new_object();
+}
+
 struct json_object *ctl_run_quit(const struct ctl_call *call, struct control_error *e)
 {
 	(void)e;
 	call->ops->quit(call->m);
 	return json_object_new_object();
-}
-
-struct json_object *ctl_run_shadow_roots(const struct ctl_call *call, struct control_error *e)
-{
-	return call->ops->shadow_roots(call->m, e);
-}
-
-struct json_object *ctl_run_shadow_walk(const struct ctl_call *call, struct control_error *e)
-{
-	return call->ops->shadow_walk(call->m, GVA(ctl_arg_hex(call, "gva", 0)),
-				      ctl_arg_index(call, "vcpu", 0), e);
-}
-
-struct json_object *ctl_run_shadow_audit(const struct ctl_call *call, struct control_error *e)
-{
-	return call->ops->shadow_audit(call->m, e);
-}
-
-struct json_object *ctl_run_shadow_stats(const struct ctl_call *call, struct control_error *e)
-{
-	return call->ops->shadow_stats(call->m, e);
 }

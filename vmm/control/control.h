@@ -29,6 +29,7 @@ struct control_error {
 	char desc[256];
 };
 
+struct cpu_state;
 struct sh_mmu;
 
 /* What a machine offers to its control socket; all are required. Called from the server's
@@ -38,20 +39,29 @@ struct control_ops {
 	/* "running", "paused", "shutdown", "prelaunch", "internal-error", as in QEMU. */
 	const char *(*status)(void *m);
 	bool (*running)(void *m);
+	bool (*ended)(void *m);
 	const char *(*name)(void *m);
+	const char *(*engine)(void *m);
 	int (*stop)(void *m, struct control_error *e); /* returns when every vCPU has stopped */
 	int (*cont)(void *m, struct control_error *e);
+	int (*reset)(void *m, struct control_error *e);
 	void (*quit)(void *m); /* asks for the end and returns; the reply is sent after it */
-	/* Each returns a new json object (ownership passes) or NULL with *e set. */
-	struct json_object *(*shadow_roots)(void *m, struct control_error *e);
-	/* From the current CR3 of the vCPU of this index, which may not exist. */
-	struct json_object *(*shadow_walk)(void *m, gva_t gva, unsigned vcpu,
-					   struct control_error *e);
-	struct json_object *(*shadow_audit)(void *m, struct control_error *e);
-	struct json_object *(*shadow_stats)(void *m, struct control_error *e);
-	struct json_object *(*cpus_fast)(void *m, struct control_error *e);
+	/* Brings every vCPU to rest, and lets go again what was not at rest before. Nests. No events,
+	 * and nothing that a client sees of it but what it does. */
+	void (*pause)(void *m);
+	void (*resume)(void *m);
 	/* The machine's shadow MMU; NULL: it has none (any more). */
 	struct sh_mmu *(*mmu)(void *m);
+	unsigned (*cpus)(void *m);
+	long (*thread)(void *m, unsigned vcpu); /* the system's number for it */
+	/* All registers of a vCPU, while paused. NULL: its thread is gone. */
+	const struct cpu_state *(*cpu)(void *m, unsigned vcpu);
+	/* An event of the machine's, as control_event(). */
+	void (*event)(void *m, const char *name, struct json_object *data);
+	/* Counters as a new object (ownership passes), or NULL with *e set. */
+	struct json_object *(*shadow_stats)(void *m, struct control_error *e);
+	/* Called a few times a second while there are clients. */
+	void (*tick)(void *m);
 };
 
 struct control;

@@ -94,8 +94,17 @@ static struct json_object *run(struct ctl_session *s, struct json_object *o,
 	const struct ctl_command *cmd = find(s, &r, e);
 	if (!cmd || ctl_command_check(cmd, r.args, e))
 		return NULL;
+	if (!(cmd->flags & CTL_CMD_ENDED) && s->ops->ended(s->m)) {
+		ctl_fail(e, CTL_DEVICE_NOT_ACTIVE, "the machine has ended");
+		return NULL;
+	}
 	struct ctl_call call = {.session = s, .ops = s->ops, .m = s->m, .args = r.args};
-	return cmd->run(&call, e);
+	if (cmd->flags & CTL_CMD_PAUSES)
+		s->ops->pause(s->m);
+	struct json_object *ret = cmd->run(&call, e);
+	if (cmd->flags & CTL_CMD_PAUSES)
+		s->ops->resume(s->m);
+	return ret;
 }
 
 struct json_object *ctl_dispatch(struct ctl_session *s, struct json_object *request)

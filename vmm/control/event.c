@@ -18,12 +18,6 @@
 
 #include "vmm/control/internal.h"
 
-static const char *const limited[CTL_EVENT_KINDS] = {
-	"GUEST_REPORT",
-	"SHADOW_AUDIT_FAILED",
-	"SHADOW_SHOOTDOWN_STORM",
-};
-
 int64_t ctl_now(void)
 {
 	struct timespec t;
@@ -94,9 +88,9 @@ static struct ctl_event *push(struct ctl_events *q, struct ctl_event *e)
 
 static struct ctl_throttle *throttle_of(struct ctl_events *q, const char *name)
 {
-	for (unsigned i = 0; i < CTL_EVENT_KINDS && limited[i]; i++)
-		if (!strcmp(limited[i], name))
-			return &q->kind[i];
+	for (unsigned i = 0; i < CTL_EVENT_KINDS && ctl_event_kinds[i].name; i++)
+		if (!strcmp(ctl_event_kinds[i].name, name))
+			return ctl_event_kinds[i].limited ? &q->kind[i] : NULL;
 	return NULL;
 }
 

@@ -2,7 +2,7 @@
  *
  * What the files of the control socket offer each other, file by file, lowest first.
  *
- * Everything here but events.c runs in one thread (the server's) and so takes no lock.
+ * Everything here but event.c runs in one thread (the server's) and so takes no lock.
  *
  * Read first: control.h.
  */
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "shadow/diff.h"
 #include "vmm/control/control.h"
 
 #define CTL_MAX_DEPTH	64u	   /* nesting of one request */
@@ -71,6 +72,36 @@ struct json_object *ctl_reply_error(const struct control_error *e);
 /* Appends o as one line: ASCII only, ended by CRLF. */
 void ctl_reply_encode(struct json_object *o, struct ctl_text *out);
 
+/* type.c: types of arguments and replies, as text. A type ends where its brackets close or a comma
+ * follows; none of these needs it to end with a NUL. */
+struct ctl_place {
+	char path[128]; /* of the value that is being looked at, as a.b[1] */
+};
+struct ctl_member {
+	const char *name, *type;
+	size_t len; /* of the name */
+	bool optional;
+};
+struct ctl_base {
+	const char *word; /* NULL ends the list */
+	bool (*fits)(struct json_object *v);
+	const char *expected;	   /* in words */
+	const char *schema, *json; /* name and JSON type in the schema; NULL: an alternate */
+};
+struct ctl_named {
+	const char *name; /* NULL ends the list */
+	const char *text;
+};
+extern const struct ctl_base ctl_bases[];
+const char *ctl_type_end(const char *t);
+bool ctl_type_is(const char *t, const char *word);
+/* The first member of the object type t, or the next after the place returned last; NULL: no more. */
+const char *ctl_type_member(const char *t, struct ctl_member *m);
+const struct ctl_base *ctl_type_base(const char *t); /* NULL: it is none of these */
+const char *ctl_type_named(const char *t);	     /* of @Name */
+bool ctl_type_check(const char *t, struct json_object *v, const struct ctl_place *at,
+		    struct control_error *e);
+
 /* table.c */
 struct ctl_session;
 struct ctl_call {
@@ -81,41 +112,120 @@ struct ctl_call {
 };
 /* Returns a new object (ownership passes), or NULL with *e set. */
 typedef struct json_object *ctl_run_fn(const struct ctl_call *call, struct control_error *e);
-enum ctl_arg_type { CTL_ARG_STRING, CTL_ARG_INDEX, CTL_ARG_HEX, CTL_ARG_STRING_LIST };
 enum ctl_command_flags {
 	CTL_CMD_UNNEGOTIATED = 1 << 0, /* runs in negotiation mode */
 	CTL_CMD_OOB = 1 << 1,	       /* may be sent as exec-oob */
+	CTL_CMD_PAUSES = 1 << 2,       /* every vCPU is at rest while it runs */
+	CTL_CMD_ENDED = 1 << 3,	       /* works on a machine that has ended, too */
 };
-#define CTL_MAX_ARGS 4
+#define CTL_MAX_ARGS 8
 struct ctl_arg {
 	const char *name; /* NULL ends the list */
-	enum ctl_arg_type type;
+	const char *type;
 	bool optional;
 	const char *help;
 };
 struct ctl_command {
 	const char *name;
 	const char *help;
-	const char *returns;
+	const char *type;    /* of what it returns */
+	const char *returns; /* the same in words */
 	ctl_run_fn *run;
-	unsigned flags; /* enum ctl_command_flags */
+	unsigned flags;	 /* enum ctl_command_flags */
+	unsigned errors; /* 1 << class, for each class besides GenericError */
 	struct ctl_arg args[CTL_MAX_ARGS + 1];
 };
+struct ctl_event_kind {
+	const char *name; /* NULL ends the list */
+	const char *type; /* of its data */
+	bool limited;	  /* sent at most once a second: a guest can cause it at will */
+	const char *help;
+};
 extern const struct ctl_command ctl_commands[]; /* ends with a row without a name */
+extern const struct ctl_named ctl_types[];
+extern const struct ctl_event_kind ctl_event_kinds[];
 const struct ctl_command *ctl_command_find(const char *name);
 /* Whether args (an object or NULL) fit the command. 0, or -1 with *e set. */
 int ctl_command_check(const struct ctl_command *cmd, struct json_object *args,
 		      struct control_error *e);
-/* An argument of a checked call; the default when it was left out. */
+
+/* args.c: an argument of a checked call; the default when it was left out. */
+bool ctl_arg_given(const struct ctl_call *call, const char *name);
 uint64_t ctl_arg_hex(const struct ctl_call *call, const char *name, uint64_t def);
 unsigned ctl_arg_index(const struct ctl_call *call, const char *name, unsigned def);
+bool ctl_arg_bool(const struct ctl_call *call, const char *name, bool def);
+const char *ctl_arg_string(const struct ctl_call *call, const char *name, const char *def);
 
-/* commands.c: what the rows of the table run */
-ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_status,
-	ctl_run_name, ctl_run_cpus_fast, ctl_run_stop, ctl_run_cont, ctl_run_quit,
-	ctl_run_shadow_roots, ctl_run_shadow_walk, ctl_run_shadow_audit, ctl_run_shadow_stats,
-	ctl_run_inject;
+/* schema.c */
+/* The type of all arguments of a command as one object, with a NUL. */
+void ctl_args_type(const struct ctl_command *cmd, struct ctl_text *out);
+
+/* commands.c, schema.c, stats.c, look.c, shadow_*.c, monitor.c, save.c: what the rows run */
+ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_schema,
+	ctl_run_status, ctl_run_name, ctl_run_kvm, ctl_run_target, ctl_run_cpus_fast,
+	ctl_run_stats, ctl_run_stats_schemas, ctl_run_stop, ctl_run_cont, ctl_run_reset,
+	ctl_run_quit, ctl_run_monitor, ctl_run_memsave, ctl_run_pmemsave, ctl_run_shadow_roots,
+	ctl_run_shadow_page, ctl_run_shadow_walk, ctl_run_shadow_explain, ctl_run_shadow_dump,
+	ctl_run_shadow_diff, ctl_run_shadow_audit, ctl_run_shadow_flush, ctl_run_shadow_stats,
+	ctl_run_shootdowns, ctl_run_rcu, ctl_run_shadow_set, ctl_run_inject;
 struct json_object *ctl_version(void);
+
+/* look.c: what the commands that look at tables share */
+struct ctl_subject { /* whose tables: a vCPU's, or those of a root */
+	struct sh_mmu *mmu;
+	unsigned vcpu;
+	struct sh_regs regs;
+	struct sh_mode mode;
+	bool by_root; /* regs and mode are put together from the root's key */
+	mfn_t root;
+	struct sh_role role;
+};
+struct json_object *ctl_hex(uint64_t v);
+void ctl_put(struct json_object *o, const char *key, struct json_object *val);
+void ctl_put_int(struct json_object *o, const char *key, uint64_t val);
+void ctl_put_hex(struct json_object *o, const char *key, uint64_t val);
+void ctl_put_str(struct json_object *o, const char *key, const char *val);
+void ctl_put_bool(struct json_object *o, const char *key, bool val);
+struct json_object *ctl_role(struct sh_role r);
+/* Names of an entry's bits, top bit first, separated by spaces. */
+struct json_object *ctl_flags(uint64_t entry, unsigned level);
+/* The MMU, or NULL with *e set. */
+struct sh_mmu *ctl_mmu(const struct ctl_call *call, struct control_error *e);
+/* The registers of the vCPU named by argument vcpu (or `name`), from which walks begin. */
+int ctl_subject_vcpu(const struct ctl_call *call, const char *name, struct ctl_subject *s,
+		     struct control_error *e);
+/* The same, or of the root that argument root names. */
+int ctl_subject(const struct ctl_call *call, struct ctl_subject *s, struct control_error *e);
+/* The root to look from for a view. False: there is none yet. */
+bool ctl_subject_root(const struct ctl_subject *s, enum sh_view view, mfn_t *root);
+/* Argument view, in words of the table; false: "guest". */
+bool ctl_view(const struct ctl_call *call, const char *def, enum sh_view *view);
+extern const char *const ctl_view_names[SH_VIEWS];
+/* generation and consistent: whether nothing changed since the look began. */
+void ctl_put_look(struct json_object *o, struct sh_mmu *mmu, const struct sh_look *look);
+
+/* What a debugger sees at an address; false: not mapped. monitor_mem.c */
+bool ctl_translate(const struct ctl_subject *s, gva_t gva, gpa_t *gpa);
+const char *ctl_verdict_name(enum sh_verdict v); /* shadow_dump.c */
+void ctl_cpu_path(unsigned vcpu, char buf[32]);	 /* stats.c: its qom-path */
+
+/* monitor*.c: the human monitor */
+struct ctl_hmp {
+	const struct ctl_call *call;
+	struct ctl_text out;
+	struct ctl_subject who;
+	const struct cpu_state *cpu; /* at rest; only for rows that ask for it */
+	const char *args;
+};
+__attribute__((format(printf, 2, 3))) void ctl_print(struct ctl_hmp *h, const char *fmt, ...);
+/* True once no more may be printed. */
+bool ctl_print_full(const struct ctl_hmp *h);
+void ctl_hmp_tlb(struct ctl_hmp *h);
+void ctl_hmp_mem(struct ctl_hmp *h);
+void ctl_hmp_registers(struct ctl_hmp *h);
+void ctl_hmp_x(struct ctl_hmp *h);
+void ctl_hmp_xp(struct ctl_hmp *h);
+void ctl_hmp_gva2gpa(struct ctl_hmp *h);
 
 /* dispatch.c: one request in, one reply out (never NULL but for want of memory) */
 struct json_object *ctl_dispatch(struct ctl_session *s, struct json_object *request);
@@ -148,7 +258,7 @@ void ctl_session_mute(struct ctl_session *s);
 
 /* event.c: events on their way from any thread to the server's */
 #define CTL_EVENT_NAME	 48
-#define CTL_EVENT_KINDS	 4
+#define CTL_EVENT_KINDS	 16 /* rows of ctl_event_kinds[], at most */
 #define CTL_EVENT_QUEUED 1024u
 struct ctl_event {
 	struct ctl_event *next;

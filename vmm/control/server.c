@@ -22,11 +22,13 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <urcu/urcu-memb.h>
 
 #include "vmm/control/internal.h"
 
 #define ROUND_EVENTS	32
 #define DRAIN_NS	(CTL_NSEC / 4)
+#define TICK_NS		(CTL_NSEC / 4)
 #define ACCEPT_PAUSE_NS (CTL_NSEC / 10)
 
 struct control {
@@ -39,6 +41,7 @@ struct control {
 	struct ctl_events events;
 	struct ctl_client *clients;
 	unsigned client_count;
+	int64_t next_tick;    /* of the machine's; while there are clients */
 	int64_t accept_again; /* when to look at the listening socket again; 0: it is watched */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
@@ -183,7 +186,17 @@ static int timeout_ms(struct control *c)
 		ms = earlier(next, now, ms);
 	if (c->accept_again)
 		ms = earlier(c->accept_again, now, ms);
+	if (c->clients)
+		ms = earlier(c->next_tick, now, ms);
 	return ms;
+}
+
+static void tick(struct control *c, int64_t now)
+{
+	if (!c->clients || now < c->next_tick)
+		return;
+	c->next_tick = now + TICK_NS;
+	c->ops->tick(c->m);
 }
 
 static void handle(struct control *c, const struct epoll_event *ev)
@@ -207,6 +220,7 @@ static void round_once(struct control *c)
 	for (int i = 0; i < n; i++)
 		handle(c, &ev[i]);
 	resume_accepting(c);
+	tick(c, ctl_now());
 	send_events(c, ctl_now());
 	give_turns(c);
 }
@@ -234,9 +248,15 @@ static void drain(struct control *c)
 static void *serve(void *arg)
 {
 	struct control *c = arg;
+	/* Commands look at tables in read-side sections, and at guest memory through windows. */
+	urcu_memb_register_thread();
 	while (!atomic_load(&c->stopping))
 		round_once(c);
 	drain(c);
+	struct sh_mmu *mmu = c->ops->mmu(c->m);
+	if (mmu)
+		gmem_thread_exit(sh_mmu_gmem(mmu));
+	urcu_memb_unregister_thread();
 	return NULL;
 }
 

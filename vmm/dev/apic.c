@@ -131,6 +131,11 @@ void lapic_reset(struct apic *a, struct lapic *l)
 	timer_reset(a, l);
 }
 
+static uint32_t base_after_reset(unsigned index)
+{
+	return APIC_PAGE | APIC_BASE_EN | (index == 0 ? APIC_BASE_BSP : 0);
+}
+
 struct apic *apic_create(const struct dev_host *h, unsigned cpus)
 {
 	struct apic *a = calloc(1, sizeof(*a) + cpus * sizeof(a->cpu[0]));
@@ -145,7 +150,7 @@ struct apic *apic_create(const struct dev_host *h, unsigned cpus)
 
 		pthread_mutex_init(&l->lock, NULL);
 		l->index = i;
-		l->base_msr = APIC_PAGE | APIC_BASE_EN | (i == 0 ? APIC_BASE_BSP : 0);
+		l->base_msr = base_after_reset(i);
 		atomic_init(&l->pending, -1);
 		/* Stopped already, so that the reset has nothing to tell the host. */
 		l->timer.due = UINT64_MAX;
@@ -153,6 +158,18 @@ struct apic *apic_create(const struct dev_host *h, unsigned cpus)
 		lapic_reset(a, l);
 	}
 	return a;
+}
+
+void apic_reset(struct apic *a)
+{
+	for (unsigned i = 0; i < a->cpus; i++) {
+		struct lapic *l = &a->cpu[i];
+
+		lapic_lock(l);
+		l->base_msr = base_after_reset(i);
+		lapic_reset(a, l);
+		lapic_unlock(a, l);
+	}
 }
 
 void apic_destroy(struct apic *a)

@@ -68,6 +68,7 @@ struct uart;
 struct uart *uart_create(const struct dev_host *h);
 void uart_destroy(struct uart *u);
 int uart_attach(struct uart *u, struct bus *b, uint16_t port);
+void uart_reset(struct uart *u); /* as after power-on; what it was told to send is sent */
 /* Bytes from the outside; returns how many fitted into the FIFO. */
 size_t uart_input(struct uart *u, const uint8_t *buf, size_t n);
 /* Gives everything buffered to serial_out. */
@@ -95,6 +96,7 @@ int apic_pending(struct apic *a, unsigned vcpu);
 int apic_ack(struct apic *a, unsigned vcpu);
 /* Timer: fires what is due at now; called by the vCPU's thread at its deadline or any time. */
 void apic_tick(struct apic *a, unsigned vcpu);
+void apic_reset(struct apic *a); /* all of them, as after power-on; the vCPUs are at rest */
 void apic_init_cpu(struct apic *a, unsigned vcpu);   /* after INIT */
 uint8_t apic_get_tpr(struct apic *a, unsigned vcpu); /* CR8 = TPR >> 4 */
 void apic_set_tpr(struct apic *a, unsigned vcpu, uint8_t tpr);

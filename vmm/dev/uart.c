@@ -293,9 +293,20 @@ struct uart *uart_create(const struct dev_host *h)
 		return NULL;
 	pthread_mutex_init(&u->lock, NULL);
 	u->host = h;
+	uart_reset(u);
+	return u;
+}
+
+void uart_reset(struct uart *u)
+{
+	pthread_mutex_lock(&u->lock);
+	tx_give(u);
+	u->ier = u->fcr = u->lcr = u->mcr = u->scr = u->dlm = u->lsr_errors = 0;
 	u->dll = 1; /* 115200 baud, should anyone ask */
 	u->msr = MSR_LINE;
-	return u;
+	u->thre_pending = false;
+	u->rx_head = u->rx_len = 0;
+	pthread_mutex_unlock(&u->lock);
 }
 
 void uart_destroy(struct uart *u)

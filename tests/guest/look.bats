@@ -1,0 +1,290 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
+# Looking at a machine from outside, and steering it: what the monitor shows is what QEMU's shows of the
+# same image; what is looked at while vCPUs run is never torn; what is changed leaves the guest alone.
+
+load common
+load qmp
+
+setup() {
+	common_setup
+	need_image
+}
+teardown() { common_teardown; }
+
+# reference GUEST COMMAND...: what QEMU's monitor says of the image when it has halted, in $files/qemu.
+reference() {
+	local guest=$1
+	shift
+	have_qemu || skip "no qemu-system-x86_64"
+	timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 64 -smp 1 \
+		-kernel "$UMBRA_GUEST_DIR/umbra-guest-$guest" -append "cpus=1 seed=0 scenario=hang" \
+		-display none -monitor none -serial "file:$files/serial" -no-reboot \
+		-qmp "unix:$files/q,server=on,wait=off" </dev/null 3>&- &
+	SOCKET=$files/q SERIAL=$files/serial PYTHONPATH=$BATS_TEST_DIRNAME python3 -B - "$@" \
+		>"$files/qemu" <<-'PY'
+		import os, sys, time, qmp
+		c = qmp.Client.wait_for(os.environ["SOCKET"])
+		c.negotiate()
+		while "1..1" not in open(os.environ["SERIAL"]).read():
+		    time.sleep(0.05)
+		while "HLT=1" not in c.execute("human-monitor-command", command_line="info registers"):
+		    time.sleep(0.05)
+		for command in sys.argv[1:]:
+		    print(c.execute("human-monitor-command", command_line=command))
+		c.execute("quit")
+	PY
+	wait $!
+	rm -f "$files/q" "$files/serial"
+}
+
+# QEMU keeps the last 132 KiB of RAM for its tables: so much less has ours.
+halted() {
+	start -m 65404K --seed 0 --scenario hang --guest "$@"
+	until_true 60 guest_is_up
+	client <<-'PY'
+		deadline = time.monotonic() + 60
+		def monitor(line):
+		    return c.execute("human-monitor-command", command_line=line)
+		while "HLT=1" not in monitor("info registers") and time.monotonic() < deadline:
+		    time.sleep(0.05)
+		c.execute("stop")
+		for line in os.environ["COMMANDS"].split(";"):
+		    print(monitor(line))
+		assert "unknown command" in monitor("info nonsense")
+		c.execute("quit")
+	PY
+}
+
+# alike GUEST COMMANDS WORDS...: both say the same to each command of the list.
+alike() {
+	local guest=$1 commands=$2
+	shift 2
+	[ -e "$UMBRA_GUEST_DIR/umbra-guest-$guest" ] || skip "no guest image for $guest"
+	mapfile -td ';' list < <(printf %s "$commands")
+	reference "$guest" "${list[@]}"
+	COMMANDS=$commands halted "$guest" "$@" >"$files/umbra"
+	diff "$files/qemu" "$files/umbra"
+	[ "$(grep -c . "$files/umbra")" -gt 1000 ]
+	ended 0 60
+}
+
+@test "info tlb, info mem, xp, gva2gpa say what QEMU's say of the same image, halted" {
+	alike amd64 "info tlb;info mem;xp/4xw 0x100000;gva2gpa 0xffff888000001000;gva2gpa 0x700000000000;x/2xg 0x700000000000;xp/2ob 0x100000;xp/3dh 0x100000"
+}
+
+@test "info tlb of five levels is QEMU's" {
+	alike la57 "info tlb" --cpu soft
+}
+
+@test "info tlb and info mem of PAE are QEMU's" {
+	alike pae "info tlb;info mem" --cpu soft
+}
+
+@test "info tlb and info mem of two levels are QEMU's" {
+	alike i386 "info tlb;info mem" --cpu soft
+}
+
+# A machine that is reset comes up again, whatever it was doing, and can then pass.
+resets() {
+	start --scenario spin "$@"
+	until_true 60 guest_is_up
+	client <<-'PY'
+		up = lambda: open(os.environ["OUT"]).read().count("1..")
+		for i in range(3):
+		    before = up()
+		    c.execute("system_reset")
+		    event = c.wait_event("RESET", 60)
+		    assert event["data"]["reason"] == "host-qmp-system-reset", event
+		    deadline = time.monotonic() + 60
+		    while up() == before:
+		        assert time.monotonic() < deadline
+		        time.sleep(0.05)
+		    assert c.execute("shadow-audit", stopped=True)["violations"] == 0
+		# A stopped machine stays so, and shows the state after reset.
+		c.execute("stop")
+		before = up()
+		c.execute("system_reset")
+		assert not c.execute("query-status")["running"]
+		registers = c.execute("human-monitor-command", command_line="info registers")
+		assert "CR0=00000011" in registers or "CR0=60000011" in registers, registers
+		time.sleep(0.3)
+		assert up() == before
+		c.execute("cont")
+		deadline = time.monotonic() + 60
+		while up() == before:
+		    assert time.monotonic() < deadline
+		    time.sleep(0.05)
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
+@test "system_reset: the guest boots again" {
+	OUT=$out resets
+}
+
+@test "system_reset on two cpus, on each engine" {
+	OUT=$out resets --cpus 2 --cpu soft
+	OUT=$out resets --cpus 2 --cpu soft --soft-threads off
+	need_kvm
+	OUT=$out resets --cpus 2 --cpu kvm
+	OUT=$out resets --cpus 2 --cpu hybrid
+}
+
+@test "stop and cont with four cpus, on each engine" {
+	local engine
+	for engine in "soft" "soft --soft-threads off" kvm hybrid; do
+		[[ $engine == soft* ]] || need_kvm
+		# shellcheck disable=SC2086 # words
+		start --cpus 4 --scenario smp-shootdown,smp-fork,smp-mprotect --cpu $engine
+		client <<-'PY'
+			times = 0
+			try:
+			    while True:
+			        c.execute("stop")
+			        c.execute("human-monitor-command", command_line="info registers",
+			                  cpu_index=times % 4)
+			        c.execute("cont")
+			        times += 1
+			        time.sleep(0.01)
+			except (qmp.Closed, qmp.Error, OSError):
+			    pass
+			assert times > 5, times
+		PY
+		ended 0 100
+		all_ok "$out"
+	done
+}
+
+@test "clients that look without pause see nothing wrong and stop nobody" {
+	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	client <<-'PY'
+		rounds = 0
+		try:
+		    while True:
+		        for vcpu in range(4):
+		            for view in "guest", "kernel", "user":
+		                dump = c.execute("shadow-dump", view=view, vcpu=vcpu, merge=True)
+		                last = -1
+		                for r in dump["regions"]:
+		                    assert int(r["gva"], 16) > last, dump
+		                    last = int(r["gva"], 16)
+		            try:
+		                diff = c.execute("shadow-diff", vcpu=vcpu, start="0xffff888000000000")
+		                assert diff["counts"]["wrong"] == 0, diff
+		            except qmp.Error as e:
+		                assert e.error_class == "DeviceNotActive", e
+		            for access in "read", "write", "fetch":
+		                x = c.execute("shadow-explain", gva="0xffff888000100000", vcpu=vcpu,
+		                              access=access, ring=0)
+		                if access == "write":
+		                    assert x["outcome"] == "true-fault", x
+		                    assert any(r["bit"] == "W" for r in x["reasons"]), x
+		        live = c.execute("shadow-audit")
+		        assert live["violations"] == 0, live
+		        c.execute("query-shadow-shootdowns")
+		        c.execute("query-rcu")
+		        rounds += 1
+		except (qmp.Closed, OSError):
+		    pass
+		except qmp.Error as e:
+		    assert e.error_class == "DeviceNotActive", e
+		print(rounds, "rounds")
+		assert rounds > 3
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+# switched ROUNDS WORDS...: each technique off and on, ROUNDS times over, while the guest works. A flush
+# is dear where KVM shadows our tables: the gate stores to each of their entries.
+switched() {
+	local rounds=$1
+	shift
+	start --cpus 2 "$@"
+	ROUNDS=$rounds client <<-'PY'
+		times = 0
+		try:
+		    for i in range(int(os.environ["ROUNDS"])):
+		        for o in c.execute("shadow-set")["options"]:
+		            if o["changeable"]:
+		                c.execute("shadow-set", name=o["name"], value="off")
+		                c.execute("shadow-flush")
+		                c.execute("shadow-set", name=o["name"], value="on")
+		                times += 1
+		            else:
+		                try:
+		                    c.execute("shadow-set", name=o["name"], value="off")
+		                    assert False
+		                except qmp.Error as e:
+		                    assert e.error_class == "DeviceNotActive", e
+		        assert c.execute("shadow-audit", stopped=True)["violations"] == 0
+		except qmp.Closed:
+		    pass
+		except qmp.Error as e:
+		    assert e.error_class == "DeviceNotActive", e
+		assert times > 5, times
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+@test "shadow-flush and shadow-set while the guest works: it passes all the same" {
+	switched 20 --cpu soft
+	need_kvm
+	switched 1
+}
+
+@test "memsave and pmemsave write what is there" {
+	spinning
+	FILES=$files client <<-'PY'
+		name = os.environ["FILES"] + "/m"
+		c.execute("pmemsave", val=0x100000, size=8192, filename=name)
+		physical = open(name, "rb").read()
+		assert len(physical) == 8192 and physical[:4] == bytes.fromhex("02b0ad1b")
+		c.execute("memsave", val="0xffff888000100000", size=8192, filename=name)
+		assert open(name, "rb").read() == physical
+		assert os.stat(name).st_mode & 0o777 == 0o600
+		for bad in ({"val": 1 << 60, "size": 1, "filename": name},
+		            {"val": 0, "size": 1 << 62, "filename": name},
+		            {"val": 0, "size": 1, "filename": "/dev/null"},
+		            {"val": 0, "size": 1, "filename": "/nowhere/x"}):
+		    try:
+		        c.execute("pmemsave", **bad)
+		        assert False, bad
+		    except qmp.Error as e:
+		        assert e.error_class == "GenericError"
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
+@test "a root that has gone, a table that is none, an address that is none" {
+	spinning
+	client <<-'PY'
+		def refused(command, error_class, **arguments):
+		    try:
+		        c.execute(command, **arguments)
+		    except qmp.Error as e:
+		        assert e.error_class == error_class, (command, arguments, e)
+		    else:
+		        assert False, (command, arguments)
+		dead = [r["mfn"] for r in c.execute("query-shadow-roots")["roots"] if not r["vcpus"]]
+		c.execute("shadow-flush")
+		for root in dead + ["0x0", "0xffffffffffffffff"]:
+		    for command in "shadow-dump", "shadow-diff":
+		        refused(command, "DeviceNotFound", root=root)
+		    refused("shadow-walk", "DeviceNotFound", gva="0x0", root=root)
+		    refused("query-shadow-page", "DeviceNotFound", table=root)
+		refused("query-shadow-page", "GenericError")
+		refused("shadow-walk", "GenericError", gva="0x0", root="0x1", vcpu=0)
+		refused("shadow-explain", "GenericError", gva="0x0", ring=4)
+		refused("shadow-explain", "DeviceNotFound", gva="0x0", vcpu=7)
+		x = c.execute("shadow-explain", gva="0x800000000000")
+		assert x["outcome"] == "not-canonical" and not x["reasons"], x
+		c.execute("quit")
+	PY
+	ended 0 60
+}
