@@ -206,6 +206,15 @@ static void rest(struct vcpu *v)
 	pthread_mutex_unlock(&m->lock);
 }
 
+bool vcpu_rest(struct vcpu *v)
+{
+	const uint32_t req = atomic_load(&v->requests);
+
+	if (req & REQ_PAUSE)
+		rest(v);
+	return req & REQ_PAUSE;
+}
+
 static void take_init(struct vcpu *v)
 {
 	cpu_init_signal(&v->cpu.s);
@@ -232,10 +241,9 @@ static void take_nmi(struct vcpu *v)
 
 static void take_requests(struct vcpu *v)
 {
-	uint32_t req = atomic_load(&v->requests);
+	uint32_t req;
 
-	if (req & REQ_PAUSE)
-		rest(v);
+	vcpu_rest(v);
 	req = atomic_fetch_and(&v->requests, REQ_DROPS | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
