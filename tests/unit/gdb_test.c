@@ -124,9 +124,10 @@ static void too_long(void)
 
 static void unknown(void)
 {
-	static const char *const none[] = {"",		"!",	   "_",		 "vMustReplyEmpty",
-					   "qNothing",	"QNothing", "vCont",	 "qRcmd",
-					   "qXfer:auxv:read::0,1000", "Z9,0,1", "b", "qSupportedX"};
+	static const char *const none[] = {
+		"",	    "!",	  "_",	   "vMustReplyEmpty",	      "qNothing",
+		"QNothing", "vCont",	  "qRcmd", "qXfer:auxv:read::0,1000", "Z9,0,1",
+		"b",	    "qSupportedX"};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		expect(none[i], "");
@@ -178,9 +179,19 @@ static void all_registers(void)
 
 static void bad_registers(void)
 {
-	static const char *const bad[] = {"p",	  "pfff", "p0x",    "p11111111111111111", "P0",
-					  "P0=",  "P0=1", "P0=zz77665544332211", "P0=887766554433221100",
-					  "Pffff=00", "g1", "G", "Gzz"};
+	static const char *const bad[] = {"p",
+					  "pfff",
+					  "p0x",
+					  "p11111111111111111",
+					  "P0",
+					  "P0=",
+					  "P0=1",
+					  "P0=zz77665544332211",
+					  "P0=887766554433221100",
+					  "Pffff=00",
+					  "g1",
+					  "G",
+					  "Gzz"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect(bad[i], "E16");
@@ -236,10 +247,22 @@ static void memory(void)
 
 static void bad_memory(void)
 {
-	static const char *const bad[] = {"m",	   "m0",       "m0,",	   "m,1",     "m0,1x",
-					  "m0:1",  "m0,ffffffffffffffff", "M0,1", "M0,1:",
-					  "M0,1:1", "M0,1:zz", "M0,1:0011", "M0,2:00", "X0,1",
-					  "X0,2:a", "X0,1:ab"};
+	static const char *const bad[] = {"m",
+					  "m0",
+					  "m0,",
+					  "m,1",
+					  "m0,1x",
+					  "m0:1",
+					  "m0,ffffffffffffffff",
+					  "M0,1",
+					  "M0,1:",
+					  "M0,1:1",
+					  "M0,1:zz",
+					  "M0,1:0011",
+					  "M0,2:00",
+					  "X0,1",
+					  "X0,2:a",
+					  "X0,1:ab"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect(bad[i], "E16");
@@ -287,7 +310,8 @@ static void comparison(void)
 {
 	static struct cpu_debug d = {.points = 1, .point = {0x1fff}, .watches = 1};
 
-	d.watch[0] = (struct cpu_debug_watch){.at = UINT64_MAX - 3, .len = 4, .access = MEM_WRITE};
+	d.watch[0] =
+		(struct cpu_debug_watch){.at = UINT64_MAX - 3, .len = 4, .access = MEM_WRITE};
 	CU_ASSERT(cpu_debug_point(&d, 0x1fff));
 	CU_ASSERT_FALSE(cpu_debug_point(&d, 0x1ffe));
 	CU_ASSERT(cpu_debug_page(&d, 0x1000));
@@ -345,9 +369,10 @@ static void running(void)
 
 static void bad_running(void)
 {
-	static const char *const bad[] = {"vCont;x",   "vCont;c:9", "vCont;c:", "vCont;C",
-					  "vCont;c;",  "vCont;cs",  "cxyz",	"c0000800000000000",
-					  "C",	       "C05x",	    "s1 2",	"vCont;s:1;t"};
+	static const char *const bad[] = {
+		"vCont;x",  "vCont;c:9", "vCont;c:", "vCont;C",
+		"vCont;c;", "vCont;cs",	 "cxyz",     "c0000800000000000",
+		"C",	    "C05x",	 "s1 2",     "vCont;s:1;t"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect(bad[i], "E16");
@@ -452,7 +477,10 @@ static const struct tap_case session_tests[] = {
 int main(void)
 {
 	static const struct tap_suite suites[] = {
-		{.name = "gdb", .cases = session_tests, .each_setup = setup, .each_teardown = teardown},
+		{.name = "gdb",
+		 .cases = session_tests,
+		 .each_setup = setup,
+		 .each_teardown = teardown},
 		TAP_END,
 	};
 
