@@ -78,6 +78,7 @@ struct vcpu {
 	uint64_t short_at; /* when vcpu_host_again() was last asked */
 	unsigned short_times;
 	struct livelock livelock;
+	bool held, stepping; /* by a debugger: debug.h */
 	struct exit_stats stats;
 	struct soft_vcpu *soft; /* soft and hybrid: translations of interpreted code */
 	struct hybrid *ahead;	/* hybrid only */
