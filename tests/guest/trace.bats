@@ -132,7 +132,7 @@ refused() {
 
 @test "blame names the instruction that wrote an entry, and what set the shadow's" {
 	command -v addr2line >/dev/null || skip "no addr2line"
-	start --cpu soft --mmu-option unsync=off --scenario bench-fault -S
+	start --cpu soft --mmu-option unsync=off --scenario "$(yes bench-fault | head -100 | paste -sd,)" -S
 	IMAGE=$image.elf64 client <<-'PY'
 		import subprocess
 		def error(command, **arguments):
@@ -145,17 +145,24 @@ refused() {
 		    return c.execute("shadow-blame", gva=gva)
 		c.execute("trace-event-set-state", name="*", enable=True)
 		c.execute("cont")
-		def faults():
-		    r = c.execute("trace-read", since=0, max=4096, events="hidden_fault", start="0x10000000", end="0x1fffffff")
-		    while r["more"] and not r["records"]:
-		        r = c.execute("trace-read", since=r["next"], max=4096, events="hidden_fault", start="0x10000000", end="0x1fffffff")
-		    return r["records"]
-		deadline = time.monotonic() + 60
-		while len(faults()) < 3 and time.monotonic() < deadline:
-		    time.sleep(0.01)
-		c.execute("stop")
-		gva = faults()[-1]["arguments"]["gva"]
-		walk = c.execute("shadow-walk", gva=gva)
+		def stopped_in_a_process():
+		    """The last page a process has faulted in; None: it has gone again."""
+		    since, found = 0, None
+		    c.execute("stop")
+		    while True:
+		        r = c.execute("trace-read", since=since, max=4096, events="true_fault",
+		                      start="0x10000000", end="0x1fffffff")
+		        found, since = (r["records"] or [found])[-1], r["next"]
+		        if not r["more"]:
+		            break
+		    walk = found and c.execute("shadow-walk", gva=found["arguments"]["gva"])
+		    return walk if walk and walk["guest"]["result"] == "mapped" and "mfn" in walk["user"] else None
+		walk, deadline = None, time.monotonic() + 60
+		while not walk and time.monotonic() < deadline:
+		    c.execute("cont")
+		    time.sleep(0.02)
+		    walk = stopped_in_a_process()
+		gva = walk["gva"]
 		b = blame(gva)
 		assert b["not-recorded"] == [] and b["consistent"], b
 		leaf, mine = walk["guest"]["levels"][-1], [e for e in b["entries"] if e["side"] == "guest"]
