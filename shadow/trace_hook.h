@@ -17,8 +17,9 @@
 
 #ifdef UMBRA_USDT
 #include <sys/sdt.h>
-#define SH_TRACE_PROBE(event, a, b, c, d) DTRACE_PROBE4(umbra, event, a, b, c, d)
-#define SH_TRACE_PROBES			  1
+#define SH_TRACE_PROBE(event, a, b, c, d) \
+	DTRACE_PROBE4(umbra, event, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d))
+#define SH_TRACE_PROBES 1
 #else
 #define SH_TRACE_PROBE(event, a, b, c, d) \
 	do {                              \
