@@ -116,6 +116,7 @@ static struct sh_page *make(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn,
 		atomic_store(&sh_page_table(mmu, p)[256], mmu->be.gate_entry);
 	sh_lru_add(mmu, p);
 	hash_add(mmu, p);
+	sh_trace(mmu, v, get_page, role.level, gfn.v, sh_page_mfn(mmu, p).v, role.direct);
 	if (sh_role_is_table(role))
 		*made |= watch(mmu, v, p);
 	return p;
@@ -177,6 +178,10 @@ static void leave_parents(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page 
 
 void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 {
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_ZAP);
+
+	sh_trace(mmu, v, prepare_zap_page, p->role.level, p->gfn.v, sh_page_mfn(mmu, p).v,
+		 atomic_load(&p->present));
 	/* From here on no fault installs into it: they check under the same lock. */
 	pthread_spin_lock(&p->lock);
 	atomic_store(&p->invalid, 1);

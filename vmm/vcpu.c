@@ -22,6 +22,7 @@
 #include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
 #include "shadow/inject.h"
+#include "shadow/trace.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before deadlines are looked at again. */
@@ -451,7 +452,10 @@ int vcpu_setup(struct vcpu *v)
 	v->in = interp_create();
 	if (!v->in)
 		return -ENOMEM;
-	return sh_vcpu_create(v->m->mmu, v->index, &v->sh);
+	err = sh_vcpu_create(v->m->mmu, v->index, &v->sh);
+	if (!err)
+		sh_vcpu_rip(v->sh, &v->cpu.s.rip);
+	return err;
 }
 
 void vcpu_teardown(struct vcpu *v)
