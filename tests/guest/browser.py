@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 
 def program():
@@ -195,6 +196,18 @@ class Browser:
             time.sleep(0.3)
         png = self.call("Page.captureScreenshot", format="png")["data"]
         pathlib.Path(path).write_bytes(base64.b64decode(png))
+
+    def pixel(self, x, y):
+        """Red, green and blue of one point, as shown. Of a picture of one pixel every PNG filter is none."""
+        clip = {"x": int(x), "y": int(y), "width": 1, "height": 1, "scale": 1}
+        png = base64.b64decode(self.call("Page.captureScreenshot", format="png", clip=clip)["data"])
+        at, data = 8, b""
+        while at < len(png):
+            length = int.from_bytes(png[at:at + 4], "big")
+            if png[at + 4:at + 8] == b"IDAT":
+                data += png[at + 8:at + 8 + length]
+            at += 12 + length
+        return tuple(zlib.decompress(data)[1:4])
 
     def pdf(self, path):
         data = self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)["data"]

@@ -59,23 +59,28 @@ def tables_of(client, roots):
     return tables
 
 
+def look(client, model, view):
+    """Takes one view in."""
+    regions, replies = pieces(client, "shadow-dump", "regions", view=view, vcpu=0, merge=True)
+    if view != "guest":
+        differences, looks = pieces(client, "shadow-diff", "differences", view=view, vcpu=0)
+        model["diff"][view] = differences
+        model["counts"][view] = {k: sum(r["counts"][k] for r in looks) for k in looks[0]["counts"]}
+    model["format"] = replies[0]["format"]
+    model["views"][view] = regions
+    model["complete"][view] = len({r["generation"] for r in replies}) == 1
+
+
 def collect(client):
     model = {"name": client.execute("query-name")["name"], "time": int(time.time()),
              "status": client.execute("query-status")["status"], "views": {}, "complete": {},
              "diff": {}, "counts": {}, "trace": []}
     for view in VIEWS:
         try:
-            regions, replies = pieces(client, "shadow-dump", "regions", view=view, vcpu=0, merge=True)
-        except qmp.Error:
-            continue
-        model["format"] = replies[0]["format"]
-        model["views"][view] = regions
-        model["complete"][view] = len({r["generation"] for r in replies}) == 1
-        if view != "guest":
-            model["diff"][view], replies = pieces(client, "shadow-diff", "differences",
-                                                  view=view, vcpu=0)
-            counts = [r["counts"] for r in replies]
-            model["counts"][view] = {k: sum(c[k] for c in counts) for k in counts[0]}
+            look(client, model, view)
+        except qmp.Error as e:
+            if e.error_class != "DeviceNotActive":  # there is no such tree yet
+                raise
     model["roots"] = client.execute("query-shadow-roots")["roots"]
     model["tables"] = tables_of(client, model["roots"])
     model["stats"] = client.execute("query-shadow-stats")

@@ -64,8 +64,10 @@ function boxes(sorted, key) {
 	}
 	return result.reduce((runs, b) => {
 		const r = runs[runs.length - 1];
-		if (r && b.many && r.many && key(r.span) === key(b.span) && b.x0 <= r.x1) r.x1 = b.x1;
-		else runs.push(b);
+		if (r && b.many && r.many && key(r.span) === key(b.span) && b.x0 <= r.x1) {
+			r.x1 = b.x1;
+			r.many += b.many;
+		} else runs.push(b);
 		return runs;
 	}, []);
 }
@@ -81,8 +83,8 @@ function drawLane(lane, y) {
 		g.append(rect(b.x0, band, w, BAND, w > 5 ? "region cut" : "region", fill(s.look)),
 			rect(b.x0, band - 1 - tall, w, tall, "size"));
 		if (s.user) g.append(rect(b.x0, band, w, 7, "user", { fill: "#fff", "fill-opacity": 0.55 }));
-		const name = SIZE_NAMES[s.raw["page-size"]] || "", from = Math.max(b.x0, 0), room = Math.min(b.x1, width) - from;
-		const words = [`${text(s.raw.access)} ${name}`, text(s.raw.access)].find((t) => room > t.length * 7.4 + 6);
+		const name = own(SIZE_NAMES, s.raw["page-size"]) || "", from = Math.max(b.x0, 0), room = Math.min(b.x1, width) - from;
+		const words = (b.many > 1 ? [count(b.many, "region")] : [`${text(s.raw.access)} ${name}`, text(s.raw.access)]).find((t) => room > t.length * 7.4 + 6);
 		if (words) g.append(rect(from + room / 2 - words.length * 3.7 - 2, band + 11, words.length * 7.4 + 4, 15, "plate", fillPlate),
 			label(from + room / 2, band + 22, "mono on middle", words));
 	}
@@ -134,7 +136,7 @@ function drawRuler() {
 function drawTables(y) {
 	const g = el("g", { class: "bars" }), top = Math.max(1, ...[...tables.values()].filter((t) => t.parents.size).map((t) => t.level));
 	if (!tables.size) return { g, bottom: y };
-	g.append(label(6, y + 14, "", "Tables"), label(60, y + 14, "soft", "what each covers; shared ones are filled, with the number of roots that lead to them"));
+	g.append(label(6, y + 14, "", "Tables"), label(60, y + 14, "soft", "what each covers; filled: shared, \u00d7 roots that lead to it"));
 	for (let level = top; level >= 1; level--) {
 		const row = y + TITLE + (top - level) * (BARS + 4), ends = new Map();
 		const here = [...tables.values()].filter((t) => t.level === level && t.parents.size).sort((a, b) => sharers(b) - sharers(a));
@@ -314,6 +316,7 @@ const KEYS = {
 };
 
 function listen() {
+	$("scale").disabled = !canStretch;
 	map.addEventListener("keydown", (e) => {
 		if (e.ctrlKey || e.altKey || e.metaKey || !KEYS[e.key]) return;
 		e.preventDefault();

@@ -9,6 +9,8 @@ let leftOut = 0;
 
 const list = (x) => (Array.isArray(x) ? x : []);
 const members = (x) => (x && typeof x === "object" && !Array.isArray(x) ? x : {});
+const own = (o, k) => (Object.hasOwn(o, k) ? o[k] : undefined);
+const objects = (x) => list(x).filter((o) => members(o) === o || (leftOut++, false));
 const text = (x) => (typeof x === "string" ? x : x === undefined || x === null ? "" : JSON.stringify(x)).slice(0, 400);
 const big = (x) => (typeof x === "string" && /^0x[0-9a-f]{1,16}$/i.test(x) ? BigInt(x) : null);
 const hex = (n) => BigInt(n).toString(16).padStart(16, "0");
@@ -39,19 +41,19 @@ const BITS = {
 	P: "present", W: "writable", U: "user", PWT: "write-through", PCD: "not cached", A: "accessed",
 	D: "dirty", PS: "large page", PAT: "PAT", G: "global", NX: "no execute",
 };
-const words = (flags) => text(flags).split(" ").filter(Boolean).reverse().map((f) => BITS[f] || f).join(", ");
+const words = (flags) => text(flags).split(" ").filter(Boolean).reverse().map((f) => own(BITS, f) || f).join(", ");
 
 // A span of pages [from, to), or null if it is none.
 function span(o) {
-	const at = big(o && o.gva), pages = Math.ceil(Number(o && o.size) / 4096);
-	if (at === null || !(pages > 0) || !Number.isFinite(pages) || typeof o.size !== "number") return null;
+	const at = big(o.gva), pages = typeof o.size === "number" ? Math.ceil(o.size / 4096) : 0;
+	if (at === null || !(pages > 0) || !Number.isFinite(pages)) return null;
 	const from = Number(at >> 12n);
 	return { from, to: Math.min(from + pages, PAGES), raw: o };
 }
 
 function spans(array, finish) {
 	const result = [];
-	for (const o of list(array)) {
+	for (const o of objects(array)) {
 		const s = span(o);
 		if (!s) leftOut++;
 		else result.push(finish(s, o));
@@ -197,8 +199,8 @@ setScale(true);
 // ---- Shadow tables: who leads to whom, and which addresses each is used for. ----
 
 const tables = new Map();
-for (const t of list(model.tables)) {
-	const frame = big(t && t.table);
+for (const t of objects(model.tables)) {
+	const frame = big(t.table);
 	if (frame === null) {
 		leftOut++;
 		continue;
@@ -208,8 +210,8 @@ for (const t of list(model.tables)) {
 		view: text(role.view), raw: t, parents: new Set(), children: new Map(), reach: [], roots: new Set() });
 }
 for (const t of tables.values())
-	for (const e of list(t.raw.entries)) {
-		const entry = big(e && e.entry), index = Number(e && e.index);
+	for (const e of objects(t.raw.entries)) {
+		const entry = big(e.entry), index = Number(e.index);
 		const child = entry === null ? null : tables.get((entry & 0xffffffffff000n) >> 12n);
 		if (!child || child.level >= t.level || !(index >= 0 && index < 1024)) continue;
 		t.children.set(index, child);
@@ -237,9 +239,8 @@ const sharers = (t) => Math.max(t.parents.size, t.roots.size);
 
 // The tables of a view's current root that lead to a page, from the top.
 function path(view, page) {
-	const of = (r) => text(members(r.role).view) === view;
-	const root = list(model.roots).find((r) => of(members(r)) && list(r.vcpus).includes(0)) ||
-		list(model.roots).find((r) => of(members(r)));
+	const roots = list(model.roots).map(members).filter((r) => text(members(r.role).view) === view);
+	const root = roots.find((r) => list(r.vcpus).includes(0)) || roots[0];
 	const result = [];
 	for (let t = root && tables.get(big(root.mfn)); t;) {
 		result.push(t);

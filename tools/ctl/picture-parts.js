@@ -25,21 +25,22 @@ function head() {
 
 // The rows within a vCPU: where a mark stands says as much as its colour and shape.
 const TRACKS = [
-	{ name: "faults", match: /fault|pagetable_walk|walker_error|pf_/i, cls: "s-unsync" },
-	{ name: "tracked writes", match: /write|unsync|sync_page|flood/i, cls: "s-tracked" },
-	{ name: "shootdowns", match: /shoot|kick|flush|invlpg|zap/i, cls: "s-wrong" },
-	{ name: "grace periods", match: /grace|rcu|free|defer/i, cls: "s-held" },
-	{ name: "other", match: /./, cls: "s-same" },
+	{ name: "faults", match: /fault|walk|paging_element|_bit$/, cls: "s-unsync" },
+	{ name: "table writes", match: /write|sync|track_page/, cls: "s-tracked" },
+	{ name: "shootdowns", match: /shootdown|flush|invlpg|kick/, cls: "s-wrong" },
+	{ name: "grace periods", match: /grace|rcu/, cls: "s-held" },
+	{ name: "shadow entries", match: /spte|_page$|split/, cls: "s-lazy" },
+	{ name: "other", match: /(?:)/, cls: "s-same" },
 ];
 const trackOf = (name) => Math.max(0, TRACKS.findIndex((t) => t.match.test(name)));
 const time = { from: 0, to: 1, first: 0, last: 1, rows: [], chosen: -1 };
 const events = [];
 
 function readTrace() {
-	for (const e of list(model.trace)) {
-		const ns = Number(e && e.ns), vcpu = Number(e && e.vcpu);
+	for (const e of objects(model.trace)) {
+		const ns = Number(e.ns), vcpu = Number(e.vcpu);
 		if (!Number.isFinite(ns) || !Number.isInteger(vcpu) || Math.abs(vcpu) > 4096) leftOut++;
-		else events.push({ ns, vcpu: Math.max(vcpu, -1), name: text(e.event), track: trackOf(text(e.event)), raw: e });
+		else events.push({ ns, took: Math.max(Number(e.took) || 0, 0), vcpu: Math.max(vcpu, -1), name: text(e.event), track: trackOf(text(e.event)), raw: e });
 	}
 	events.sort((a, b) => a.ns - b.ns);
 	if (!events.length) return;
@@ -65,26 +66,27 @@ function drawTimeline() {
 		svg.append(label(6, y + 11, "", vcpu < 0 ? "other threads" : `vCPU ${vcpu}`));
 		used.forEach((t, i) => svg.append(label(GUTTER - 6, y + 24 + i * LINE, "soft end", TRACKS[t].name),
 			line(GUTTER, y + 24 + i * LINE, w, y + 24 + i * LINE, "tick"),
-			...marks(vcpu, t, y + 15 + i * LINE, place, w)));
+			...marks(vcpu, t, y + 15 + i * LINE, place)));
 	});
 	const e = events[time.chosen];
 	if (e && e.ns >= time.from && e.ns <= time.to) svg.append(line(place(e.ns), 18, place(e.ns), 24 + time.rows.length * (high + 16), "cursor"));
 	svg.dataset.drawn = svg.querySelectorAll(".event").length;
 }
 
-// One mark per pixel and track, the taller the more events are in it.
-function marks(vcpu, track, y, place, w) {
-	const bins = new Map();
+// One mark per pixel and track, the taller the more events are in it; what took long enough is a bar.
+function marks(vcpu, track, y, place) {
+	const bins = new Map(), bars = [];
 	for (let i = firstEvent(time.from); i < events.length && events[i].ns <= time.to; i++) {
 		const e = events[i];
 		if (e.vcpu !== vcpu || e.track !== track) continue;
-		const x = Math.round(place(e.ns) / 2) * 2;
+		const x = Math.round(place(e.ns) / 2) * 2, long = x - place(Math.max(e.ns - e.took, time.from));
+		if (!bins.has(x) && long > 3) bars.push(rect(x - long, y + 6, long, 4, `took ${TRACKS[track].cls}`));
 		bins.set(x, (bins.get(x) || 0) + 1);
 	}
-	return [...bins].map(([x, n]) => {
+	return bars.concat([...bins].map(([x, n]) => {
 		const tall = Math.min(4 + Math.log2(n) * 2, 10);
 		return rect(x, y + 10 - tall, 1.8, tall, `event ${TRACKS[track].cls}`);
-	});
+	}));
 }
 function firstEvent(ns) {
 	let low = 0, high = events.length;
@@ -98,7 +100,7 @@ function firstEvent(ns) {
 
 function tellEvent(i) {
 	time.chosen = Math.min(Math.max(i, 0), events.length - 1);
-	const e = events[time.chosen], rest = Object.entries(e.raw).filter(([k]) => !["ns", "vcpu", "event"].includes(k)).slice(0, 24);
+	const e = events[time.chosen], rest = Object.entries(e.raw).filter(([k]) => !["ns", "vcpu", "event", "took"].includes(k)).slice(0, 24);
 	if (e.ns < time.from || e.ns > time.to) {
 		const span = time.to - time.from;
 		time.from = Math.max(e.ns - span / 2, time.first);
@@ -106,7 +108,7 @@ function tellEvent(i) {
 	}
 	const where = rest.map(([k, v]) => ` ${k}=${text(v)}`).join("");
 	$("event").replaceChildren(`${time.chosen + 1} of ${events.length}: +${nanos(e.ns - time.first)} ${e.vcpu < 0 ? "other thread" : `vCPU ${e.vcpu}`} `,
-		el("b", {}, e.name), where);
+		el("b", {}, e.name), e.took ? ` took ${nanos(e.took)}` : "", where);
 	if (big(e.raw.gva) !== null) $("event").append(" ", goButton(text(e.raw.gva), "show on the map"));
 	drawTimeline();
 }
@@ -132,7 +134,7 @@ function timeline() {
 		$("trace-about").textContent = "Nothing was traced in this run.";
 		return;
 	}
-	$("trace-about").textContent = `${count(events.length, "event")} in ${nanos(time.last - time.first)}. Taller marks are several events. Left and right pan, + and \u2212 zoom, Home shows all, N and P go from event to event.`;
+	$("trace-about").textContent = `${count(events.length, "event")} in ${nanos(time.last - time.first)}. Taller marks are several events, bars what took time. Left and right pan, + and \u2212 zoom, Home shows all, N and P go from event to event.`;
 	svg.addEventListener("keydown", (e) => {
 		const deed = !e.ctrlKey && !e.altKey && !e.metaKey && TIME_KEYS[e.key];
 		if (!deed) return;
@@ -149,7 +151,7 @@ function timeline() {
 
 // ---- The tables as a graph, a column for each level ----
 
-const COLUMN = 60;
+const COLUMN = 60, LINKS = 2000;
 const tableWords = (t) => `level ${t.level} ${t.view || "table"}, frame ${t.frame.toString(16)}` +
 	(t.gfn === null ? "" : `, shadows guest frame ${t.gfn.toString(16)}`) +
 	`, ${count(Number(t.raw.present) || 0, "entry", "entries")} present, ` +
@@ -184,7 +186,7 @@ function drawTableGraph() {
 	for (const [t, p] of place) nodes.append(drawNode(t, p, box));
 	for (const [t, p] of place) for (const parent of t.parents) {
 		const q = place.get(parent);
-		if (!q) continue;
+		if (!q || links.childElementCount >= LINKS) continue;
 		const x0 = q.x + box.w, y0 = q.y + box.h / 2, y1 = p.y + box.h / 2, bend = (p.x - x0) / 2;
 		links.append(el("path", { d: `M${x0} ${y0}C${x0 + bend} ${y0} ${p.x - bend} ${y1} ${p.x} ${y1}`, class: t.parents.size > 1 ? "link shared" : "link",
 			"data-from": parent.frame.toString(16), "data-to": t.frame.toString(16) }));
@@ -225,7 +227,8 @@ function tableGraph() {
 	if (!tables.size) return $("tables").remove();
 	drawTableGraph();
 	const svg = $("tables");
-	svg.addEventListener("focusin", (e) => e.target.dataset.frame && tellTable(e.target));
+	// On the box around it: listeners for focus make an SVG a stop for Tab itself.
+	svg.parentNode.addEventListener("focusin", (e) => e.target.dataset.frame && tellTable(e.target));
 	svg.addEventListener("keydown", (e) => {
 		const nodes = [...svg.querySelectorAll(".node")], i = nodes.indexOf(e.target), by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[e.key];
 		if (!by || i < 0 || !nodes[i + by]) return;
@@ -242,7 +245,7 @@ const MOST_ROWS = 200;
 function differences() {
 	const counts = Object.entries(members(model.counts)).filter(([v]) => lanes.some((l) => l.view === v));
 	if (counts.length) $("counts").append(table("Pages of 4 KiB", ["View", ...KINDS], counts.map(([v, c]) =>
-		[TITLES[v][0], ...KINDS.map((k) => Number(members(c)[k] || 0).toLocaleString("en"))]), [1, 2, 3, 4, 5, 6]));
+		[TITLES[v][0], ...KINDS.map((k) => (Number(members(c)[k]) || 0).toLocaleString("en"))]), [1, 2, 3, 4, 5, 6]));
 	const all = lanes.flatMap((l) => l.diffs.map((d) => ({ l, d }))).sort((a, b) => b.d.rank - a.d.rank || a.d.from - b.d.from);
 	if (!all.length) return $("diff").append(el("p", {}, "None: the shadow holds all that the guest maps."));
 	const swatch = (k) => el("span", {}, el("span", { class: "swatch", style: `background: var(--${k})`, "aria-hidden": "true" }), k);
