@@ -160,13 +160,15 @@ const tableWords = (t) => `level ${t.level} ${t.view || "table"}, frame ${t.fram
 
 // Neighbours near each other: a table stands where, on average, those that lead to it do.
 function columns() {
-	const result = [];
+	const result = [], below = new Map();
+	for (const t of [...tables.values()].sort((a, b) => a.level - b.level))
+		below.set(t, [...t.children.values()].reduce((n, c) => n + 1 + below.get(c), 0));
 	for (let level = 5; level >= 1; level--) {
 		let here = [...tables.values()].filter((t) => t.level === level);
 		if (!here.length) continue;
 		const all = here.length;
 		const mean = (t) => [...t.parents].reduce((s, p) => s + (p.order || 0), 0) / (t.parents.size || 1);
-		if (all > COLUMN) here = here.sort((a, b) => sharers(b) - sharers(a)).slice(0, COLUMN);
+		if (all > COLUMN) here = here.sort((a, b) => sharers(b) - sharers(a) || below.get(b) - below.get(a)).slice(0, COLUMN);
 		here.sort((a, b) => a.view.localeCompare(b.view) || mean(a) - mean(b)).forEach((t, i) => (t.order = i));
 		result.push({ level, here, more: all - here.length });
 	}
@@ -180,7 +182,7 @@ function drawTableGraph() {
 	all.forEach((c, i) => {
 		const x = 4 + i * ((w - box.w - 8) / Math.max(all.length - 1, 1)), gap = ((most - c.here.length) * step) / 2;
 		nodes.append(label(x, 16, "", `Level ${c.level}${i ? "" : ": roots"}`));
-		if (c.more) nodes.append(label(x, high - 3, "soft", `and ${c.more} more, shared less`));
+		if (c.more) nodes.append(label(x, high - 3, "soft", `and ${c.more} more, which are shared and lead on less`));
 		c.here.forEach((t, j) => place.set(t, { x, y: 26 + gap + j * step }));
 	});
 	for (const [t, p] of place) nodes.append(drawNode(t, p, box));
