@@ -9,7 +9,7 @@
  *     name      the machine's
  *     time      when it was looked at: seconds since 1970
  *     status    "running", "paused", ...
- *     format?   of the guest's tables: "4-level", "5-level", "pae", "2-level"
+ *     format?   of the guest's tables: "4-level", "5-level", "PAE", "32-bit", "none"
  *     views     {guest: [REGION], kernel?: [REGION], kernel-ac?: [REGION], user?: [REGION]}
  *     complete  {guest: bool, kernel?: bool, ...}: false where not all of the view is there, or where
  *               entries changed between its pieces
