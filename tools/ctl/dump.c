@@ -16,12 +16,11 @@ static struct pages dump_pages(const char *view, bool merge)
 }
 
 /* A view that the machine hasn't got: wrong if it was asked for by its name. */
-static int absent(struct ctl *c, const struct pages *p)
+static int absent(struct ctl *c)
 {
 	bool by_name = !(c->o->view & (c->o->view - 1));
 
 	return by_name ? complain(CTL_FAIL, "%s (%s)", c->q.msg, c->q.error_class) : CTL_PASS;
-	(void)p;
 }
 
 struct printing {
@@ -63,7 +62,7 @@ static int dump_view(struct ctl *c, const char *view)
 	pages.arg = &p;
 	code = pages_go(c, &pages);
 	if (!code && pages.absent)
-		code = absent(c, &pages);
+		code = absent(c);
 	else if (!code) {
 		begin(&p);
 		dump_end(&p.out);
@@ -89,7 +88,7 @@ static int dump_json(struct ctl *c)
 		code = pages_collect(c, &pages, &regions);
 		if (!code && pages.absent) {
 			json_object_put(regions);
-			code = absent(c, &pages);
+			code = absent(c);
 		} else if (!code) {
 			o = json_object_new_object();
 			json_object_object_add(
@@ -131,13 +130,23 @@ int cmd_dump(struct ctl *c)
 static int print_difference(void *arg, struct json_object *d)
 {
 	uint64_t gva = f_hex(d, "gva"), size = (uint64_t)f_int(d, "size");
+	struct json_object *legend = arg;
 	char text[32];
 
-	(void)arg;
-	say("%016" PRIx64 " %9s  L%" PRId64 " %-8s %016" PRIx64 "  %016" PRIx64 "  %s\n", gva,
+	say("%016" PRIx64 " %9s  L%" PRId64 "  %-8s %016" PRIx64 "  %016" PRIx64 "\n", gva,
 	    size_text(size, text), f_int(d, "level"), f_str(d, "kind"), f_hex(d, "guest"),
-	    f_hex(d, "shadow"), f_str(d, "text"));
+	    f_hex(d, "shadow"));
+	/* A machine that lies can't make the legend long. */
+	if (json_object_object_length(legend) < 16)
+		json_object_object_add(legend, f_str(d, "kind"),
+				       json_object_new_string(f_str(d, "text")));
 	return ferror(stdout) ? CTL_HOST : CTL_PASS;
+}
+
+static void print_legend(struct json_object *legend)
+{
+	json_object_object_foreach(legend, kind, text)
+		say("%s: %s\n", kind, json_object_get_string(text));
 }
 
 static void print_counts(const struct pages *p)
@@ -154,29 +163,33 @@ static void print_counts(const struct pages *p)
 
 static int diff_view(struct ctl *c, const char *view, bool *wrong, struct json_object *all)
 {
+	struct json_object *list = NULL, *o, *legend = json_object_new_object();
 	struct pages p = {.command = "shadow-diff",
 			  .list = "differences",
 			  .view = view,
-			  .each = print_difference};
-	struct json_object *list = NULL, *o;
+			  .each = print_difference,
+			  .arg = legend};
 	int code;
 
 	if (!all)
-		say("# %s\n%-16s %9s  %-11s %-16s  %s\n", view, "address", "size", "", "guest",
+		say("# %s\n%-16s %9s  %-12s %-16s  %s\n", view, "address", "size", "", "guest",
 		    "shadow");
 	code = all ? pages_collect(c, &p, &list) : pages_go(c, &p);
 	if (!code && p.absent)
-		code = absent(c, &p);
+		code = absent(c);
 	else if (!code && all) {
 		o = json_object_new_object();
 		json_object_object_add(o, "differences", json_object_get(list));
 		json_object_object_add(o, "counts", json_object_get(p.counts));
 		json_object_object_add(o, "consistent", json_object_new_boolean(!p.torn));
 		json_object_object_add(all, view, o);
-	} else if (!code)
+	} else if (!code) {
+		print_legend(legend);
 		print_counts(&p);
+	}
 	*wrong |= f_int(p.counts, "wrong") != 0;
 	json_object_put(list);
+	json_object_put(legend);
 	pages_put(&p);
 	return code;
 }

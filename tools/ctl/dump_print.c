@@ -61,7 +61,7 @@ static void text_line(struct json_object *r)
 
 	if (f_has(r, "gpa"))
 		snprintf(gpa, sizeof(gpa), "%016" PRIx64, f_hex(r, "gpa"));
-	say("%016" PRIx64 "-%016" PRIx64 " %9s  %-16s  %-5s %-4s  %s\n", gva, gva + size - 1,
+	say("%016" PRIx64 "-%016" PRIx64 " %9s  %-16s  %-6s %-4s  %s\n", gva, gva + size - 1,
 	    size_text(size, all), gpa, size_text((uint64_t)f_int(r, "page-size"), page),
 	    f_str(r, "access"), f_str(r, "flags"));
 }

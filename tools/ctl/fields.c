@@ -72,6 +72,15 @@ const char *size_text(uint64_t bytes, char *buf)
 		bytes >>= 10;
 		unit++;
 	}
+	/* What is no round number of a large unit: about. */
+	if (bytes > 99999 && unit < 6) {
+		double d = (double)bytes;
+
+		for (; d >= 1024 && unit < 6; unit++)
+			d /= 1024;
+		snprintf(buf, 32, "%.1f %s", d, units[unit]);
+		return buf;
+	}
 	snprintf(buf, 32, "%" PRIu64 " %s", bytes, units[unit]);
 	return buf;
 }

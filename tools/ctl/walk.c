@@ -145,6 +145,15 @@ static void add_shadow(struct walk *w, struct json_object *reply, const char *vi
 		   sizeof(w->row[0].cell[0]));
 }
 
+/* Whether a row has more than its name: a walk may end early. */
+static bool row_used(const struct walk *w, unsigned row)
+{
+	for (unsigned i = 1; i <= w->columns; i++)
+		if (*w->row[row].cell[i])
+			return true;
+	return false;
+}
+
 static void print_walk(struct json_object *reply)
 {
 	struct walk w = {.columns = 0};
@@ -164,6 +173,8 @@ static void print_walk(struct json_object *reply)
 	say("gva %016" PRIx64 "\n\n", f_hex(reply, "gva"));
 	grid_print(&w.row[0], 1, w.columns + 1, FIRST, width);
 	for (unsigned i = 6 - w.top; i <= 6; i++) {
+		if (!row_used(&w, i))
+			continue;
 		say("\n");
 		grid_print(&w.row[i], 1, w.columns + 1, FIRST, width);
 	}
@@ -207,10 +218,8 @@ int cmd_walk(struct ctl *c)
 
 static void print_reason(struct json_object *r)
 {
-	say("  because %s", f_str(r, "text"));
-	if (f_has(r, "entry"))
-		say(" (%" PRIx64 ")", f_hex(r, "entry"));
-	say(".\n");
+	say("  %s entry of level %" PRId64 " is %016" PRIx64 ": %s.\n", f_str(r, "side"),
+	    f_int(r, "level"), f_hex(r, "entry"), f_str(r, "text"));
 }
 
 static void print_explain(struct json_object *reply)
