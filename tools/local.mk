@@ -40,3 +40,12 @@ tools_ctl_picture_demo_SOURCES = tools/ctl/picture_demo.c
 tools_ctl_picture_demo_LDADD = libumbra-picture.la $(JSONC_LIBS)
 EXTRA_DIST += $(PICTURE_PAGE) docs/picture.md docs/pictures/make.sh docs/pictures/overview.png \
 	docs/pictures/dark.png docs/pictures/tables.png
+
+bin_PROGRAMS += umbractl
+umbractl_SOURCES = tools/ctl/ctl.h tools/ctl/options.h tools/ctl/qmp.h \
+	tools/ctl/main.c tools/ctl/options.c tools/ctl/find.c tools/ctl/qmp.c tools/ctl/commands.c \
+	tools/ctl/fields.c tools/ctl/show.c tools/ctl/walk.c tools/ctl/pages.c tools/ctl/dump.c \
+	tools/ctl/dump_print.c tools/ctl/dot.c tools/ctl/stats.c tools/ctl/report.c tools/ctl/shell.c
+umbractl_LDADD = libumbra-picture.la libumbra-tools.la $(JSONC_LIBS)
+man1_MANS += docs/umbractl.1
+EXTRA_DIST += docs/umbractl.1
