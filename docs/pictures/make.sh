@@ -44,6 +44,6 @@ import json, sys
 kinds = json.load(open(sys.argv[1]))["diff"]["kernel"]
 print(next(d["gva"] for d in kinds if d["kind"] == "tracked"))' "$tmp/model")
 shoot overview "" 1200x800
-shoot dark "#goto=$tracked" dark 1200x800 'document.activeElement.blur()'
+shoot dark "#goto=$tracked" dark 1200x960 'document.activeElement.blur()'
 shoot tables "" 1200x620 'document.querySelectorAll(".node.shared")[0].focus(); document.getElementById("tables-h").scrollIntoView()'
 ls -l "$srcdir"/docs/pictures/*.png

@@ -180,7 +180,7 @@ function drawTableGraph() {
 	const box = { w: 156, h: 26 }, step = 34, w = Math.max(all.length * 250, 700), high = 30 + most * step + 16;
 	const links = el("g", {}), nodes = el("g", {}), place = new Map();
 	all.forEach((c, i) => {
-		const x = 4 + i * ((w - box.w - 8) / Math.max(all.length - 1, 1)), gap = ((most - c.here.length) * step) / 2;
+		const x = 4 + i * ((w - box.w - 8) / Math.max(all.length - 1, 1)), gap = Math.min((most - c.here.length) / 2, 2) * step;
 		nodes.append(label(x, 16, "", `Level ${c.level}${i ? "" : ": roots"}`));
 		if (c.more) nodes.append(label(x, high - 3, "soft", `and ${c.more} more, which are shared and lead on less`));
 		c.here.forEach((t, j) => place.set(t, { x, y: 26 + gap + j * step }));
