@@ -20,6 +20,7 @@ PYTHONPATH=$srcdir/tests/guest python3 - "$tmp/qmp" >"$tmp/model" <<-'PY'
 	import json, sys, time, picture, qmp
 	c = qmp.Client.wait_for(sys.argv[1])
 	c.negotiate()
+	c.execute("trace-event-set-state", name="*", enable=True)
 	for i in range(200):
 	    c.execute("stop")
 	    model = picture.collect(c)
@@ -44,6 +45,7 @@ import json, sys
 kinds = json.load(open(sys.argv[1]))["diff"]["kernel"]
 print(next(d["gva"] for d in kinds if d["kind"] == "tracked"))' "$tmp/model")
 shoot overview "" 1200x800
-shoot dark "#goto=$tracked" dark 1200x800 'document.activeElement.blur()'
+shoot dark "#goto=$tracked" dark 1200x960 'document.activeElement.blur()'
 shoot tables "" 1200x620 'document.querySelectorAll(".node.shared")[0].focus(); document.getElementById("tables-h").scrollIntoView()'
+shoot timeline "" 1200x420 'tellEvent(events.findIndex((e) => e.took) | 0); document.getElementById("trace-h").scrollIntoView()'
 ls -l "$srcdir"/docs/pictures/*.png

@@ -71,10 +71,20 @@ def look(client, model, view):
     model["complete"][view] = len({r["generation"] for r in replies}) == 1
 
 
+def trace_of(client):
+    """All records that the rings still hold."""
+    whole, since, more = [], 0, True
+    while more:
+        reply = client.execute("trace-read", since=since)
+        whole += reply["records"]
+        since, more = reply["next"], reply["more"]
+    return whole
+
+
 def collect(client):
     model = {"name": client.execute("query-name")["name"], "time": int(time.time()),
              "status": client.execute("query-status")["status"], "views": {}, "complete": {},
-             "diff": {}, "counts": {}, "trace": []}
+             "diff": {}, "counts": {}, "trace": trace_of(client)}
     for view in VIEWS:
         try:
             look(client, model, view)

@@ -46,10 +46,11 @@ def small():
 
 
 def trace():
-    kinds = [("hidden_fault", 0), ("tracked_write", 0), ("shootdown", 1), ("grace_period", -1)]
-    return [{"ns": 10**12 + i * 100000, "vcpu": vcpu, "event": event, "gva": "0x%016x" % (DIRECT + i * 4096),
-             **({"took": 50000} if event == "grace_period" else {})}
-            for i in range(40) for event, vcpu in [kinds[i % 4]]]
+    kinds = [("hidden_fault", {"vcpu": 0}), ("tracked_write", {"vcpu": 0}), ("shootdown", {"vcpu": 1}),
+             ("grace_period", {})]
+    return [{"ns": 10**12 + i * 100000, "event": event, **who, "arguments":
+             {"gva": "0x%016x" % (DIRECT + i * 4096), **({} if who else {"ns": 50000})}}
+            for i in range(40) for event, who in [kinds[i % 4]]]
 
 
 def many(n):
@@ -94,7 +95,8 @@ def hostile():
     loop = [table(f, 1 + f % 5, MARKUP, [(i, (f * 7 + i) % 400) for i in range(512)]) for f in range(400)]
     m["tables"] += junk + loop + [dict(table(0x10009, 4, "x"), entries=junk + [{"index": 1e9, "entry": "0x1"}])]
     m["trace"] += junk + [{"ns": 1e300, "vcpu": 0, "event": MARKUP}, {"ns": "1", "vcpu": 1e9},
-                          {"ns": -5, "vcpu": -5, "event": None, "took": "x", "gva": MARKUP}]
+                          {"ns": -5, "vcpu": -5, "event": None, "arguments": {"ns": "x", "gva": MARKUP}},
+                          {"ns": 7, "event": "x", "arguments": junk}]
     m["stats"] = {MARKUP + str(i): 2**63 - 1 for i in range(3000)}
     m["counts"] = {"kernel": {"same": 1e308, "lazy": MARKUP}, "guest": None, MARKUP: []}
     m["complete"] = {MARKUP: False, "guest": "no"}

@@ -38,9 +38,9 @@ const events = [];
 
 function readTrace() {
 	for (const e of objects(model.trace)) {
-		const ns = Number(e.ns), vcpu = Number(e.vcpu);
+		const ns = Number(e.ns), vcpu = e.vcpu === undefined ? -1 : Number(e.vcpu), more = members(e.arguments);
 		if (!Number.isFinite(ns) || !Number.isInteger(vcpu) || Math.abs(vcpu) > 4096) leftOut++;
-		else events.push({ ns, took: Math.max(Number(e.took) || 0, 0), vcpu: Math.max(vcpu, -1), name: text(e.event), track: trackOf(text(e.event)), raw: e });
+		else events.push({ ns, took: Math.max(Number(more.ns) || 0, 0), vcpu: Math.max(vcpu, -1), name: text(e.event), track: trackOf(text(e.event)), raw: e });
 	}
 	events.sort((a, b) => a.ns - b.ns);
 	if (!events.length) return;
@@ -100,7 +100,8 @@ function firstEvent(ns) {
 
 function tellEvent(i) {
 	time.chosen = Math.min(Math.max(i, 0), events.length - 1);
-	const e = events[time.chosen], rest = Object.entries(e.raw).filter(([k]) => !["ns", "vcpu", "event", "took"].includes(k)).slice(0, 24);
+	const e = events[time.chosen], more = members(e.raw.arguments),
+		rest = Object.entries({ ...more, ns: "", level: e.raw.level, why: e.raw.why, rip: e.raw.rip }).filter(([, v]) => v !== undefined && v !== "").slice(0, 24);
 	if (e.ns < time.from || e.ns > time.to) {
 		const span = time.to - time.from;
 		time.from = Math.max(e.ns - span / 2, time.first);
@@ -109,7 +110,7 @@ function tellEvent(i) {
 	const where = rest.map(([k, v]) => ` ${k}=${text(v)}`).join("");
 	$("event").replaceChildren(`${time.chosen + 1} of ${events.length}: +${nanos(e.ns - time.first)} ${e.vcpu < 0 ? "other thread" : `vCPU ${e.vcpu}`} `,
 		el("b", {}, e.name), e.took ? ` took ${nanos(e.took)}` : "", where);
-	if (big(e.raw.gva) !== null) $("event").append(" ", goButton(text(e.raw.gva), "show on the map"));
+	if (big(more.gva) !== null) $("event").append(" ", goButton(text(more.gva), "show on the map"));
 	drawTimeline();
 }
 
@@ -180,7 +181,7 @@ function drawTableGraph() {
 	const box = { w: 156, h: 26 }, step = 34, w = Math.max(all.length * 250, 700), high = 30 + most * step + 16;
 	const links = el("g", {}), nodes = el("g", {}), place = new Map();
 	all.forEach((c, i) => {
-		const x = 4 + i * ((w - box.w - 8) / Math.max(all.length - 1, 1)), gap = ((most - c.here.length) * step) / 2;
+		const x = 4 + i * ((w - box.w - 8) / Math.max(all.length - 1, 1)), gap = Math.min((most - c.here.length) / 2, 2) * step;
 		nodes.append(label(x, 16, "", `Level ${c.level}${i ? "" : ": roots"}`));
 		if (c.more) nodes.append(label(x, high - 3, "soft", `and ${c.more} more, which are shared and lead on less`));
 		c.here.forEach((t, j) => place.set(t, { x, y: 26 + gap + j * step }));

@@ -27,8 +27,8 @@
  *     TABLE       {table, gfn, role, present, tracked, unsync, entries: [{index, entry}]}: as
  *                 query-shadow-page has them; a last-level table's entries may be left out
  *     DIFFERENCE  {gva, size, level, kind, guest, shadow, text}
- *     EVENT       {ns: int, vcpu: int (-1: no vCPU), event: string, took?: int, ...}: took are the
- *                 nanoseconds up to ns that it took; further members are the event's own
+ *     EVENT       {ns: int, vcpu?: int, event: string, level?, why?, rip?, arguments?: {gva?, ns?, ...}}:
+ *                 the records of trace-read; arguments.ns is how long it took, up to ns
  *
  * Read first: nothing. Locks: none.
  */
