@@ -102,6 +102,7 @@ slong process_exec(struct trapframe *tf, ulong name, ulong argv)
 	if (ok) {
 		change_space(p);
 		memset(p->handler, 0, sizeof(p->handler));
+		p->blocked = 0;
 		if (!copy_to_user(USER_STACK_TOP - ARGS, page, ARGS))
 			panic("a new stack cannot be written");
 		enter(tf, program);

@@ -229,6 +229,7 @@ struct proc {
 	bool retry; /* SYS_RETRY */
 	bool may_interrupt;	   /* sleeping, and a signal ends that */
 	u32 pending;		   /* mask of signals that were not delivered yet */
+	u32 blocked;		   /* and of those whose handlers have not returned */
 	ulong handler[SIG_COUNT];  /* or SIG_DEFAULT, SIG_IGNORE */
 	ulong restorer[SIG_COUNT]; /* where the handler returns to */
 	struct file file[MAX_FILES];
@@ -253,6 +254,7 @@ slong process_exec(struct trapframe *tf, ulong name, ulong argv);
 slong signal_set(u32 signal, ulong handler, ulong restorer);
 slong signal_send(u32 pid, u32 signal);
 void signal_raise(u32 signal);
+u32 signal_pending(void);
 bool signal_fault(struct trapframe *tf, ulong addr);
 void signal_deliver(struct trapframe *tf);
 void signal_return(struct trapframe *tf);

@@ -54,6 +54,7 @@ static void inherit(struct proc *p, const struct proc *from)
 {
 	memcpy(p->handler, from->handler, sizeof(p->handler));
 	memcpy(p->restorer, from->restorer, sizeof(p->restorer));
+	p->blocked = from->blocked;
 	memcpy(p->file, from->file, sizeof(p->file));
 	for (u32 i = 0; i < MAX_FILES; i++)
 		file_get(&p->file[i]);

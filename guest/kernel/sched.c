@@ -159,7 +159,7 @@ static void sleep(const void *chan, struct spinlock *l, bool may_interrupt)
 		spin_unlock(l);
 	}
 	/* Signals are sent under sched_lock: one that comes now finds the process asleep. */
-	if (!may_interrupt || !p->pending)
+	if (!may_interrupt || !signal_pending())
 		doze(p, chan, may_interrupt);
 	if (l != &sched_lock) {
 		spin_unlock(&sched_lock);
@@ -177,7 +177,7 @@ void sleep_on(const void *chan, struct spinlock *l)
 bool sleep_or_signal(const void *chan, struct spinlock *l)
 {
 	sleep(chan, l, true);
-	return !this_cpu()->proc->pending;
+	return !signal_pending();
 }
 
 /* wake_all() for who does not hold sched_lock. */

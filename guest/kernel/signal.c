@@ -3,7 +3,8 @@
  * Signals: faults of the process's own, and what others send. A signal that is sent becomes a bit
  * in `pending`, under sched_lock; the process delivers it to itself on its way back to ring 3, by
  * laying a frame on its own stack (user/signal.h). Handlers nest: each starts with the stack of
- * what it interrupts. A stack that cannot take the frame, or a frame that makes no sense, ends
+ * what it interrupts; but a signal that was sent waits while its own handler runs, or one that
+ * comes often enough would fill any stack. A stack that cannot take the frame, or a frame that makes no sense, ends
  * the process.
  */
 #include "mm/mm.h"
@@ -45,10 +46,19 @@ slong signal_send(u32 pid, u32 signal)
 	p = process_find(pid);
 	if (p && p->handler[signal] != SIG_IGNORE) {
 		atomic_or(&p->pending, 1U << signal);
-		notify(p);
+		if (!(p->blocked >> signal & 1))
+			notify(p);
 	}
 	spin_unlock(&sched_lock);
 	return p ? 0 : ERR;
+}
+
+/* Of the caller: what it will have to do before it is back in ring 3. */
+u32 signal_pending(void)
+{
+	struct proc *p = this_cpu()->proc;
+
+	return atomic_load(&p->pending) & ~p->blocked;
 }
 
 /* To the caller itself. */
@@ -80,34 +90,36 @@ static bool push(struct trapframe *tf, const struct sigframe *f)
 /* An exception in ring 3: true if a handler will see to it. */
 bool signal_fault(struct trapframe *tf, ulong addr)
 {
-	struct sigframe f = {SIG_FAULT, tf->vector, tf->error, addr, *tf};
+	const struct proc *p = this_cpu()->proc;
+	struct sigframe f = {SIG_FAULT, tf->vector, tf->error, addr, p->blocked, *tf};
 
-	return this_cpu()->proc->handler[SIG_FAULT] > SIG_IGNORE && push(tf, &f);
+	return p->handler[SIG_FAULT] > SIG_IGNORE && push(tf, &f);
 }
 
 static void deliver(struct trapframe *tf, u32 signal)
 {
-	struct sigframe f = {.signal = signal, .regs = *tf};
-	ulong handler = this_cpu()->proc->handler[signal];
+	struct proc *p = this_cpu()->proc;
+	struct sigframe f = {.signal = signal, .blocked = p->blocked, .regs = *tf};
+	ulong handler = p->handler[signal];
 
 	if (handler == SIG_IGNORE)
 		return;
 	if (handler == SIG_DEFAULT || !push(tf, &f))
 		process_end_by(signal);
+	WRITE_ONCE(p->blocked, p->blocked | 1U << signal);
 }
 
 /* On the way back to ring 3. The last one laid on the stack runs first. */
 void signal_deliver(struct trapframe *tf)
 {
 	struct proc *p = this_cpu()->proc;
-	u32 pending = READ_ONCE(p->pending);
+	u32 pending;
 
-	while (pending) {
+	while ((pending = signal_pending())) {
 		u32 signal = 31 - (u32)__builtin_clz(pending); /* SIG_KILL before all others */
 
 		atomic_and(&p->pending, ~(1U << signal));
 		deliver(tf, signal);
-		pending = READ_ONCE(p->pending);
 	}
 }
 
@@ -122,6 +134,8 @@ void signal_return(struct trapframe *tf)
 	    f.regs.ip >= USER_END || f.regs.sp >= USER_END)
 		process_end_by(SIG_FAULT);
 	*tf = f.regs;
+	/* Nobody can block SIG_KILL. */
+	WRITE_ONCE(this_cpu()->proc->blocked, (u32)f.blocked & ~(1U << SIG_KILL));
 	tf->vector = old.vector;
 	tf->error = old.error;
 	tf->cs = old.cs;

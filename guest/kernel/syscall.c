@@ -32,7 +32,7 @@ static slong sys_wait(struct trapframe *tf)
 	struct exit_info info;
 
 	if (!process_wait(&info))
-		return this_cpu()->proc->pending ? ERR_INTR : ERR;
+		return signal_pending() ? ERR_INTR : ERR;
 	if (tf->ARG0 && !copy_to_user(tf->ARG0, &info, sizeof(info)))
 		return -1;
 	return info.pid;

@@ -15,7 +15,7 @@ const char *exec_named(void)
 
 const char *exec_storm(void)
 {
-	return run_program(USER_EXEC_STORM, scaled(24));
+	return run_program(USER_EXEC_STORM, scaled(12));
 }
 
 const char *madvise_dontneed(void)
@@ -30,7 +30,7 @@ const char *brk_shrink(void)
 
 const char *pipe_bytes(void)
 {
-	return run_program(USER_PIPE, scaled(20));
+	return run_program(USER_PIPE, scaled(10));
 }
 
 const char *pipe_end(void)
@@ -40,7 +40,7 @@ const char *pipe_end(void)
 
 const char *pipeline(void)
 {
-	return run_program(USER_PIPELINE, scaled(8) * 1000);
+	return run_program(USER_PIPELINE, scaled(5) * 1000);
 }
 
 const char *smp_pipe(void)
@@ -65,7 +65,7 @@ const char *signal_bad_stack(void)
 
 const char *signal_registers(void)
 {
-	return run_program(USER_SIGNAL_REGISTERS, 10);
+	return run_program(USER_SIGNAL_REGISTERS, 5);
 }
 
 const char *kill_any(void)
@@ -85,10 +85,10 @@ const char *smp_migrate(void)
 
 const char *mm_storm(void)
 {
-	return run_program(USER_MM_STORM, scaled(60));
+	return run_program(USER_MM_STORM, scaled(40));
 }
 
 const char *smp_storm(void)
 {
-	return run_program(USER_SMP_STORM, scaled(24));
+	return run_program(USER_SMP_STORM, scaled(8));
 }
