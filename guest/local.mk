@@ -32,7 +32,7 @@ guest_kernel_sources = \
 	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
 	guest/mm/advise.c guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
 	guest/mm/kmap.c guest/mm/kmap_pool.c guest/mm/procwalk.c guest/mm/quicklist.c guest/mm/share.c guest/mm/mapping.c guest/mm/remap.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
-	guest/scenarios/hostile.c guest/scenarios/life.c guest/scenarios/rules.c \
+	guest/scenarios/hostile.c guest/scenarios/hostile_cpu.c guest/scenarios/life.c guest/scenarios/rules.c \
 	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/bench.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
 	guest/scenarios/process.c guest/scenarios/share.c guest/scenarios/smp.c guest/scenarios/table.c \
 	guest/arch/x86/apic.c guest/arch/x86/bootinfo.c guest/arch/x86/madt.c \

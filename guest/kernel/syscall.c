@@ -206,18 +206,23 @@ static slong sys_walk(struct trapframe *tf)
 }
 
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
-	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
-	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
-	[SYS_MMAP] = sys_mmap,	   [SYS_MUNMAP] = sys_munmap,	  [SYS_MPROTECT] = sys_mprotect,
-	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
-	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
-	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
-	[SYS_FAIL] = sys_fail,	   [SYS_WALK] = sys_walk,	  [SYS_EXEC] = sys_exec,
-	[SYS_MADVISE] = sys_madvise, [SYS_PIPE] = sys_pipe, [SYS_CLOSE] = sys_close,
-	[SYS_READ] = sys_read, [SYS_WRITE] = sys_write, [SYS_SIGNAL] = sys_signal,
-	[SYS_KILL] = sys_kill, [SYS_SLEEP] = sys_sleep, [SYS_TICKS] = sys_ticks,
-	[SYS_REPORT] = sys_report,
+	[SYS_NULL] = sys_null,	       [SYS_EXIT] = sys_exit,
+	[SYS_FORK] = sys_fork,	       [SYS_WAIT] = sys_wait,
+	[SYS_GETPID] = sys_getpid,     [SYS_YIELD] = sys_yield,
+	[SYS_MMAP] = sys_mmap,	       [SYS_MUNMAP] = sys_munmap,
+	[SYS_MPROTECT] = sys_mprotect, [SYS_BRK] = sys_brk,
+	[SYS_MIX] = sys_mix,	       [SYS_PIN] = sys_pin,
+	[SYS_CPUS] = sys_cpus,	       [SYS_THREAD] = sys_thread,
+	[SYS_PTE] = sys_pte,	       [SYS_CLEAN] = sys_clean,
+	[SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
+	[SYS_RANDOM] = sys_random,     [SYS_RETRY] = sys_retry,
+	[SYS_MREMAP] = sys_mremap,     [SYS_FAIL] = sys_fail,
+	[SYS_WALK] = sys_walk,	       [SYS_EXEC] = sys_exec,
+	[SYS_MADVISE] = sys_madvise,   [SYS_PIPE] = sys_pipe,
+	[SYS_CLOSE] = sys_close,       [SYS_READ] = sys_read,
+	[SYS_WRITE] = sys_write,       [SYS_SIGNAL] = sys_signal,
+	[SYS_KILL] = sys_kill,	       [SYS_SLEEP] = sys_sleep,
+	[SYS_TICKS] = sys_ticks,       [SYS_REPORT] = sys_report,
 };
 
 /* Returns whether all registers are those of `tf`, not only those that a call keeps. */

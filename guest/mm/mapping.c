@@ -61,8 +61,7 @@ slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 	bool now = flags & (MAP_SHARED | MAP_POPULATE);
 	slong r = -1;
 
-	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R) ||
-	    (now && flags & MAP_IMAGE))
+	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R) || (now && flags & MAP_IMAGE))
 		return -1;
 	if (flags & MAP_IMAGE)
 		v.src = mm_image(&v.src_len);

@@ -67,8 +67,8 @@ static const char *micro(const char *name, enum micro kind, ulong n)
 	CHECK(report.rounds, "no round was reported");
 	sort(report.cycles, report.rounds);
 	print("# bench %s cycles=%llu min=%llu count=%lu rounds=%u\n", name,
-	      report.cycles[report.rounds / 2] / report.count,
-	      report.cycles[0] / report.count, report.count, report.rounds);
+	      report.cycles[report.rounds / 2] / report.count, report.cycles[0] / report.count,
+	      report.count, report.rounds);
 	return NULL;
 }
 
@@ -115,7 +115,8 @@ const char *micro_shootdown(void)
 /* A tenth of the megabytes in its name, unless size= says more; all of them with size=10. */
 static const char *micro_fork(const char *name, ulong megabytes)
 {
-	ulong times = options.size < 10 ? options.size : 10, pages = megabytes * 256 * times / 10;
+	ulong times = options.size < 10 ? options.size : 10,
+	      pages = megabytes * 256 * times / 10;
 	u64 room = bootinfo_ram_total() / PAGE_SIZE;
 
 	/* The frames in use, the tables of both spaces, and what the kernel has. */

@@ -23,6 +23,10 @@ extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 /* runner.c: what a scenario returns that has nothing to check here */
 const char *skip(const char *why);
 
+/* hostile.c */
+u32 chance(u32 n); /* below n */
+void ran_on(const char *what) __attribute__((noreturn));
+
 /* process.c: run one ring-3 program to its end */
 const char *run_program(u32 program, ulong arg);
 ulong scaled(ulong n); /* n times size= of the command line */

@@ -28,17 +28,17 @@ enum syscall_number {
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
 	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
-	SYS_EXEC,      /* name, array of strings that ends with 0: only returns on error */
-	SYS_MADVISE,   /* address, length, advice */
-	SYS_PIPE,      /* int[2]: where to put the end to read from and the one to write to */
-	SYS_CLOSE,     /* fd */
-	SYS_READ,      /* fd, address, length -> bytes, 0 at the end */
-	SYS_WRITE,     /* fd, address, length -> bytes */
-	SYS_SIGNAL,    /* signal, handler, where the handler returns to */
-	SYS_KILL,      /* pid, signal */
-	SYS_SLEEP,     /* ticks */
-	SYS_TICKS,     /* -> ticks since the boot */
-	SYS_REPORT,    /* low, high: cycles of one round; operations in it: for the scenario */
+	SYS_EXEC, /* name, array of strings that ends with 0: only returns on error */
+	SYS_MADVISE, /* address, length, advice */
+	SYS_PIPE,    /* int[2]: where to put the end to read from and the one to write to */
+	SYS_CLOSE,   /* fd */
+	SYS_READ,    /* fd, address, length -> bytes, 0 at the end */
+	SYS_WRITE,   /* fd, address, length -> bytes */
+	SYS_SIGNAL,  /* signal, handler, where the handler returns to */
+	SYS_KILL,    /* pid, signal */
+	SYS_SLEEP,   /* ticks */
+	SYS_TICKS,   /* -> ticks since the boot */
+	SYS_REPORT,  /* low, high: cycles of one round; operations in it: for the scenario */
 	SYS_COUNT
 };
 

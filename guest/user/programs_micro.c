@@ -177,10 +177,14 @@ static ulong shootdowns(ulong n, struct round *r)
 }
 
 static ulong (*const kinds[MICRO_COUNT])(ulong n, struct round *r) = {
-	[MICRO_CALL] = calls,		 [MICRO_FAULT_ANON] = fault_anon,
-	[MICRO_FAULT_FILE] = fault_file, [MICRO_FAULT_PROT] = fault_prot,
-	[MICRO_FORK] = fork_pages,	 [MICRO_MAP] = map_unmap,
-	[MICRO_REMAP] = remap,		 [MICRO_SWITCH] = switches,
+	[MICRO_CALL] = calls,
+	[MICRO_FAULT_ANON] = fault_anon,
+	[MICRO_FAULT_FILE] = fault_file,
+	[MICRO_FAULT_PROT] = fault_prot,
+	[MICRO_FORK] = fork_pages,
+	[MICRO_MAP] = map_unmap,
+	[MICRO_REMAP] = remap,
+	[MICRO_SWITCH] = switches,
 	[MICRO_SHOOTDOWN] = shootdowns,
 };
 

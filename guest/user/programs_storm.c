@@ -119,8 +119,8 @@ static ulong fork_slots(ulong i, ulong n)
 }
 
 static ulong (*const steps[])(ulong i, ulong n) = {
-	write_slot,    write_slot, write_slot, protect_slots, protect_slots,
-	discard_slots, move_slots, fork_slots,
+	write_slot,    write_slot,    write_slot, protect_slots,
+	protect_slots, discard_slots, move_slots, fork_slots,
 };
 
 static ulong storm(ulong rounds)
@@ -133,7 +133,8 @@ static ulong storm(ulong rounds)
 		model.value[i] = 0;
 	}
 	for (ulong r = 0; r < rounds; r++) {
-		ulong i = pick(SLOTS), bad = steps[pick(ARRAY_SIZE(steps))](i, 1 + pick(SLOTS - i));
+		ulong i = pick(SLOTS),
+		      bad = steps[pick(ARRAY_SIZE(steps))](i, 1 + pick(SLOTS - i));
 
 		CHECK(bad == 0 && *slot(i) == model.value[i]);
 	}
