@@ -148,7 +148,7 @@ struct options {
 	char scenario[384];
 	u32 cpus; /* 0: not given */
 	u64 seed;
-	ulong size; /* how many times as large storms and benchmarks are */
+	ulong size;   /* how many times as large storms and benchmarks are */
 	ulong lowmem; /* bytes of RAM in the direct map; 0: all there is room for */
 	bool quiet;
 	bool share_tables; /* fork shares page tables */
@@ -234,7 +234,7 @@ struct proc {
 	pa_t kstack;   /* physical frame, 0 for the runner */
 	struct context *ctx;
 	const void *chan;
-	bool retry; /* SYS_RETRY */
+	bool retry;		   /* SYS_RETRY */
 	bool may_interrupt;	   /* sleeping, and a signal ends that */
 	u32 pending;		   /* mask of signals that were not delivered yet */
 	u32 blocked;		   /* and of those whose handlers have not returned */

@@ -45,7 +45,7 @@ const char *pipeline(void)
 
 const char *smp_pipe(void)
 {
-	return run_program(USER_SMP_PIPE, scaled(20));
+	return run_program(USER_SMP_PIPE, scaled(10));
 }
 
 const char *signal_faults(void)

@@ -125,7 +125,7 @@ static ulong (*const steps[])(ulong i, ulong n) = {
 
 static ulong storm(ulong rounds)
 {
-	model.stride = (pick(2) ? 1 : 520) * PAGE;
+	model.stride = (pick(6) ? 1 : 520) * PAGE;
 	model.area = map(SLOTS * model.stride / PAGE, RW, 0);
 	CHECK(model.area);
 	for (ulong i = 0; i < SLOTS; i++) {
