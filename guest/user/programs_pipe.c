@@ -143,20 +143,38 @@ static ulong child_ends(ulong fill, u32 killed, ulong code)
 	CHECK(CALL1(SYS_PIPE, pipe_fd) == 0);
 	CHECK(fork_child(write_to_nobody, fill) > 0);
 	CHECK(CALL1(SYS_CLOSE, pipe_fd[1]) == 0);
-	if (fill > 1)
+	if (fill > 1) {
 		CHECK(read_fd(pipe_fd[0], &byte, 1) == 1);
+		CALL1(SYS_SLEEP, 2); /* for the writer to find too little room, and sleep */
+	}
 	CHECK(CALL1(SYS_CLOSE, pipe_fd[0]) == 0);
 	CHECK(CALL1(SYS_WAIT, &info) > 0);
 	CHECK(info.killed == killed && info.code == code);
 	return 0;
 }
 
+static void close_late(ulong ticks)
+{
+	CALL1(SYS_SLEEP, ticks);
+}
+
+/* The reader sleeps when the last writer goes. */
+static ulong end_comes(void)
+{
+	u8 byte;
+
+	CHECK(CALL1(SYS_PIPE, pipe_fd) == 0 && fork_child(close_late, 2) > 0);
+	CHECK(CALL1(SYS_CLOSE, pipe_fd[1]) == 0 && read_fd(pipe_fd[0], &byte, 1) == 0);
+	CHECK(CALL1(SYS_CLOSE, pipe_fd[0]) == 0);
+	return (ulong)wait_all_ok(1);
+}
+
 ulong prog_pipe_end(ulong arg)
 {
-	ulong bad;
+	ulong bad = end_comes();
 
 	(void)arg;
-	bad = child_ends(8192, 2, SIG_PIPE);
+	bad = bad ? bad : child_ends(8192, 2, SIG_PIPE);
 	handle(SIG_PIPE, count_signal);
 	bad = bad ? bad : child_ends(8192, 0, 3);
 	CHECK(!bad);

@@ -336,6 +336,28 @@ static ulong interrupted(void)
 	return 0;
 }
 
+static volatile ulong nesting, deepest;
+
+/* Sends itself the signal it handles: that waits until it has returned. */
+static void again(struct sigframe *f)
+{
+	(void)f;
+	nesting++;
+	deepest = nesting > deepest ? nesting : deepest;
+	if (++received < 20)
+		CALL2(SYS_KILL, CALL0(SYS_GETPID), SIG_USER);
+	nesting--;
+}
+
+static ulong one_at_a_time(void)
+{
+	received = 0;
+	handle(SIG_USER, again);
+	CHECK(CALL2(SYS_KILL, CALL0(SYS_GETPID), SIG_USER) == 0);
+	CHECK(received == 20 && nesting == 0 && deepest == 1);
+	return 0;
+}
+
 ulong prog_kill(ulong rounds)
 {
 	shared = map(1, RW, MAP_SHARED);
@@ -352,7 +374,8 @@ ulong prog_kill(ulong rounds)
 	}
 	CHECK(CALL3(SYS_SIGNAL, SIG_USER, SIG_IGNORE, 0) == 0);
 	CHECK(CALL2(SYS_KILL, CALL0(SYS_GETPID), SIG_USER) == 0);
+	received = 0;
 	handle(SIG_USER, receive);
 	CHECK(CALL2(SYS_KILL, CALL0(SYS_GETPID), SIG_USER) == 0 && received == SIG_USER);
-	return 0;
+	return one_at_a_time();
 }
