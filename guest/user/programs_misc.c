@@ -109,10 +109,10 @@ ulong prog_sleep(ulong sleepers)
 }
 
 /* Nobody leaves before all have been on every CPU: so their number stays odd, and none can keep
- * to one. */
-static void roam(ulong n)
+ * to one. The first never offers to go; it is made to, by the tick. */
+static void roam(ulong me)
 {
-	ulong all = (1UL << CALL0(SYS_CPUS)) - 1, been = 0;
+	ulong n = shared[1], all = (1UL << CALL0(SYS_CPUS)) - 1, been = 0;
 	bool done = false;
 
 	while (shared[0] < n) {
@@ -121,8 +121,10 @@ static void roam(ulong n)
 			done = true;
 			__atomic_add_fetch(&shared[0], 1, __ATOMIC_SEQ_CST);
 		}
-		for (ulong i = 0; i < 1000; i++)
+		for (ulong i = 0; i < 100; i++)
 			pause();
+		if (me)
+			CALL0(SYS_YIELD);
 	}
 }
 
@@ -133,7 +135,8 @@ ulong prog_migrate(ulong arg)
 	(void)arg;
 	shared = map(1, RW, MAP_SHARED);
 	CHECK(shared);
+	shared[1] = n;
 	for (ulong i = 0; i < n; i++)
-		CHECK(fork_child(roam, n) > 0);
+		CHECK(fork_child(roam, i) > 0);
 	return (ulong)wait_all_ok((int)n);
 }
