@@ -208,6 +208,8 @@ static void page_fault(struct vcpu *v, const struct engine_exit *x)
 		vcpu_interpret(v);
 		break;
 	case SH_FAULT_HOST:
+		if (w.error != EACCES && vcpu_host_again(v))
+			break; /* the access is made again */
 		machine_end(v->m, VERDICT_HOST,
 			    w.error == EACCES
 				    ? "an access that the direct map withholds at %#llx"

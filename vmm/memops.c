@@ -143,7 +143,7 @@ static enum cpu_result write_piece(struct vcpu *v, const struct piece *p, const 
 
 	note_write(v, p);
 	if (p->ram)
-		return sh_write(v->m->mmu, v->sh, p->gpa, buf, p->len) ? CPU_HOST : CPU_OK;
+		return vcpu_write(v, p->gpa, buf, p->len) ? CPU_HOST : CPU_OK;
 	v->stats.kind = XC_MMIO;
 	for (unsigned i = 0; i < p->len; i += n) {
 		uint64_t val = 0;

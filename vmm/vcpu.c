@@ -21,53 +21,100 @@
 #include "vmm/cpu/deliver.h"
 #include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
+#include "shadow/inject.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before requests are looked at again. */
 #define INTERP_BATCH 256u
+
+/* A kick that has had no effect for so long is made again. */
+#define KICK_AGAIN_NS 20000000u
+
+/* Times, a millisecond apart, that a vCPU tries again what the host has no memory or tables for. */
+#define HOST_TRIES 50u
 
 static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
 {
 	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, timeout, NULL, 0);
 }
 
+static void kick(struct vcpu *v)
+{
+	if (!v->m->mmu || !sh_inject(sh_mmu_inject(v->m->mmu), SH_INJECT_KICK))
+		v->m->engine->kick(v);
+}
+
 void vcpu_request(struct vcpu *v, uint32_t req)
 {
 	atomic_fetch_or(&v->requests, req);
 	if (atomic_load(&v->mode) == VCPU_IN_GUEST)
-		v->m->engine->kick(v);
+		kick(v);
 	if (atomic_load(&v->sleeping))
 		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
 }
 
-/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence. */
-static void tell_if_late(struct vcpu *v, uint64_t *at)
+/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence, and a kick that
+ * came to nothing is made again. */
+struct patience {
+	uint64_t late, kick;
+};
+
+static void be_patient(struct vcpu *v, struct patience *p)
 {
 	uint64_t now = clock_ns();
 
-	if (*at && now >= *at)
+	if (p->late && now >= p->late)
 		sh_late(v->m->mmu, v->index, SH_LATE_SECONDS);
-	if (!*at || now >= *at)
-		*at = now + SH_LATE_SECONDS * 1000000000ull;
+	if (!p->late || now >= p->late)
+		p->late = now + SH_LATE_SECONDS * 1000000000ull;
+	if (p->kick && now >= p->kick)
+		kick(v);
+	if (!p->kick || now >= p->kick)
+		p->kick = now + KICK_AGAIN_NS;
 }
 
 bool vcpu_wait_out(struct vcpu *v)
 {
-	uint64_t runs = atomic_load(&v->runs), late = 0;
+	uint64_t runs = atomic_load(&v->runs);
+	struct patience p = {0};
 	bool again = false;
 
 	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
 		return false;
 	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
 		/* It was outside at the request, took it and entered: nothing has kicked it. */
-		if (!again && !(atomic_load(&v->requests) & REQ_FLUSH)) {
-			v->m->engine->kick(v);
+		if (!again && !(atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))) {
+			kick(v);
 			again = true;
 		}
-		tell_if_late(v, &late);
+		be_patient(v, &p);
 		sched_yield();
 	}
 	return true;
+}
+
+bool vcpu_host_again(struct vcpu *v)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	uint64_t now = clock_ns();
+
+	if (now - v->short_at > 1000000000u)
+		v->short_times = 0;
+	v->short_at = now;
+	if (v->short_times++ == HOST_TRIES)
+		return false;
+	nanosleep(&ms, NULL);
+	return true;
+}
+
+int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len)
+{
+	int err;
+
+	do
+		err = sh_write(v->m->mmu, v->sh, gpa, buf, len);
+	while (err == -ENOMEM && vcpu_host_again(v));
+	return err;
 }
 
 static bool deadline_passed(struct vcpu *v)
@@ -262,6 +309,8 @@ static void run_engine(struct vcpu *v)
 
 	vcpu_sync_regs(v);
 	err = sh_root(v->sh, view_now(v), &root);
+	if (err == -ENOMEM && vcpu_host_again(v))
+		return;
 	if (err) {
 		machine_end(v->m, VERDICT_HOST,
 			    "no shadow table for a root: %s; "

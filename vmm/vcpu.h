@@ -68,6 +68,8 @@ struct vcpu {
 	_Atomic uint64_t deadline; /* machine time, ns */
 
 	uint64_t spurious_rip, spurious_cr2;
+	uint64_t short_at; /* when vcpu_host_again() was last asked */
+	unsigned short_times;
 	struct livelock livelock;
 	struct exit_stats stats;
 	struct xlat xlat;     /* unused (empty) where the engine has a TLB of its own */
@@ -82,6 +84,11 @@ bool vcpu_may_enter(struct vcpu *v);
 /* After a request: returns when the vCPU has left the guest, if it was in it. Returns true if it was
  * in it and had to be kicked. */
 bool vcpu_wait_out(struct vcpu *v);
+/* The host was out of memory or tables for v: waits a moment and returns true, or false if that has been
+ * so for too long. */
+bool vcpu_host_again(struct vcpu *v);
+/* sh_write() of at most two frames, tried again like that: nothing was written before. */
+int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len);
 
 /* Thread entry: runs until REQ_QUIT. */
 void *vcpu_main(void *arg);

@@ -173,6 +173,11 @@ static const struct {
 				   "TG-11 TG-12 a reader of no vCPU that never sleeps"},
 	[SH_MUT_REFUSED_LOST] = {suite_defer, "TG-13 without a queue the producer waits"},
 	[SH_MUT_INNER_FLUSH_CLAIMS] = {suite_gather, "TG-15 gathers in gathers"},
+	[SH_MUT_BACKLOG_AGELESS] = {suite_defer, "a backlog is bounded in time"},
+	[SH_MUT_UNPARK_BLINDLY] = {suite_windows_switch,
+				   "HM-9 walkers take turns, 20,000 times"},
+	[SH_MUT_WINDOW_LEFT_OPEN] = {suite_windows_switch,
+				     "HM-13 a walk gives way, and its slots are stolen"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

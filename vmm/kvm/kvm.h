@@ -35,6 +35,7 @@ struct kvm_facts {
 	bool touch_flushes_all; /* a touch makes every vCPU forget the old entry */
 	unsigned rounds;
 	uint32_t exit_ns; /* a fault at CPL 3 and the way back in; median */
+	unsigned ceiling; /* INVLPGs from which on forgetting everything is no dearer */
 };
 
 struct kvm_vm {

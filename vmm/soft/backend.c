@@ -105,8 +105,11 @@ void soft_backend_fill(struct machine *m, struct sh_backend *be)
 		.touch_table = be_touch_table,
 		.shootdown = be_shootdown,
 		.shootdown_some = be_shootdown_some,
+		/* Where a run must follow from its seed alone, nothing is measured. */
+		.invalidate_ceiling = m->cfg.one_thread ? 0 : soft_ceiling(),
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
+		/* No cache_flush: this processor reaches memory by the host's own type. */
 		.table_event = m->cfg.tlb_adversarial ? be_table_event : NULL,
 	};
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "shadow/inject.h"
 #include "vmm/soft/soft.h"
 
 /* Instructions before the clock is looked at again. */
@@ -168,8 +169,10 @@ void soft_forget(struct vcpu *v)
 {
 	uint32_t req = atomic_fetch_and(&v->requests, ~(REQ_FLUSH | REQ_CATCH_UP));
 
-	if (req & REQ_FLUSH)
+	if (req & REQ_FLUSH) {
+		sh_inject(sh_mmu_inject(v->m->mmu), SH_INJECT_ANSWER);
 		tlb_flush(soft_vcpu(v)->tlb);
+	}
 	sh_catch_up(v->sh);
 	/* Whoever waits has what it asked for: nothing was looked up since. */
 	atomic_fetch_add(&v->runs, 1);
@@ -257,7 +260,7 @@ static void execute(struct vcpu *v)
 
 static unsigned can(void)
 {
-	return CAN_PKU | CAN_LA57;
+	return CAN_PKU | CAN_LA57 | (__builtin_cpu_supports("avx") ? CAN_AVX : 0);
 }
 
 static bool can_run(const struct vcpu *v)

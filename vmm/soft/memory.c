@@ -12,6 +12,7 @@
  * is out of the guest.
  * Read first: soft.h.
  */
+#include <errno.h>
 #include <sched.h>
 #include <string.h>
 
@@ -108,7 +109,9 @@ static bool get_root(struct vcpu *v, const struct cpu_state *s, unsigned flags)
 	view = view_of(v, s, flags);
 	if (v->roots & 1u << view)
 		return true;
-	err = sh_root(v->sh, view, &sv->root[view]);
+	do
+		err = sh_root(v->sh, view, &sv->root[view]);
+	while (err == -ENOMEM && vcpu_host_again(v));
 	if (err)
 		machine_end(v->m, VERDICT_HOST,
 			    "no shadow table for a root: %s; raise --shadow-limit",
@@ -120,6 +123,8 @@ static bool get_root(struct vcpu *v, const struct cpu_state *s, unsigned flags)
 
 static enum cpu_result out_of_tables(struct vcpu *v, gva_t va)
 {
+	if (vcpu_host_again(v))
+		return CPU_RETRY;
 	machine_end(v->m, VERDICT_HOST, "out of shadow tables at %#llx; raise --shadow-limit",
 		    (unsigned long long)va.v);
 	return CPU_HOST;

@@ -44,6 +44,9 @@ static inline struct soft_vcpu *soft_vcpu(const struct vcpu *v)
 	return v->eng;
 }
 
+/* ceiling.c: single invalidations that cost as much as forgetting everything, on this host. */
+unsigned soft_ceiling(void);
+
 /* Forgets what a shootdown asked to forget. In the guest, between two uses of translations. */
 void soft_forget(struct vcpu *v);
 
