@@ -2,7 +2,7 @@
 /* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
 #include "kernel/kernel.h"
 
-struct options options = {.seed = 1, .lowmem = LOWMEM_DEFAULT};
+struct options options = {.seed = 1, .size = 1, .lowmem = LOWMEM_DEFAULT};
 static struct spinlock random_lock = {.name = "random"};
 
 static ulong parse_number(const char *s)
@@ -23,6 +23,9 @@ static void parse_word(const char *w, size_t len)
 		options.cpus = (u32)parse_number(w + 5);
 	} else if (len > 5 && strneq(w, "seed=", 5)) {
 		options.seed = parse_number(w + 5);
+	} else if (len > 5 && strneq(w, "size=", 5)) {
+		options.size = parse_number(w + 5);
+		options.size += !options.size;
 	} else if (len > 7 && strneq(w, "lowmem=", 7)) {
 		options.lowmem = parse_number(w + 7) << 20;
 	} else if (len == 12 && strneq(w, "pagealloc=4k", 12)) {

@@ -141,8 +141,16 @@ void sched_tick(void)
 	spin_unlock(&sched_lock);
 }
 
-/* Release `l`, sleep until wake_all(chan), take `l` again. No wake-up is lost. */
-void sleep_on(const void *chan, struct spinlock *l)
+static void doze(struct proc *p, const void *chan, bool may_interrupt)
+{
+	p->chan = chan;
+	p->may_interrupt = may_interrupt;
+	p->state = PROC_SLEEPING;
+	sched_enter();
+	p->chan = NULL;
+}
+
+static void sleep(const void *chan, struct spinlock *l, bool may_interrupt)
 {
 	struct proc *p = this_cpu()->proc;
 
@@ -150,12 +158,32 @@ void sleep_on(const void *chan, struct spinlock *l)
 		spin_lock(&sched_lock);
 		spin_unlock(l);
 	}
-	p->chan = chan;
-	p->state = PROC_SLEEPING;
-	sched_enter();
-	p->chan = NULL;
+	/* Signals are sent under sched_lock: one that comes now finds the process asleep. */
+	if (!may_interrupt || !signal_pending())
+		doze(p, chan, may_interrupt);
 	if (l != &sched_lock) {
 		spin_unlock(&sched_lock);
 		spin_lock(l);
 	}
+}
+
+/* Release `l`, sleep until wake_all(chan), take `l` again. No wake-up is lost. */
+void sleep_on(const void *chan, struct spinlock *l)
+{
+	sleep(chan, l, false);
+}
+
+/* The same, or until a signal comes: then false. */
+bool sleep_or_signal(const void *chan, struct spinlock *l)
+{
+	sleep(chan, l, true);
+	return !signal_pending();
+}
+
+/* wake_all() for who does not hold sched_lock. */
+void wake(const void *chan)
+{
+	spin_lock(&sched_lock);
+	wake_all(chan);
+	spin_unlock(&sched_lock);
 }

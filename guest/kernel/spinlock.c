@@ -61,16 +61,19 @@ void spin_lock(struct spinlock *l)
 	push_off();
 	if (spin_held(l))
 		panic("lock %s taken twice", l->name);
+	lock_before(l);
 	while (atomic_xchg(&l->held, 1))
 		while (READ_ONCE(l->held))
 			cpu_relax();
 	WRITE_ONCE(l->owner, this_cpu()->index + 1);
+	lock_taken(l);
 }
 
 void spin_unlock(struct spinlock *l)
 {
 	if (!spin_held(l))
 		panic("lock %s released but not held", l->name);
+	lock_dropped(l);
 	WRITE_ONCE(l->owner, 0);
 	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 	pop_off();

@@ -32,7 +32,7 @@ static slong sys_wait(struct trapframe *tf)
 	struct exit_info info;
 
 	if (!process_wait(&info))
-		return -1;
+		return signal_pending() ? ERR_INTR : ERR;
 	if (tf->ARG0 && !copy_to_user(tf->ARG0, &info, sizeof(info)))
 		return -1;
 	return info.pid;
@@ -103,6 +103,8 @@ static slong sys_cpus(struct trapframe *tf)
 
 static slong sys_thread(struct trapframe *tf)
 {
+	if (tf->ARG0 >= USER_END || tf->ARG1 > USER_END)
+		return ERR;
 	return (int)process_thread(tf, tf->ARG0, tf->ARG1, tf->ARG2);
 }
 
@@ -204,20 +206,37 @@ static slong sys_walk(struct trapframe *tf)
 }
 
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
-	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
-	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
-	[SYS_MMAP] = sys_mmap,	   [SYS_MUNMAP] = sys_munmap,	  [SYS_MPROTECT] = sys_mprotect,
-	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
-	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
-	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
-	[SYS_FAIL] = sys_fail,	   [SYS_WALK] = sys_walk,
+	[SYS_NULL] = sys_null,	       [SYS_EXIT] = sys_exit,
+	[SYS_FORK] = sys_fork,	       [SYS_WAIT] = sys_wait,
+	[SYS_GETPID] = sys_getpid,     [SYS_YIELD] = sys_yield,
+	[SYS_MMAP] = sys_mmap,	       [SYS_MUNMAP] = sys_munmap,
+	[SYS_MPROTECT] = sys_mprotect, [SYS_BRK] = sys_brk,
+	[SYS_MIX] = sys_mix,	       [SYS_PIN] = sys_pin,
+	[SYS_CPUS] = sys_cpus,	       [SYS_THREAD] = sys_thread,
+	[SYS_PTE] = sys_pte,	       [SYS_CLEAN] = sys_clean,
+	[SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
+	[SYS_RANDOM] = sys_random,     [SYS_RETRY] = sys_retry,
+	[SYS_MREMAP] = sys_mremap,     [SYS_FAIL] = sys_fail,
+	[SYS_WALK] = sys_walk,	       [SYS_EXEC] = sys_exec,
+	[SYS_MADVISE] = sys_madvise,   [SYS_PIPE] = sys_pipe,
+	[SYS_CLOSE] = sys_close,       [SYS_READ] = sys_read,
+	[SYS_WRITE] = sys_write,       [SYS_SIGNAL] = sys_signal,
+	[SYS_KILL] = sys_kill,	       [SYS_SLEEP] = sys_sleep,
+	[SYS_TICKS] = sys_ticks,       [SYS_REPORT] = sys_report,
 };
 
-void syscall(struct trapframe *tf)
+/* Returns whether all registers are those of `tf`, not only those that a call keeps. */
+bool syscall(struct trapframe *tf)
 {
-	if (tf->CALL_NUMBER < SYS_COUNT)
+	bool all = tf->CALL_NUMBER == SYS_SIGRETURN;
+
+	if (all)
+		signal_return(tf);
+	else if (tf->CALL_NUMBER < SYS_COUNT && table[tf->CALL_NUMBER])
 		tf->CALL_RESULT = (ulong)table[tf->CALL_NUMBER](tf);
 	else
 		tf->CALL_RESULT = ~0UL;
+	signal_deliver(tf);
+	lock_check_bare("a system call");
+	return all;
 }

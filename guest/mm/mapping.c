@@ -58,15 +58,18 @@ static void populate(struct mm *mm, const struct vma *v)
 slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 {
 	struct vma v = {.prot = prot, .shared = flags & MAP_SHARED};
+	bool now = flags & (MAP_SHARED | MAP_POPULATE);
 	slong r = -1;
 
-	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R))
+	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R) || (now && flags & MAP_IMAGE))
 		return -1;
+	if (flags & MAP_IMAGE)
+		v.src = mm_image(&v.src_len);
 	spin_lock(&mm->lock);
 	v.start = mm_find_hole(mm, len);
 	v.end = v.start + len;
 	if (!mm_bad_range(v.start, len) && mm_add(mm, &v)) {
-		if (flags)
+		if (now)
 			populate(mm, &v);
 		r = (slong)v.start;
 	}
@@ -166,13 +169,11 @@ void mm_clear(struct mm *mm, ulong va, ulong len)
 	gather_end(&g);
 }
 
-slong mm_unmap(struct mm *mm, ulong va, ulong len)
+/* Under mm->lock, of a range that is not bad. */
+static slong unmap_locked(struct mm *mm, ulong va, ulong len)
 {
 	slong r = -1;
 
-	if (mm_bad_range(va, len))
-		return -1;
-	spin_lock(&mm->lock);
 	if (mm_split(mm, va) && mm_split(mm, va + len)) {
 		for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
 			if (v->start >= va && v->end && v->end <= va + len)
@@ -180,6 +181,17 @@ slong mm_unmap(struct mm *mm, ulong va, ulong len)
 		mm_clear(mm, va, len);
 		r = 0;
 	}
+	return r;
+}
+
+slong mm_unmap(struct mm *mm, ulong va, ulong len)
+{
+	slong r;
+
+	if (mm_bad_range(va, len))
+		return -1;
+	spin_lock(&mm->lock);
+	r = unmap_locked(mm, va, len);
 	spin_unlock(&mm->lock);
 	return r;
 }
@@ -236,7 +248,7 @@ slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot)
 	return r;
 }
 
-/* Grow only; the heap is one area behind the image, found by its end. */
+/* The heap is one area behind the image, found by its end. */
 slong mm_brk(struct mm *mm, ulong brk)
 {
 	struct vma *v = NULL;
@@ -246,6 +258,8 @@ slong mm_brk(struct mm *mm, ulong brk)
 	brk = ALIGN_UP(brk, PAGE_SIZE);
 	if (!brk) {
 		r = (slong)mm->brk;
+	} else if (brk < mm->brk && brk >= mm_image_end()) {
+		r = unmap_locked(mm, brk, mm->brk - brk) ? ERR : (slong)(mm->brk = brk);
 	} else if (brk >= mm->brk && brk < USER_MMAP_BASE) {
 		struct vma heap = {mm->brk, brk, PROT_R | PROT_W, false, NULL, 0};
 

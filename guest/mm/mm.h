@@ -119,6 +119,8 @@ struct vma *mm_find(struct mm *mm, ulong va);
 bool mm_add(struct mm *mm, const struct vma *v);
 void mm_load_image(struct mm *mm);
 ulong mm_image_entry(void);
+const u8 *mm_image(ulong *len);
+ulong mm_image_end(void);
 
 /* mapping.c: the system calls that change an address space; 0 or an address, -1 on error */
 slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags);
@@ -133,6 +135,9 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v);
 
 /* remap.c */
 slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to);
+
+/* advise.c */
+slong mm_discard(struct mm *mm, ulong va, ulong len);
 
 /* fault.c */
 bool mm_fault(struct mm *mm, ulong va, ulong error);

@@ -173,7 +173,20 @@ void mm_load_image(struct mm *mm)
 	add_segment(mm, h->text_end, h->rodata_end, h->rodata_end, PROT_R);
 	add_segment(mm, h->rodata_end, h->file_end, h->end, PROT_R | PROT_W);
 	(void)mm_add(mm, &stack); /* a new space has room for these few */
-	mm->brk = ALIGN_UP(h->end, PAGE_SIZE);
+	mm->brk = mm_image_end();
+}
+
+/* The image as a file. */
+const u8 *mm_image(ulong *len)
+{
+	*len = header()->file_end - USER_IMAGE;
+	return user_image;
+}
+
+/* Where the heap begins. */
+ulong mm_image_end(void)
+{
+	return ALIGN_UP(header()->end, PAGE_SIZE);
 }
 
 ulong mm_image_entry(void)

@@ -28,8 +28,27 @@ enum syscall_number {
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
 	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
+	SYS_EXEC, /* name, array of strings that ends with 0: only returns on error */
+	SYS_MADVISE, /* address, length, advice */
+	SYS_PIPE,    /* int[2]: where to put the end to read from and the one to write to */
+	SYS_CLOSE,   /* fd */
+	SYS_READ,    /* fd, address, length -> bytes, 0 at the end */
+	SYS_WRITE,   /* fd, address, length -> bytes */
+	SYS_SIGNAL,  /* signal, handler, where the handler returns to */
+	SYS_KILL,    /* pid, signal */
+	SYS_SLEEP,   /* ticks */
+	SYS_TICKS,   /* -> ticks since the boot */
+	SYS_REPORT,  /* low, high: cycles of one round; operations in it: for the scenario */
 	SYS_COUNT
 };
+
+/* With the stack as a handler leaves it; does not return. A number that start.S knows. */
+#define SYS_SIGRETURN 0x1000
+
+/* Results of calls that fail. */
+#define ERR	 (-1L)
+#define ERR_PIPE (-2L) /* nobody will read this */
+#define ERR_INTR (-3L) /* a signal came first */
 
 #define PROT_R 1
 #define PROT_W 2
@@ -37,11 +56,30 @@ enum syscall_number {
 
 #define MAP_SHARED   1 /* populated at once, the same frames after fork */
 #define MAP_POPULATE 2
+#define MAP_IMAGE    16 /* a private copy of the user image, from its start */
+
+#define MADV_DONTNEED 4
+
+/* What a descriptor has at most in one call that is not cut by others' bytes. */
+#define PIPE_ATOMIC 256
+#define MAX_FILES   16
+
+enum signal {
+	SIG_NONE,
+	SIG_FAULT, /* an exception; from the kernel only */
+	SIG_PIPE,
+	SIG_USER,
+	SIG_KILL, /* can't be handled */
+	SIG_COUNT
+};
+/* Instead of a handler. */
+#define SIG_DEFAULT 0 /* it ends the process */
+#define SIG_IGNORE  1
 
 struct exit_info {
 	unsigned int pid;
-	unsigned int killed;
-	unsigned long code;		   /* what it passed to exit */
+	unsigned int killed;		   /* 1: by an exception, 2: by a signal */
+	unsigned long code;		   /* what it passed to exit, or the signal */
 	unsigned long vector, error, addr; /* why it was killed */
 };
 
@@ -71,7 +109,49 @@ enum user_program {
 	USER_TABLES,
 	USER_SHARE_ZAP,
 	USER_BENCH_FAULT,
+	USER_EXEC,
+	USER_EXEC_STORM,
+	USER_MADVISE,
+	USER_BRK_SHRINK,
+	USER_PIPE,
+	USER_PIPE_END,
+	USER_PIPELINE,
+	USER_SMP_PIPE,
+	USER_SIGNAL_FAULT,
+	USER_SIGNAL_NESTED,
+	USER_SIGNAL_BAD,
+	USER_SIGNAL_REGISTERS,
+	USER_KILL,
+	USER_SLEEP,
+	USER_MIGRATE,
+	USER_MM_STORM,
+	USER_SMP_STORM,
+	USER_MICRO,
 	USER_COUNT
+};
+
+/* What SYS_EXEC finds by name; each is exec_NAME(argc, argv) in user/. */
+#define EXEC_PROGRAMS(X) X(args) X(chain) X(cat) X(code)
+
+/* What SYS_EXEC leaves at the top of the stack; the argument of its program. */
+#define EXEC_ARGS 16
+struct exec_block {
+	unsigned long argc;
+	char *argv[EXEC_ARGS + 1];
+};
+
+/* The microbenchmarks: what USER_MICRO repeats. Its argument is (size << 8 | one of these). */
+enum micro {
+	MICRO_CALL,
+	MICRO_FAULT_ANON,
+	MICRO_FAULT_FILE,
+	MICRO_FAULT_PROT,
+	MICRO_FORK,
+	MICRO_MAP,
+	MICRO_REMAP,
+	MICRO_SWITCH,
+	MICRO_SHOOTDOWN,
+	MICRO_COUNT
 };
 
 enum user_fault_kind {

@@ -2,6 +2,7 @@
 # Machines that run, from the outside.
 guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash.bats \
 	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats tests/guest/inject.bats tests/guest/look.bats \
+	tests/guest/hostile-guest.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
 	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh \
 	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
@@ -16,6 +17,15 @@ FIRST_SEED = 1
 .PHONY: check-seeds
 check-seeds: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/seeds.sh $(SEEDS) $(FIRST_SEED)
+
+# Our kernel gone mad, with more seeds: HOSTILE_SEEDS=N HOSTILE_FIRST=N choose others.
+HOSTILE_SEEDS = 500
+HOSTILE_FIRST = 1
+.PHONY: check-long-hostile
+check-long: check-long-hostile
+check-long-hostile: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' HOSTILE_SEEDS=$(HOSTILE_SEEDS) HOSTILE_FIRST=$(HOSTILE_FIRST) \
+		$(BATS) -f '^hostile' $(top_srcdir)/tests/guest/hostile-guest.bats
 
 # umbra with the bugs of shadow/mutant.h in it. The archives by their own names: libvmm.la would bring
 # the shared library without bugs with it.

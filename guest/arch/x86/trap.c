@@ -43,9 +43,11 @@ static void interrupt(struct trapframe *tf)
 
 	if (tf->vector == VEC_SPURIOUS)
 		return;
-	if (tf->vector == VEC_TIMER)
+	if (tf->vector == VEC_TIMER) {
 		c->ticks++;
-	else if (tf->vector == VEC_TLB)
+		if (c->index == 0)
+			timer_tick();
+	} else if (tf->vector == VEC_TLB)
 		tlb_serve();
 	else if (tf->vector == VEC_TEST)
 		atomic_add(&c->test_ipis, 1);
@@ -85,7 +87,7 @@ static void exception(struct trapframe *tf)
 	if (from_user(tf)) {
 		if (p->retry && tf->vector == VECTOR_PF)
 			sched_yield();
-		else
+		else if (!signal_fault(tf, addr))
 			process_kill(tf->vector, tf->error, addr);
 		return;
 	}
@@ -99,14 +101,20 @@ void trap(struct trapframe *tf)
 	bool on = c->irq_on;
 
 	c->irq_on = false;
-	if (tf->vector == VEC_SYSCALL && from_user(tf))
+	if (tf->vector == VEC_SYSCALL && from_user(tf)) {
 		syscall(tf);
-	else if (tf->vector >= FIRST_IRQ)
+		return;
+	}
+	if (tf->vector >= FIRST_IRQ)
 		interrupt(tf);
 	else
 		exception(tf);
 	/* A frame from user mode may have moved to another CPU, where the flag is clear as
 	 * well. */
-	if (!from_user(tf))
+	if (from_user(tf)) {
+		signal_deliver(tf);
+		lock_check_bare("a trap");
+	} else {
 		c->irq_on = on;
+	}
 }
