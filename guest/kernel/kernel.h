@@ -59,6 +59,7 @@ struct cpu {
 
 	u32 kmap_depth; /* windows in use: kmap_local() */
 	u32 tlb_pending;
+	u32 rcu_idle; /* asleep: rcu.c */
 	ulong ticks;
 	ulong test_ipis;
 	void (*call_fn)(void *arg); /* smp_run(): non-NULL while the work is pending */
@@ -217,7 +218,9 @@ struct proc {
 	struct context *ctx;
 	const void *chan;
 	bool retry;			/* SYS_RETRY */
-	bool wander, resched;		/* preempt.c */
+	pa_t held_page;			/* SYS_HOLD */
+	u32 dawdle;			/* gup.c */
+	bool wander, resched, starve;	/* preempt.c */
 	u32 preemptible, preempt_depth; /* preempt.c */
 	u8 held[8];			/* mutexes, by rank: mutex.c */
 	struct exit_info exit;
@@ -233,6 +236,17 @@ void process_reap_all(void);
 
 /* syscall.c */
 void syscall(struct trapframe *tf);
+
+/* syscall_vm.c */
+slong sys_file(struct trapframe *tf);
+slong sys_msync(struct trapframe *tf);
+slong sys_gup(struct trapframe *tf);
+slong sys_hold(struct trapframe *tf);
+slong sys_migrate(struct trapframe *tf);
+slong sys_rmap(struct trapframe *tf);
+slong sys_hard(struct trapframe *tf);
+slong sys_barrier(struct trapframe *tf);
+slong sys_stat(struct trapframe *tf);
 
 /* smp.c */
 bool smp_start(char *why, size_t size);

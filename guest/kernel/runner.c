@@ -3,7 +3,7 @@
  * Runs the chosen scenarios one after the other on process 1 and reports in TAP. Around each it
  * checks that no frame was leaked, with every process reaped and every other CPU idle.
  */
-#include "kernel/mutex.h"
+#include "kernel/rcu.h"
 #include "mm/mm.h"
 #include "x86.h"
 #include "scenarios/scenarios.h"
@@ -55,6 +55,7 @@ static const char *run_checked(const struct scenario *s)
 
 	process_reap_all();
 	test_reset();
+	rcu_barrier();
 	smp_quiesce();
 	after = frames_used();
 	if (!why && mutexes_held())

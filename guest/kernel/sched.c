@@ -6,7 +6,7 @@
  * process whose context is not saved yet. A tick takes the CPU from user mode, and from the
  * kernel where that is allowed: preempt.c.
  */
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 
 struct spinlock sched_lock = {.name = "sched"};
@@ -73,8 +73,11 @@ static void idle(struct cpu *c)
 		tlb_serve();
 	if (atomic_load(&c->call_fn))
 		return;
+	atomic_store(&c->rcu_idle, 1);
+	rcu_quiescent();
 	c->irq_on = true;
 	sti_hlt_cli();
+	atomic_store(&c->rcu_idle, 0);
 	c->irq_on = false;
 }
 
@@ -87,6 +90,7 @@ void sched_loop(void)
 		struct proc *p;
 
 		smp_serve(c);
+		rcu_quiescent();
 		spin_lock(&sched_lock);
 		idle_cpus &= ~bit;
 		p = next_for(c->index, true);

@@ -3,7 +3,7 @@
  * System calls: which registers hold the number, the arguments and the result is in frame.h. One
  * function per call, one table. Runs with IF clear, on the caller's stack.
  */
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 
 static struct mm *my_mm(void)
@@ -204,18 +204,27 @@ static slong sys_walk(struct trapframe *tf)
 }
 
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
-	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
-	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
-	[SYS_MMAP] = sys_mmap,	   [SYS_MUNMAP] = sys_munmap,	  [SYS_MPROTECT] = sys_mprotect,
-	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
-	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
-	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
-	[SYS_FAIL] = sys_fail,	   [SYS_WALK] = sys_walk,
+	[SYS_NULL] = sys_null,	       [SYS_EXIT] = sys_exit,
+	[SYS_FORK] = sys_fork,	       [SYS_WAIT] = sys_wait,
+	[SYS_GETPID] = sys_getpid,     [SYS_YIELD] = sys_yield,
+	[SYS_MMAP] = sys_mmap,	       [SYS_MUNMAP] = sys_munmap,
+	[SYS_MPROTECT] = sys_mprotect, [SYS_BRK] = sys_brk,
+	[SYS_MIX] = sys_mix,	       [SYS_PIN] = sys_pin,
+	[SYS_CPUS] = sys_cpus,	       [SYS_THREAD] = sys_thread,
+	[SYS_PTE] = sys_pte,	       [SYS_CLEAN] = sys_clean,
+	[SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
+	[SYS_RANDOM] = sys_random,     [SYS_RETRY] = sys_retry,
+	[SYS_MREMAP] = sys_mremap,     [SYS_FAIL] = sys_fail,
+	[SYS_WALK] = sys_walk,	       [SYS_FILE] = sys_file,
+	[SYS_MSYNC] = sys_msync,       [SYS_GUP] = sys_gup,
+	[SYS_HOLD] = sys_hold,	       [SYS_MIGRATE] = sys_migrate,
+	[SYS_RMAP] = sys_rmap,	       [SYS_HARD] = sys_hard,
+	[SYS_BARRIER] = sys_barrier,   [SYS_STAT] = sys_stat,
 };
 
 void syscall(struct trapframe *tf)
 {
+	rcu_quiescent();
 	if (tf->CALL_NUMBER < SYS_COUNT)
 		tf->CALL_RESULT = (ulong)table[tf->CALL_NUMBER](tf);
 	else

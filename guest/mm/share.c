@@ -17,7 +17,8 @@
  * owner. Nobody writes to an entry of a table before share_break().
  * Locks: mm->lock of the space whose entry it is, then the table's.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "kernel/rcu.h"
 
 #define LOCKS 16
 
@@ -98,9 +99,9 @@ void share_drop(pa_t table)
 	t = kmap_local(table);
 	for (int i = 0; i < PT_ENTRIES; i++)
 		if (t[i] & PTE_P)
-			frame_put(t[i] & PTE_ADDR);
+			frame_put(pte_swap(&t[i], 0) & PTE_ADDR);
 	kunmap_local(t);
-	frame_put(table);
+	rcu_free_table(table);
 }
 
 static void share_table(pte_t *from, pte_t *to)

@@ -28,7 +28,38 @@ enum syscall_number {
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
 	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
+	SYS_FILE, /* enum file_op, file, ... */
+	SYS_MSYNC,   /* address, length: what was written to files there is on disk */
+	SYS_GUP,     /* address -> the word there, by reference to its page; -1: not mapped */
+	SYS_HOLD,    /* address: keep a reference to its page, 0: let go -> its first word */
+	SYS_MIGRATE, /* address: another frame for its page -> 1, 0: it is in use, -1: none */
+	SYS_RMAP,    /* address -> how many spaces map its page */
+	SYS_HARD,    /* enum hardship, loops: makes this process's life harder */
+	SYS_BARRIER, /* until all tables are free that were unlinked */
+	SYS_STAT,    /* enum statistic -> its value */
 	SYS_COUNT
+};
+
+enum file_op {
+	FILE_CREATE,   /* pages -> file */
+	FILE_CLOSE,    /* file; -1 if mapped */
+	FILE_MAP,      /* file, first page, pages -> address; shared, writable */
+	FILE_TRUNCATE, /* file, pages */
+	FILE_DROP,     /* file -> how many clean pages are not in memory any more */
+	FILE_DISK,     /* file, page -> its first word on disk */
+};
+
+enum hardship {
+	HARD_WANDER = 1, /* at every point of preemption it goes to another CPU */
+	HARD_STARVE = 2, /* no memory to gather with */
+};
+
+enum statistic {
+	STAT_FLUSHES, /* TLB flushes asked for */
+	STAT_IPIS,    /* interrupts sent for them */
+	STAT_GATHER_FLUSHES,
+	STAT_GATHER_BATCHES,
+	STAT_COUNT
 };
 
 #define PROT_R 1
@@ -70,6 +101,16 @@ enum user_program {
 	USER_WALK,
 	USER_TABLES,
 	USER_SHARE_ZAP,
+	USER_FILE,
+	USER_MSYNC,
+	USER_RMAP,
+	USER_MIGRATE,
+	USER_GATHER,
+	USER_GATHER_COUNT,
+	USER_GUP,
+	USER_TRUNCATE,
+	USER_ALL_LOCKS,
+	USER_SHARE_FLUSH,
 	USER_BENCH_FAULT,
 	USER_COUNT
 };

@@ -4,8 +4,7 @@
  * process is entitled to, the process's own end, an access with a fixup, a panic.
  * The fixup table holds pairs {address of the instruction the CPU reports, where to continue}.
  */
-#include "kernel/mutex.h"
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 #include "word.h"
 
@@ -99,6 +98,8 @@ void trap(struct trapframe *tf)
 	bool on = this_cpu()->irq_on;
 
 	this_cpu()->irq_on = false;
+	if (from_user(tf))
+		rcu_quiescent();
 	if (tf->vector == VEC_SYSCALL && from_user(tf))
 		syscall(tf);
 	else if (tf->vector >= FIRST_IRQ)
