@@ -217,12 +217,12 @@ struct proc {
 	pa_t kstack;   /* physical frame, 0 for the runner */
 	struct context *ctx;
 	const void *chan;
-	bool retry;			/* SYS_RETRY */
-	pa_t held_page;			/* SYS_HOLD */
-	u32 dawdle;			/* gup.c */
-	bool wander, resched, starve;	/* preempt.c */
-	u32 preemptible, preempt_depth; /* preempt.c */
-	u8 held[8];			/* mutexes, by rank: mutex.c */
+	bool retry;				/* SYS_RETRY */
+	pa_t held_page;				/* SYS_HOLD */
+	u32 dawdle;				/* gup.c */
+	bool wander, resched, starve, at_table; /* preempt.c */
+	u32 preemptible, preempt_depth;		/* preempt.c */
+	u8 held[8];				/* mutexes, by rank: mutex.c */
 	struct exit_info exit;
 };
 void process_start_runner(void (*fn)(void), ulong stack_top);

@@ -37,19 +37,13 @@ slong sys_msync(struct trapframe *tf)
 	return mm_sync(current()->mm, tf->ARG0, tf->ARG1);
 }
 
-/* The word at an address, through a reference to its page and none of the user's entries. It is
- * read twice, and the second time counts: the page is ours meanwhile. */
+/* The word at an address, through a reference to its page and none of the user's entries. */
 static slong peek(pa_t page, ulong va)
 {
-	volatile slong *p;
-	slong word = 0;
+	const slong *p = kmap_local(page);
+	slong word = p[va % PAGE_SIZE / sizeof(slong)];
 
-	for (int i = 0; i < 2; i++) {
-		p = kmap_local(page);
-		word = p[va % PAGE_SIZE / sizeof(slong)];
-		kunmap_local((const void *)p);
-		gup_dawdle();
-	}
+	kunmap_local(p);
 	return word;
 }
 
@@ -101,6 +95,7 @@ slong sys_hard(struct trapframe *tf)
 
 	p->wander = tf->ARG0 & HARD_WANDER;
 	p->starve = tf->ARG0 & HARD_STARVE;
+	p->at_table = tf->ARG0 & HARD_AT_TABLE;
 	p->dawdle = (u32)tf->ARG1;
 	return 0;
 }

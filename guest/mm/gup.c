@@ -11,16 +11,28 @@
 #include "mm/rmap.h"
 
 struct gup_stats gup_stats;
+ulong gup_events;
 
-/* A breath between looking and taking, in which others get far: what the two checks are for. */
-void gup_dawdle(void)
+/* A breath between looking at an entry and going by it, in which others get far: what the checks
+ * are for. Until the entry has changed and then something was mapped and unmapped, or long
+ * enough. */
+static void dawdle(const pte_t *e, pte_t seen, bool at_table)
 {
-	if (!current() || !current()->dawdle)
-		return;
-	for (u32 i = 0; i < current()->dawdle; i++)
+	const struct proc *p = current();
+	u32 left = p && cpu_count > 1 && p->at_table == at_table ? p->dawdle : 0;
+	ulong begin;
+
+	while (left && pte_load(e) == seen) {
 		cpu_relax();
-	if (mutant(GUP_PREEMPTED) && !cpu_read(kmap_depth))
-		preempt_point();
+		left--;
+	}
+	begin = atomic_load(&gup_events);
+	while (left && atomic_load(&gup_events) - begin < 9) {
+		cpu_relax();
+		left--;
+	}
+	if (mutant(GUP_PREEMPTED) && left && !cpu_read(kmap_depth))
+		sched_yield();
 }
 
 static bool same(pte_t a, pte_t b)
@@ -36,12 +48,11 @@ static pa_t take_page(const pte_t *upper, pte_t table, const pte_t *e)
 
 	if ((seen & (PTE_P | PTE_U)) != (PTE_P | PTE_U))
 		return 0;
-	gup_dawdle();
+	dawdle(e, seen, false);
 	if (!frame_try_get(pa)) {
 		atomic_add(&gup_stats.lost, 1);
 		return 0;
 	}
-	gup_dawdle();
 	if (mutant(GUP_NO_RECHECK) || (same(pte_load(e), seen) && same(pte_load(upper), table)))
 		return pa;
 	atomic_add(&gup_stats.lost, 1);
@@ -73,7 +84,7 @@ pa_t gup_fast(struct mm *mm, ulong va)
 	upper = walk(mm->root, va, 2, 0);
 	table = upper ? pte_load(upper) : 0;
 	if ((table & PTE_P) && !(table & PTE_PS)) {
-		gup_dawdle();
+		dawdle(upper, table, true);
 		e = table_map(table, 1);
 		pa = take_page(upper, table, &e[PT_INDEX(va, 1)]);
 		pte_unmap(e);

@@ -80,6 +80,7 @@ slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 	if (!mm_bad_range(v.start, len) && mm_add(mm, &v)) {
 		if (flags)
 			populate(mm, &v);
+		atomic_add(&gup_events, 1);
 		r = (slong)v.start;
 	}
 	spin_unlock(&mm->lock);
@@ -147,6 +148,7 @@ slong mm_unmap(struct mm *mm, ulong va, ulong len)
 	if (split_both(mm, va, len)) {
 		mm_clear(mm, va, len);
 		drop_areas(mm, va, len);
+		atomic_add(&gup_events, 1);
 		r = 0;
 	}
 	mutex_unlock(&mm->sem);

@@ -11,6 +11,7 @@
  * Only this CPU forgets an unmapped frame: an IPI would have to be waited for under every lock
  * under which frames are freed. On another CPU a stray access may still succeed for a while.
  */
+#include "kernel/mutant.h"
 #include "mm/attr.h"
 
 extern char __rodata_end[];
@@ -91,7 +92,7 @@ void pagealloc_map(pa_t pa)
 
 void pagealloc_unmap(pa_t pa)
 {
-	if (pagealloc_on && pa < direct_end)
+	if (pagealloc_on && pa < direct_end && !mutant(PAGEALLOC_STAYS))
 		set_present(pa, false);
 }
 

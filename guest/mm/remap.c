@@ -48,6 +48,18 @@ static bool has_page(struct mm *mm, ulong va)
 	return yes;
 }
 
+/* The entry for `to`, its table being made if need be; NULL: no memory. */
+static pte_t *destination(struct mm *mm, ulong va, ulong to)
+{
+	pte_t *window = mutant(MREMAP_ALLOC_IN_WINDOW) ? walk(mm->root, va, 1, 0) : NULL, *dst;
+
+	if (!mm_own(mm, va, true))
+		return NULL;
+	dst = mm_walk_try(mm, to);
+	pte_unmap(window);
+	return dst;
+}
+
 /* False: no memory. The entry is taken out whole, with the A and D the CPU may just have set. */
 static bool move_page(struct mm *mm, ulong va, ulong to)
 {
@@ -55,15 +67,16 @@ static bool move_page(struct mm *mm, ulong va, ulong to)
 
 	if (!has_page(mm, va))
 		return true;
-	if (!mm_own(mm, va, true))
-		return false;
-	dst = mm_walk_try(mm, to);
-	if (!dst)
+	dst = destination(mm, va, to);
+	if (!dst && !mutant(MREMAP_NO_NULL_CHECK))
 		return false;
 	src = walk(mm->root, va, 1, 0);
 	pte_store(dst, pte_swap(src, 0));
+	if (mutant(MREMAP_WINDOW_ORDER))
+		pte_unmap(dst);
 	pte_unmap(src);
-	pte_unmap(dst);
+	if (!mutant(MREMAP_WINDOW_ORDER))
+		pte_unmap(dst);
 	return true;
 }
 

@@ -49,8 +49,8 @@ struct gup_stats {
 	ulong fast, slow, lost; /* lost: the entry changed, or its page had no reference */
 };
 extern struct gup_stats gup_stats;
+extern ulong gup_events; /* mapped, unmapped: what one who dawdles waits for */
 pa_t gup_fast(struct mm *mm, ulong va);
-void gup_dawdle(void);
 pa_t gup(struct mm *mm, ulong va);
 
 #endif

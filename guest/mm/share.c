@@ -110,9 +110,12 @@ static void share_table(pte_t *from, pte_t *to)
 	struct spinlock *l = lock_of(table);
 
 	spin_lock(l);
-	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W));
+	pte_t w = mutant(SHARE_KEEPS_WRITE) ? PTE_W : 0;
+
+	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W) | w);
 	pte_store(to, pte_load(from));
-	++*frame_shares(table);
+	if (!mutant(SHARE_LOST_COUNT))
+		++*frame_shares(table);
 	share_stats.shared++;
 	spin_unlock(l);
 }

@@ -95,8 +95,7 @@ static void unlink_empty(struct gather *g, ulong va, int level)
 	    is_empty(pte_load(e), level)) {
 		gather_table(g, pte_swap(e, 0) & PTE_ADDR);
 		/* Any address below it: that is enough for the caches of upper entries. */
-		if (!mutant(NO_TABLE_RANGE))
-			gather_range(g, va, va + PAGE_SIZE);
+		gather_range(g, va, va + PAGE_SIZE);
 	}
 	spin_unlock(&g->mm->lock);
 }

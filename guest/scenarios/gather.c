@@ -16,14 +16,12 @@ const char *file_sync(void)
 
 const char *file_storm(void)
 {
-	return run_program(USER_TRUNCATE, 12);
+	return run_program(USER_TRUNCATE, 8);
 }
 
 const char *rmap_family(void)
 {
-	const char *why = run_program(USER_RMAP, 0);
-
-	return why ? why : run_program(USER_ALL_LOCKS, 3);
+	return run_program(USER_RMAP, 0);
 }
 
 /* The same with tables that are shared: who takes a page out parts with the table first. */
@@ -42,7 +40,7 @@ const char *rmap_shared(void)
 
 const char *all_locks_taken(void)
 {
-	return run_program(USER_ALL_LOCKS, 6);
+	return run_program(USER_ALL_LOCKS, 5);
 }
 
 const char *migrate_storm(void)
@@ -62,7 +60,7 @@ const char *gather_count(void)
 const char *gather_storm(void)
 {
 	struct preempt_stats p = preempt_stats;
-	const char *why = run_program(USER_GATHER, 24);
+	const char *why = run_program(USER_GATHER, 16);
 
 	note("preempted by %lu ticks and at %lu points", preempt_stats.ticks - p.ticks,
 	     preempt_stats.points - p.points);

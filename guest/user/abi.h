@@ -52,6 +52,8 @@ enum file_op {
 enum hardship {
 	HARD_WANDER = 1, /* at every point of preemption it goes to another CPU */
 	HARD_STARVE = 2, /* no memory to gather with */
+	HARD_AT_TABLE =
+		4, /* loops before the table is looked into; else, before its page is taken */
 };
 
 enum statistic {

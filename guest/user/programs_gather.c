@@ -103,7 +103,7 @@ ulong prog_gather_count(ulong pages)
  * more of them than a CPU keeps. What is written to the pages would, if it were taken for an
  * entry, be one that leads nowhere.
  */
-#define SPARSE	  12
+#define SPARSE	  14
 #define TAG(i, r) (((ulong)(i) + 1) << 20 | ((ulong)(r)&0xff) << 12 | 0x867)
 
 static volatile ulong *sparse(ulong i)
@@ -122,8 +122,8 @@ static void getter(ulong cpu)
 	for (ulong i = cpu; !stop; i += 5) {
 		ulong k = i % SPARSE;
 
-		/* Now and then slowly, so that all the others may happen in between. */
-		CALL2(SYS_HARD, 0, i % 3 ? 0 : 300);
+		/* One of us is slow, so that all the others may happen in between. */
+		CALL2(SYS_HARD, i & HARD_AT_TABLE, cpu || i % 2 ? 0 : 5000);
 		if (!valid((ulong)CALL1(SYS_GUP, sparse(k)), k))
 			exit_with(__LINE__);
 		if (++looked[cpu] % 16 == 0)
@@ -150,6 +150,46 @@ static void filler(ulong slot)
 	exit_with(0);
 }
 
+static volatile ulong waiting, where, got;
+
+/* Asks for the last page, and stays in the middle of it until it has changed. */
+static void caught(ulong cpu)
+{
+	CALL1(SYS_PIN, 1UL << cpu);
+	CALL2(SYS_HARD, where, 20000000);
+	waiting = 1;
+	got = (ulong)CALL1(SYS_GUP, sparse(SPARSE - 1));
+	exit_with(0);
+}
+
+/* Under the eyes of one who has just read the entry, or the way to it, the page and its table are
+ * freed and become pages of somebody else's. */
+static ulong catch_one(ulong at)
+{
+	CHECK(CALL1(SYS_PIN, 1) == 0);
+	CHECK(map_at(FAR, SPARSE * HUGE_SIZE / PAGE));
+	for (ulong i = 0; i < SPARSE; i++)
+		*sparse(i) = TAG(i, 1);
+	waiting = 0;
+	where = at;
+	CHECK(start_thread(caught, 1) > 0);
+	while (!waiting)
+		pause();
+	for (ulong i = 0; i < 3000; i++)
+		pause();
+	CHECK(CALL2(SYS_MUNMAP, FAR, SPARSE * HUGE_SIZE) == 0);
+	for (ulong k = 0; k < 8; k++) {
+		volatile ulong *p = map(5, RW, MAP_POPULATE);
+
+		CHECK(p);
+		for (ulong i = 0; i < 5 * WORDS; i++)
+			p[i] = TAG(100, i);
+	}
+	CHECK(wait_all_ok(1) == 0);
+	CHECK(CALL1(SYS_PIN, 0) >= 0);
+	return valid(got, SPARSE - 1) ? 0 : __LINE__;
+}
+
 static ulong gup_round(ulong r)
 {
 	ulong there = FAR + 2 * SPARSE * HUGE_SIZE, len = SPARSE * HUGE_SIZE;
@@ -159,7 +199,7 @@ static ulong gup_round(ulong r)
 		*sparse(i) = TAG(i, r);
 	for (ulong i = 0; i < SPARSE; i++)
 		CHECK(CALL1(SYS_GUP, sparse(i)) == (long)TAG(i, r));
-	CALL2(SYS_HARD, r % 4 == 3 ? HARD_WANDER : r % 4 == 1 ? HARD_STARVE : 0, 0);
+	CALL2(SYS_HARD, r % 8 == 7 ? HARD_WANDER : r % 4 == 1 ? HARD_STARVE : 0, 0);
 	if (r & 1) {
 		CHECK((ulong)CALL4(SYS_MREMAP, FAR, len, len, there) == there);
 		return CALL2(SYS_MUNMAP, there, len) == 0 ? 0 : __LINE__;
@@ -172,6 +212,10 @@ ulong prog_gup(ulong rounds)
 	ulong cpus = (ulong)CALL0(SYS_CPUS), bad = 0, threads = 0;
 
 	area = (volatile ulong *)FAR;
+	if (cpus > 1) {
+		CHECK(catch_one(0) == 0);
+		CHECK(catch_one(HARD_AT_TABLE) == 0);
+	}
 	for (; threads < cpus && !bad; threads++)
 		if (start_thread(getter, threads) <= 0)
 			bad = __LINE__;

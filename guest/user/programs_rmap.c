@@ -166,8 +166,8 @@ ulong prog_all_locks(ulong children)
 		if (CALL0(SYS_FORK) == 0)
 			exit_with(restless((ulong)p));
 	if (CALL0(SYS_FORK) == 0)
-		exit_with(move_all(p, 6));
-	bad = move_all(p, 12);
+		exit_with(move_all(p, 4));
+	bad = move_all(p, 6);
 	shared[0] = 1;
 	CHECK(wait_all_ok((int)children + 1) == 0 && !bad);
 	for (ulong i = 0; i < PAGES; i++)
