@@ -14,7 +14,7 @@ static const struct {
 	[FREE_BEFORE_FLUSH] = {"free-before-flush", "a gather frees first and flushes after"},
 	[GATHER_PER_CPU] = {"gather-per-cpu", "what is gathered belongs to the CPU"},
 	[GATHER_DROPS] = {"gather-drops", "frames are forgotten when there is no room"},
-	[NO_GRACE] = {"no-grace", "tables are freed while others may be reading them"},
+	[NO_GRACE] = {"table-no-grace", "tables are freed while others may be reading them"},
 	[GUP_NO_RECHECK] = {"gup-no-recheck", "the entry is not read again"},
 	[GUP_NO_ZERO_CHECK] = {"gup-no-zero-check", "a free frame gets a reference"},
 	[GUP_PREEMPTED] = {"gup-preempted", "a reader of tables may be preempted"},

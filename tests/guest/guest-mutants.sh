@@ -19,7 +19,7 @@ rows=(
 	"free-before-flush|^not ok 1 - gather-storm|amd64|1|2|gather-storm"
 	"gather-per-cpu|^not ok 1 - gather-storm|amd64|1|2|gather-storm"
 	"gather-drops|^not ok 1 - gather-count|amd64|1|1|gather-count"
-	"no-grace|$panic|amd64|1|2|gup-storm"
+	"table-no-grace|$panic|amd64|1|2|gup-storm"
 	"gup-no-recheck|^not ok 1 - gup-storm|amd64|1|2|gup-storm"
 	"gup-no-zero-check|$panic|amd64|1|2|gup-storm"
 	"gup-preempted|$panic|amd64|1|2|gup-storm"
