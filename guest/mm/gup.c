@@ -13,6 +13,14 @@
 struct gup_stats gup_stats;
 ulong gup_events;
 
+static void wait_a_little(void)
+{
+	if (mutant(GUP_PREEMPTED) && !cpu_read(kmap_depth))
+		sched_yield();
+	else
+		cpu_relax();
+}
+
 /* A breath between looking at an entry and going by it, in which others get far: what the checks
  * are for. Until the entry has changed and then something was mapped and unmapped, or long
  * enough. */
@@ -23,16 +31,14 @@ static void dawdle(const pte_t *e, pte_t seen, bool at_table)
 	ulong begin;
 
 	while (left && pte_load(e) == seen) {
-		cpu_relax();
+		wait_a_little();
 		left--;
 	}
 	begin = atomic_load(&gup_events);
 	while (left && atomic_load(&gup_events) - begin < 9) {
-		cpu_relax();
+		wait_a_little();
 		left--;
 	}
-	if (mutant(GUP_PREEMPTED) && left && !cpu_read(kmap_depth))
-		sched_yield();
 }
 
 static bool same(pte_t a, pte_t b)
