@@ -165,13 +165,22 @@ bool sh_defer_now(struct sh_mmu *mmu)
 	return true;
 }
 
+/* A reader takes its time, and what waits for it has waited too long: no more is put behind it until it
+ * has gone, so whoever brings more waits. */
+static bool late(const struct sh_defer *d)
+{
+	return d->in_queue && !sh_mutant(SH_MUT_BACKLOG_AGELESS) &&
+	       now_ns() - d->since > SH_DEFER_PATIENCE_NS;
+}
+
 void sh_defer_dying(struct sh_mmu *mmu)
 {
 	struct sh_defer *d = mmu->defer;
 	uint32_t before = d->in_queue;
 
-	if (sh_inject(&mmu->inject, SH_INJECT_DEFER) || !have_thread(mmu)) {
-		d->refused++;
+	if (sh_inject(&mmu->inject, SH_INJECT_DEFER) || !have_thread(mmu) || late(d)) {
+		d->refused += !late(d);
+		d->overdue += late(d);
 		if (!sh_mutant(SH_MUT_REFUSED_LOST))
 			sh_defer_now(mmu);
 		return;
@@ -201,4 +210,43 @@ void sh_defer_fini(struct sh_mmu *mmu)
 	sh_read_wait();
 	pthread_cond_destroy(&d->work);
 	free(d);
+}
+
+/* ---- figures ---- */
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t oldest(const struct sh_defer *d)
+{
+	return d->in_queue ? (now_ns() - d->since) / 1000 : 0;
+}
+
+void sh_rcu_info(struct sh_mmu *mmu, struct sh_rcu_info *out)
+{
+	struct sh_defer *d = mmu->defer;
+	uint32_t sample[SH_DEFER_SAMPLES];
+	uint64_t n;
+
+	sh_may_wait();
+	pthread_mutex_lock(&mmu->lock);
+	*out = (struct sh_rcu_info){.queued = d->in_queue,
+				    .in_grace = d->in_grace,
+				    .kept = d->in_kept,
+				    .graces = d->graces,
+				    .by_producer = d->sync,
+				    .freed = d->freed,
+				    .refused = d->refused,
+				    .max_backlog = d->max_backlog,
+				    .oldest_us = oldest(d)};
+	n = d->samples < SH_DEFER_SAMPLES ? d->samples : SH_DEFER_SAMPLES;
+	memcpy(sample, d->sample, n * sizeof(sample[0]));
+	pthread_mutex_unlock(&mmu->lock);
+	qsort(sample, n, sizeof(sample[0]), by_value);
+	out->median_us = n ? sample[n / 2] : 0;
+	out->p99_us = n ? sample[n * 99 / 100] : 0;
 }

@@ -15,6 +15,8 @@
  * queues some before the last one is gone; a producer that is faster than the grace periods, and finds
  * none left, waits for the readers itself, with the lock, and so do all who want it. The same where
  * there is no thread, or the queue is made to fail.
+ * In time, too: once the oldest table of the queue has waited for SH_DEFER_PATIENCE_NS, whoever brings
+ * more waits.
  *
  * Locks: mmu->lock for everything. Read first: rcu.h, locks.h. Read next: pool.c.
  */
@@ -25,6 +27,9 @@
 
 #define SH_DEFER_SAMPLES 1024u
 
+/* Age of the oldest table in the queue from which on producers wait. */
+#define SH_DEFER_PATIENCE_NS 2000000000ull
+
 struct sh_defer {
 	pthread_t thread;
 	bool have_thread, stop;
@@ -33,7 +38,7 @@ struct sh_defer {
 	uint32_t in_queue, in_grace, in_kept;
 	/* Figures. graces: periods waited for; sync: of those, by producers, who
 	 * found no table left (pressed) or no thread (refused). */
-	uint64_t graces, sync, pressed, freed, refused, max_backlog;
+	uint64_t graces, sync, pressed, freed, refused, overdue, max_backlog;
 	uint32_t sample[SH_DEFER_SAMPLES]; /* us from queue to free, of the last batches */
 	uint64_t samples;
 	uint64_t since; /* when the oldest in the queue came; ns */

@@ -31,6 +31,8 @@ struct sh_page *dm_table_get(struct sh_dmap *dm, unsigned level, uint64_t f)
 {
 	struct sh_page *p = NULL;
 
+	if (sh_inject(&dm->mmu->inject, SH_INJECT_SPLIT))
+		return NULL;
 	if (dm->reserved && !sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES))
 		p = dm->reserve[--dm->reserved];
 	else if (sh_mutant(SH_MUT_DM_SPLIT_ALLOCATES) || sh_mutant(SH_MUT_DM_FREE_TAKES))

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "shadow/defer.h"
 #include "shadow/gather.h"
 #include "shadow/spte.h"
 #include "shadow/ways.h"
@@ -303,12 +304,17 @@ static void release_frames(struct sh_gather *g)
 	g->batches = 0;
 }
 
+/* With tables among what went, the flush was one of everything: whatever is dying is forgotten. */
 void sh_gather_flush(struct sh_gather *g)
 {
+	bool tables = g->tables;
+
 	if (sh_mutant(SH_MUT_RELEASE_BEFORE_FLUSH))
 		release_frames(g);
 	flush_hardware(g);
 	release_frames(g);
+	if (tables)
+		sh_defer_dying(g->mmu);
 }
 
 void sh_gather_finish(struct sh_gather *g)

@@ -213,52 +213,14 @@ static int each_piece(struct gmem *gm, gpa_t gpa, uint64_t len,
 	return 0;
 }
 
-/* Other vCPUs use guest memory at the same time, and what they see of a copy is any order of its
- * words, as with a processor's string instructions; but each aligned word is read and written whole. */
-static bool word_fits(const uint8_t *guest, size_t n)
-{
-	return n >= 8 && !((uintptr_t)guest & 7);
-}
-
 static void piece_read(uint8_t *guest, void *arg, uint64_t done, size_t n)
 {
-	uint8_t *to = (uint8_t *)arg + done;
-
-	while (n) {
-		size_t step = word_fits(guest, n) ? 8 : 1;
-
-		if (step == 8) {
-			uint64_t w =
-				__atomic_load_n((uint64_t *)(void *)guest, __ATOMIC_RELAXED);
-
-			memcpy(to, &w, 8);
-		} else {
-			*to = __atomic_load_n(guest, __ATOMIC_RELAXED);
-		}
-		guest += step;
-		to += step;
-		n -= step;
-	}
+	gmem_copy_from((uint8_t *)arg + done, guest, n);
 }
 
 static void piece_write(uint8_t *guest, void *arg, uint64_t done, size_t n)
 {
-	const uint8_t *from = (const uint8_t *)arg + done;
-
-	while (n) {
-		size_t step = word_fits(guest, n) ? 8 : 1;
-		uint64_t w;
-
-		if (step == 8) {
-			memcpy(&w, from, 8);
-			__atomic_store_n((uint64_t *)(void *)guest, w, __ATOMIC_RELAXED);
-		} else {
-			__atomic_store_n(guest, *from, __ATOMIC_RELAXED);
-		}
-		guest += step;
-		from += step;
-		n -= step;
-	}
+	gmem_copy_to(guest, (const uint8_t *)arg + done, n);
 }
 
 static void piece_fill(uint8_t *guest, void *arg, uint64_t done, size_t n)

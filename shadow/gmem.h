@@ -139,6 +139,11 @@ int gmem_store(struct gmem *gm, gpa_t gpa, uint64_t val, unsigned size);
 int gmem_cmpxchg(struct gmem *gm, gpa_t gpa, uint64_t *expect, uint64_t desired, unsigned size);
 /* The store of gmem_store() where a window is open already. */
 void gmem_store_at(void *p, uint64_t val, unsigned size);
+/* Copies between a buffer and guest memory in a window that is open. Other vCPUs use it at the same
+ * time: what they see is any order of the words, as with a processor's string instructions, but each
+ * aligned word of 2, 4 or 8 bytes is read and written whole. */
+void gmem_copy_from(void *buf, const void *guest, size_t len);
+void gmem_copy_to(void *guest, const void *buf, size_t len);
 
 /* Releases the calling thread's atomic slots. Every thread that opened a window calls it before it
  * ends; returns the number of windows it still held (0 unless there is a bug). */

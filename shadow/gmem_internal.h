@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "shadow/gmem.h"
+#include "shadow/inject.h"
 #include "shadow/maywait.h"
 #include "shadow/mutant.h"
 
@@ -64,6 +65,7 @@ struct gmem {
 	bool have_key;
 	_Atomic(struct window_thread *) threads; /* grows only */
 	struct window_pool pool;
+	_Atomic(struct sh_inject *) inject; /* of the MMU on this memory; NULL: none */
 	_Atomic uint64_t wait_violations;
 	_Atomic(const char *) violator;
 };
@@ -86,6 +88,9 @@ int gmem_windows_init(struct gmem *gm);
 void gmem_windows_fini(struct gmem *gm);
 int gmem_pool_init(struct gmem *gm, unsigned slots);
 void gmem_pool_fini(struct gmem *gm);
+
+void gmem_set_inject(struct gmem *gm, struct sh_inject *in);
+bool window_refused(struct gmem *gm, enum sh_inject_point p);
 
 /* Shows the frame at offset in the slot at at, or nothing (no access) at n bytes from at. 0 or
  * -errno. */

@@ -11,7 +11,10 @@
 const char *const sh_inject_names[SH_INJECTS] = {
 	[SH_INJECT_BATCH] = "gather-batch", [SH_INJECT_DEFER] = "defer",
 	[SH_INJECT_GRACE] = "grace-period", [SH_INJECT_SHOOT] = "shootdown",
-	[SH_INJECT_MAP_PAGE] = "map-page",
+	[SH_INJECT_MAP_PAGE] = "map-page",  [SH_INJECT_TABLE] = "shadow-table",
+	[SH_INJECT_RECORD] = "record",	    [SH_INJECT_SPLIT] = "split-table",
+	[SH_INJECT_WINDOW] = "window",	    [SH_INJECT_POOL] = "pool-window",
+	[SH_INJECT_ANSWER] = "answer",	    [SH_INJECT_KICK] = "kick",
 };
 
 int sh_inject_find(const char *name)
@@ -60,4 +63,13 @@ bool sh_inject(struct sh_inject *in, enum sh_inject_point p)
 		return false;
 	atomic_fetch_add_explicit(&in->at[p].hits, 1, memory_order_relaxed);
 	return true;
+}
+
+void sh_inject_look(const struct sh_inject *in, enum sh_inject_point p,
+		    struct sh_inject_state *out)
+{
+	*out = (struct sh_inject_state){.pass = atomic_load(&in->at[p].pass),
+					.fail = atomic_load(&in->at[p].fail),
+					.stall_ms = atomic_load(&in->at[p].stall_ms),
+					.hits = atomic_load(&in->at[p].hits)};
 }

@@ -230,9 +230,13 @@ static void split(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_region *r)
 		return;
 	if (splits < MAX_SPLITS)
 		atomic_store(&r->splits, splits + 1);
-	for (; s != SH_SLOT_NONE; s = sh_set_at(&r->leaves, 0)) {
+	/* A record that stays has no leaf: that is a bug, and the audit's to report. */
+	for (sh_slot_t before = SH_SLOT_NONE; s != before; s = sh_set_at(&r->leaves, 0)) {
+		if (s == SH_SLOT_NONE)
+			return;
 		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
 		sh_count(mmu, v, SH_ST_LARGE_SPLIT, 1);
+		before = s;
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "shadow/dmap.h"
+#include "shadow/gmem_internal.h"
 #include "shadow/defer.h"
 #include "shadow/shootdown.h"
 #include "shadow/unsync.h"
@@ -64,8 +65,14 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 		sh_mmu_destroy(mmu);
 		return err;
 	}
+	gmem_set_inject(mmu->gm, &mmu->inject);
 	*out = mmu;
 	return 0;
+}
+
+struct sh_inject *sh_mmu_inject(struct sh_mmu *mmu)
+{
+	return &mmu->inject;
 }
 
 static void zap_all(struct sh_mmu *mmu)
@@ -83,6 +90,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 
 	if (!mmu)
 		return 0;
+	gmem_set_inject(mmu->gm, NULL);
 	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync && mmu->sd && mmu->defer) {
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);

@@ -101,8 +101,19 @@ struct sh_shootdown_info {
 	uint64_t held;		 /* roots it may hold translations of, hashed */
 	uint64_t partial, full;	 /* times it caught up by addresses, by everything */
 	uint64_t requests, late; /* of the whole MMU */
+	unsigned ceiling;	 /* single addresses of a request, at most */
 };
 bool sh_shootdown_info(struct sh_mmu *mmu, unsigned vcpu, struct sh_shootdown_info *out);
+
+/* State of the deferral: tables that wait for readers. Takes mmu->lock for a moment. */
+struct sh_rcu_info {
+	uint32_t queued, in_grace,
+		kept;		      /* waiting to begin, for a grace period, for a walker */
+	uint64_t graces, by_producer; /* periods; of those, waited for by who wanted tables */
+	uint64_t freed, refused, max_backlog;
+	uint64_t median_us, p99_us, oldest_us; /* from queue to free; of what waits now */
+};
+void sh_rcu_info(struct sh_mmu *mmu, struct sh_rcu_info *out);
 
 enum sh_fault_result {
 	SH_FAULT_RESUME,   /* shadow entry made: run the instruction again */

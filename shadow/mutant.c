@@ -137,6 +137,12 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_ALONE_NO_GRACE] = "alone-no-grace",
 	[SH_MUT_REFUSED_LOST] = "refused-lost",
 	[SH_MUT_INNER_FLUSH_CLAIMS] = "inner-flush-claims",
+	[SH_MUT_BACKLOG_AGELESS] = "backlog-ageless",
+	[SH_MUT_UNPARK_BLINDLY] = "unpark-blindly",
+	[SH_MUT_WINDOW_LEFT_OPEN] = "window-left-open",
+	[SH_MUT_INTERPRETER_KEEPS] = "interpreter-keeps",
+	[SH_MUT_INTERPRETER_NOT_AWAITED] = "interpreter-not-awaited",
+	[SH_MUT_INTERPRETER_INVLPG_LOST] = "interpreter-invlpg-lost",
 };
 #else
 typedef int sh_mutant_file_is_not_empty;

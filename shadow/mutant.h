@@ -138,6 +138,13 @@ enum sh_mutant {
 	SH_MUT_ALONE_NO_GRACE,	  /* with one vCPU there are no readers */
 	SH_MUT_REFUSED_LOST,	  /* tables that no queue takes wait for ever */
 	SH_MUT_INNER_FLUSH_CLAIMS, /* another gather's flush covers ours, too */
+	SH_MUT_BACKLOG_AGELESS,	   /* tables are queued however long others have waited */
+	SH_MUT_UNPARK_BLINDLY,	   /* who comes back takes its slots as they are */
+	SH_MUT_WINDOW_LEFT_OPEN,   /* a walk leaves its window open */
+	SH_MUTANTS_LIBRARY,	   /* from here on: of the monitor (vmm/) */
+	SH_MUT_INTERPRETER_KEEPS = SH_MUTANTS_LIBRARY, /* a shootdown passes interpreters by */
+	SH_MUT_INTERPRETER_NOT_AWAITED, /* a shootdown asks them to forget and does not wait */
+	SH_MUT_INTERPRETER_INVLPG_LOST, /* INVLPG is of the hardware's translations alone */
 	SH_MUTANTS
 };
 

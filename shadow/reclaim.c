@@ -80,6 +80,8 @@ int sh_reclaim_reserve(struct sh_mmu *mmu, struct sh_vcpu *v, unsigned n)
 {
 	uint32_t batch = mmu->limit / 16;
 
+	if (n && sh_inject(&mmu->inject, SH_INJECT_TABLE))
+		return -ENOMEM;
 	if (available(mmu) >= n) {
 		if (batch >= LOW_WATER_FROM && available(mmu) < n + batch / 2)
 			refill(mmu, v, batch);

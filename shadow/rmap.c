@@ -65,6 +65,8 @@ int sh_desc_reserve(struct sh_mmu *mmu, unsigned n)
 	struct sh_desc_pool *pool = mmu->descs;
 	uint64_t want = (uint64_t)n * MAX_THREADS;
 
+	if (sh_inject(&mmu->inject, SH_INJECT_RECORD))
+		return -ENOMEM;
 	sh_may_wait();
 	while (atomic_load_explicit(&pool->nfree, memory_order_relaxed) < want) {
 		struct desc_slab *slab = aligned_alloc(

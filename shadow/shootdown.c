@@ -148,6 +148,7 @@ void sh_catch_up(struct sh_vcpu *v)
 
 	if (atomic_load(&d->want) == atomic_load(&d->done))
 		return;
+	sh_inject(&v->mmu->inject, SH_INJECT_ANSWER);
 	pthread_spin_lock(&d->lock);
 	want = atomic_load(&d->want);
 	f = d->last;
@@ -190,6 +191,7 @@ bool sh_shootdown_info(struct sh_mmu *mmu, unsigned vcpu, struct sh_shootdown_in
 					  .partial = atomic_load(&d->partial),
 					  .full = atomic_load(&d->full),
 					  .requests = atomic_load(&mmu->sd->requests),
-					  .late = atomic_load(&mmu->sd->late)};
+					  .late = atomic_load(&mmu->sd->late),
+					  .ceiling = sh_ceiling(mmu)};
 	return vcpu < SH_MAX_VCPUS;
 }

@@ -41,6 +41,18 @@ void sh_waited_in_window(const char *where)
 	atomic_store_explicit(&gm->violator, where, memory_order_relaxed);
 }
 
+void gmem_set_inject(struct gmem *gm, struct sh_inject *in)
+{
+	atomic_store(&gm->inject, in);
+}
+
+bool window_refused(struct gmem *gm, enum sh_inject_point p)
+{
+	struct sh_inject *in = atomic_load_explicit(&gm->inject, memory_order_relaxed);
+
+	return in && sh_inject(in, p);
+}
+
 int window_show(struct gmem *gm, uint8_t *at, uint64_t offset)
 {
 	if (mmap(at, SH_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gm->fd,
@@ -226,7 +238,7 @@ static void *slot_map(struct gmem *gm, struct window_thread *t, uint64_t offset)
 	if (t->offset[i] != offset) {
 		window_count(&t->misses);
 		t->offset[i] = WINDOW_NOTHING;
-		if (window_show(gm, at, offset))
+		if (window_refused(gm, SH_INJECT_WINDOW) || window_show(gm, at, offset))
 			return NULL;
 		t->offset[i] = offset;
 	}

@@ -275,6 +275,8 @@ int gmem_pool_map_n(struct gmem *gm, gfn_t gfn, unsigned n, void *p[])
 		low += offset[k] < gm->lowmem;
 	}
 	if (low < n) {
+		if (window_refused(gm, SH_INJECT_POOL))
+			return -ETIMEDOUT;
 		sh_may_wait();
 		pthread_mutex_lock(&pool->lock);
 		window_count(&pool->maps);

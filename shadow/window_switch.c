@@ -45,7 +45,7 @@ int gmem_unpark(struct gmem *gm, const struct gmem_parked *in)
 	for (unsigned d = 0; d < in->depth; d++) {
 		unsigned i = in->slot[d];
 
-		if (t->offset[i] == in->offset[d])
+		if (t->offset[i] == in->offset[d] || sh_mutant(SH_MUT_UNPARK_BLINDLY))
 			continue;
 		t->offset[i] = WINDOW_NOTHING;
 		if (window_show(gm, window_slot(t->base, i), in->offset[d]))

@@ -166,7 +166,7 @@ static int do_store(struct sh_mmu *mmu, const struct store *st)
 		else
 			err = gmem_store(mmu->gm, st->gpa, word, st->len);
 	} else if (st->at) {
-		memcpy(st->at, st->buf, st->len);
+		gmem_copy_to(st->at, st->buf, st->len);
 	} else {
 		err = gmem_write(mmu->gm, st->gpa, st->buf, st->len);
 	}

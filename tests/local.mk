@@ -8,8 +8,10 @@ BATS_LOG_DRIVER = $(TAP_DRIVER) --ignore-exit
 BATS_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-bats
 SH_LOG_DRIVER = $(TAP_DRIVER) --ignore-exit
 SH_LOG_COMPILER = bash
-# What the scripts find: the sources, the build, and the program under test.
+# What the scripts find: the sources, the build, and the program under test. One language: they look
+# for words of other programs too.
 AM_TESTS_ENVIRONMENT = \
+	LC_ALL=C; export LC_ALL; \
 	srcdir='$(abs_top_srcdir)'; export srcdir; \
 	builddir='$(abs_top_builddir)'; export builddir; \
 	BATS='$(BATS)'; export BATS; \

@@ -17,14 +17,14 @@ shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/unit/shadow_audit.c \
 	tests/unit/shadow_exhaustive.c tests/unit/shadow_fault.c tests/unit/shadow_gmem.c tests/unit/shadow_keys.c \
 	tests/unit/shadow_gather.c tests/unit/shadow_gather.h tests/unit/shadow_gather_rig.c \
-	tests/unit/shadow_map.c tests/unit/shadow_reserve.c tests/unit/shadow_defer.c tests/unit/shadow_shootdown.c \
+	tests/unit/shadow_inject.c tests/unit/shadow_map.c tests/unit/shadow_reserve.c tests/unit/shadow_defer.c tests/unit/shadow_shootdown.c \
 	tests/unit/shadow_modes.c tests/unit/shadow_modes.h tests/unit/shadow_pae.c \
 	tests/unit/shadow_dmap.c tests/unit/shadow_dmap.h tests/unit/shadow_dmap_guest.c \
 	tests/unit/shadow_dmap_model.c tests/unit/shadow_dmap_pressure.c \
 	tests/unit/shadow_large.c tests/unit/shadow_life.c tests/unit/shadow_rules.c tests/unit/shadow_unsync.c \
 	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_share.c \
 	tests/unit/shadow_share_race.c tests/unit/shadow_share_rig.c tests/unit/shadow_share_rig.h tests/unit/shadow_walk.c \
-	tests/unit/shadow_windows.c tests/unit/shadow_windows_mmu.c tests/unit/shadow_windows_pool.c \
+	tests/unit/shadow_windows.c tests/unit/shadow_windows_mmu.c tests/unit/shadow_windows_pool.c tests/unit/shadow_windows_switch.c \
 	tests/unit/shadow_write.c
 shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
 
@@ -70,6 +70,16 @@ tests_unit_tlb_mutants_SOURCES = tests/unit/soft_rig.c tests/unit/soft_rig.h \
 	vmm/soft/tlb_story.c vmm/soft/tlb_story.h vmm/soft/tlb_walk.c
 tests_unit_tlb_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_unit_tlb_mutants_LDADD = libumbra-shadow-mutants.la $(URCU_LIBS) -lpthread
+
+# And of the monitor: walker.c once more with its bugs. The archives by their own names: libvmm.la would
+# bring the shared library without bugs with it.
+check_PROGRAMS += tests/unit/walker_mutants
+TESTS += tests/unit/walker_mutants
+tests_unit_walker_mutants_SOURCES = tests/unit/walker_mutants.c vmm/soft/walker.c
+tests_unit_walker_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
+tests_unit_walker_mutants_LDADD = .libs/libvmm.a libumbra-shadow-mutants.la $(JSONC_LIBS) \
+	$(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
+EXTRA_tests_unit_walker_mutants_DEPENDENCIES = libvmm.la
 
 endif
 

@@ -101,11 +101,11 @@ const struct doctor_fact doctor_facts[] = {
 	COST_US("interrupt", "KVM_INTERRUPT, until gate", measure_interrupt,
 		"enters through the IDT at CPL 3"),
 
-	INSN("int_80", "INT 0x80", "\xcd\x80", "exact if #GP"),
+	INSN("int_80", "INT 0x80", "\xcd\x80", "exact if it traps"),
 	INSN("int3", "INT3", "\xcc", NULL),
 	INSN("syscall", "SYSCALL, EFER.SCE=0", "\x0f\x05", "exact if #UD"),
 	INSN("sysenter", "SYSENTER, SYSENTER_CS=0", "\x0f\x34", NULL),
-	INSN("cpuid", "CPUID, the brand string", "\x0f\xa2", "exact if what was set", .show = SHOW_BRAND,
+	INSN("cpuid", "CPUID, the brand string", "\x0f\xa2", "exact if it traps", .show = SHOW_BRAND,
 	     .rax = 0x80000002),
 	INSN("cpuid_0", "CPUID, leaf 0", "\x0f\xa2", NULL, .show = SHOW_RAX),
 	INSN("cpuid_1", "CPUID, leaf 1", "\x0f\xa2", NULL, .show = SHOW_RAX, .rax = 1),

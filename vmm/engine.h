@@ -36,6 +36,7 @@ struct engine_exit {
 /* Features of the virtual CPU that only some engines can give it. */
 #define CAN_PKU	 (1u << 0) /* RDPKRU and WRPKRU trap, or are interpreted */
 #define CAN_LA57 (1u << 1) /* code under 5-level paging need not run at CPL 3 */
+#define CAN_AVX	 (1u << 2) /* the host has AVX; XCR0 and CR4.OSXSAVE are the guest's own */
 
 struct engine {
 	const char *name;

@@ -43,18 +43,29 @@ static void host_failed(struct vcpu *v, const struct cpu_fault *f, const char *d
 				  : "out of memory for shadow tables");
 }
 
+/* Around what uses the vCPU's operations. */
+static void begin(struct vcpu *v)
+{
+	if (v->m->engine->begin)
+		v->m->engine->begin(v);
+}
+
+static void end(struct vcpu *v)
+{
+	if (v->m->engine->end)
+		v->m->engine->end(v);
+}
+
 void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start)
 {
 	struct cpu_fault f = {0};
 	enum cpu_result r;
 
-	if (v->m->engine->begin)
-		v->m->engine->begin(v);
+	begin(v);
 	do
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
 	while (r == CPU_RETRY);
-	if (v->m->engine->end)
-		v->m->engine->end(v);
+	end(v);
 	if (r == CPU_BROKEN)
 		machine_crash(v, GVA(e->vector == VEC_PF ? e->cr2 : v->cpu.s.rip),
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
@@ -88,8 +99,11 @@ static bool step(struct vcpu *v, bool *not_emulated)
 {
 	struct interp_info info = {0};
 	struct cpu_fault f = {0};
-	enum cpu_result r = interp_step_deliver(v->in, &v->cpu, MAX_REP, &info, &f);
+	enum cpu_result r;
 
+	begin(v);
+	r = interp_step_deliver(v->in, &v->cpu, MAX_REP, &info, &f);
+	end(v);
 	v->stats.insns_interpreted++;
 	if (info.returned)
 		v->livelock.count = 0;
@@ -122,7 +136,9 @@ static void crash_not_emulated(struct vcpu *v)
 	struct interp_info info = {0};
 	struct cpu_fault f = {0};
 
+	begin(v);
 	interp_step(v->in, &v->cpu, 1, &info, &f); /* changes nothing: fills in the text */
+	end(v);
 	machine_crash(v, GVA(v->cpu.s.rip), "%s", info.text);
 }
 
@@ -208,6 +224,8 @@ static void page_fault(struct vcpu *v, const struct engine_exit *x)
 		vcpu_interpret(v);
 		break;
 	case SH_FAULT_HOST:
+		if (w.error != EACCES && vcpu_host_again(v))
+			break; /* the access is made again */
 		machine_end(v->m, VERDICT_HOST,
 			    w.error == EACCES
 				    ? "an access that the direct map withholds at %#llx"

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <urcu/urcu-memb.h>
 
+#include "shadow/dmap.h"
 #include "vmm/machine.h"
 
 static struct json_object *hex(uint64_t v)
@@ -256,17 +257,75 @@ static struct json_object *shadow_audit(void *ctx, struct control_error *e)
 	struct machine *m = ctx;
 	char text[1024] = "";
 	struct json_object *o = json_object_new_object();
+	struct sh_wx wx;
 	unsigned bad;
 
 	(void)e;
 	machine_pause(m);
 	urcu_memb_register_thread();
 	bad = sh_audit(m->mmu, text, sizeof(text));
+	sh_wx_scan(m->mmu, &wx);
 	gmem_thread_exit(m->gm);
 	urcu_memb_unregister_thread();
 	machine_resume(m);
 	put_u64(o, "violations", bad);
+	put_u64(o, "wx_frames", wx.wx);
+	put_u64(o, "wx_alias_frames", wx.wx_alias);
 	put(o, "report", json_object_new_string(text));
+	return o;
+}
+
+static struct json_object *rcu_json(struct machine *m)
+{
+	struct json_object *o = json_object_new_object();
+	struct sh_rcu_info r;
+
+	sh_rcu_info(m->mmu, &r);
+	put_u64(o, "queued", r.queued);
+	put_u64(o, "in_grace", r.in_grace);
+	put_u64(o, "kept", r.kept);
+	put_u64(o, "graces", r.graces);
+	put_u64(o, "by_producer", r.by_producer);
+	put_u64(o, "freed", r.freed);
+	put_u64(o, "max_backlog", r.max_backlog);
+	put_u64(o, "median_us", r.median_us);
+	put_u64(o, "p99_us", r.p99_us);
+	return o;
+}
+
+static unsigned ceiling_of(struct machine *m)
+{
+	struct sh_shootdown_info i;
+
+	return sh_shootdown_info(m->mmu, 0, &i) ? i.ceiling : 0;
+}
+
+static struct json_object *dmap_json(const struct sh_dmap_stats *d)
+{
+	static const char *const sizes[] = {"", "4k", "2m", "1g"};
+	struct json_object *o = json_object_new_object();
+	char key[32];
+
+	for (unsigned l = 1; l <= SH_DM_LEVELS; l++) {
+		snprintf(key, sizeof(key), "pages_%s", sizes[l]);
+		put_u64(o, key, d->pages[l]);
+		snprintf(key, sizeof(key), "splits_%s", sizes[l]);
+		put_u64(o, key, d->splits[l]);
+		snprintf(key, sizeof(key), "collapses_%s", sizes[l]);
+		put_u64(o, key, d->collapses[l]);
+		snprintf(key, sizeof(key), "sameprot_%s", sizes[l]);
+		put_u64(o, key, d->sameprot[l]);
+		snprintf(key, sizeof(key), "preserved_%s", sizes[l]);
+		put_u64(o, key, d->preserved[l]);
+	}
+	put_u64(o, "checked", d->checked);
+	put_u64(o, "holes", d->holes);
+	put_u64(o, "total", d->total);
+	put_u64(o, "tables", d->tables);
+	put_u64(o, "flushes", d->flushes);
+	put_u64(o, "cache_lines", d->cache_lines);
+	put_u64(o, "cache_flushes", d->cache_flushes);
+	put_u64(o, "alias_leaves", d->alias_leaves);
 	return o;
 }
 
@@ -275,6 +334,7 @@ static struct json_object *stats_json(struct machine *m)
 	struct json_object *o = json_object_new_object();
 	struct sh_stats s;
 	struct gmem_stats g;
+	struct sh_dmap_stats d;
 
 	sh_mmu_stats(m->mmu, &s);
 	gmem_stats(m->gm, &g);
@@ -297,6 +357,10 @@ static struct json_object *stats_json(struct machine *m)
 	put_u64(o, "window_pool_hits", g.pool_hits);
 	put_u64(o, "window_pool_flushes", g.pool_flushes);
 	put_u64(o, "window_pool_waits", g.pool_waits);
+	put(o, "rcu", rcu_json(m));
+	put_u64(o, "invalidate_ceiling", ceiling_of(m));
+	if (sh_dmap_stats(m->mmu, &d))
+		put(o, "direct_map", dmap_json(&d));
 	return o;
 }
 
@@ -324,6 +388,11 @@ static struct json_object *cpus_fast(void *ctx, struct control_error *e)
 	return list;
 }
 
+static struct sh_mmu *shadow_mmu(void *ctx)
+{
+	return ((struct machine *)ctx)->mmu;
+}
+
 const struct control_ops machine_control_ops = {
 	.status = status,
 	.running = running,
@@ -336,6 +405,7 @@ const struct control_ops machine_control_ops = {
 	.shadow_audit = shadow_audit,
 	.shadow_stats = shadow_stats,
 	.cpus_fast = cpus_fast,
+	.mmu = shadow_mmu,
 };
 
 struct json_object *machine_stats_json(struct machine *m)

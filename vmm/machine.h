@@ -20,7 +20,8 @@
 
 #define MACHINE_MAX_CPUS 64
 
-struct hybrid_counts;
+struct hybrid_machine;
+struct soft;
 
 /* Why a machine ended. */
 enum verdict {
@@ -58,9 +59,10 @@ struct machine {
 	const struct engine *engine;
 	unsigned can; /* CAN_ bits of the engine */
 	void *eng;
-	struct hybrid_counts *hybrid; /* hybrid: of vCPUs that ended */
-	uint32_t exit_ns;	      /* KVM: an exit and the way back, as probed */
-	uint32_t insn_ns;	      /* hybrid: an interpreted instruction, as measured */
+	struct soft *soft;	       /* soft and hybrid: where interpreted code walks */
+	struct hybrid_machine *hybrid; /* hybrid only */
+	uint32_t exit_ns;	       /* KVM: an exit and the way back, as probed */
+	uint32_t insn_ps;	       /* hybrid: an interpreted instruction, as measured */
 	struct gmem *gm;
 	struct sh_mmu *mmu;
 	struct bus *bus;

@@ -31,7 +31,6 @@ void vcpu_sync_regs(struct vcpu *v)
 
 	if (!v->regs_stale)
 		return;
-	xlat_drop(&v->xlat);
 	r = shadow_regs(&v->cpu.s);
 	v->roots = 0;
 	sh_set_regs(v->sh, &r, v->regs_drops);
@@ -66,21 +65,15 @@ struct piece {
 static enum cpu_result translate(struct vcpu *v, struct cpu_state *s, gva_t va, unsigned flags,
 				 struct piece *p, struct cpu_fault *f)
 {
-	const unsigned kind = shadow_flags(s, flags);
 	struct sh_walk w;
 
 	vcpu_sync_regs(v);
-	if (xlat_find(&v->xlat, va.v, kind, &p->gpa.v, &p->ram))
-		return CPU_OK;
-	switch (sh_translate(v->sh, va, kind, &w)) {
+	switch (sh_translate(v->sh, va, shadow_flags(s, flags), &w)) {
 	case SH_WALK_OK:
 		p->gpa = w.gpa;
 		p->ram = gmem_valid(v->m->gm, w.gpa, 1);
-		xlat_keep(&v->xlat, va.v, kind, w.gpa.v, p->ram);
 		return CPU_OK;
 	case SH_WALK_FAULT:
-		/* A page fault drops what there is for the address. */
-		xlat_drop(&v->xlat);
 		cpu_fault_ec(f, VEC_PF, w.error);
 		f->cr2 = va.v;
 		return CPU_FAULT;
@@ -130,20 +123,12 @@ static enum cpu_result read_piece(struct vcpu *v, const struct piece *p, uint8_t
 	return CPU_OK;
 }
 
-/* Whether the hardware would have come out for it is for the hybrid engine to know. */
-static void note_write(struct vcpu *v, const struct piece *p)
-{
-	if (v->ahead && p->ram && sh_is_tracked(v->m->mmu, gpa_gfn(p->gpa)))
-		v->stats.kind = XC_TRACKED_WRITE;
-}
-
 static enum cpu_result write_piece(struct vcpu *v, const struct piece *p, const uint8_t *buf)
 {
 	unsigned n = unit(p);
 
-	note_write(v, p);
 	if (p->ram)
-		return sh_write(v->m->mmu, v->sh, p->gpa, buf, p->len) ? CPU_HOST : CPU_OK;
+		return vcpu_write(v, p->gpa, buf, p->len) ? CPU_HOST : CPU_OK;
 	v->stats.kind = XC_MMIO;
 	for (unsigned i = 0; i < p->len; i += n) {
 		uint64_t val = 0;
@@ -217,7 +202,6 @@ static enum cpu_result op_cmpxchg(void *arg, struct cpu_state *s, gva_t va, void
 		return r;
 	if (!p[0].ram || len > 8 || va.v & (len - 1))
 		return split_cmpxchg(v, p, expect, desired, len, done);
-	note_write(v, &p[0]);
 	memcpy(&old, expect, len);
 	memcpy(&new, desired, len);
 	x = sh_cmpxchg(v->m->mmu, v->sh, p[0].gpa, &old, new, len);
@@ -305,7 +289,6 @@ enum cpu_result vcpu_op_invlpg(void *arg, struct cpu_state *s, gva_t va)
 	struct vcpu *v = arg;
 
 	(void)s;
-	xlat_drop(&v->xlat);
 	sh_invlpg(v->sh, va);
 	return CPU_OK;
 }
@@ -317,7 +300,6 @@ enum cpu_result vcpu_op_invpcid(void *arg, struct cpu_state *s, unsigned type, u
 
 	(void)s;
 	(void)f;
-	xlat_drop(&v->xlat);
 	sh_invpcid(v->sh, type, (uint16_t)pcid, va);
 	return CPU_OK;
 }
@@ -367,7 +349,7 @@ void vcpu_op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32_t
 	machine_cpuid(arg, leaf, subleaf, out);
 }
 
-static enum cpu_result op_fpu(void *arg, struct cpu_state *s, bool write, struct cpu_fault *f)
+enum cpu_result vcpu_op_fpu(void *arg, struct cpu_state *s, bool write, struct cpu_fault *f)
 {
 	struct vcpu *v = arg;
 	int err = v->m->engine->fpu ? v->m->engine->fpu(v, write) : 0;
@@ -394,5 +376,5 @@ const struct cpu_ops vcpu_ops = {
 	.wrmsr = vcpu_op_wrmsr,
 	.cpuid = vcpu_op_cpuid,
 	.rdtsc = vcpu_op_rdtsc,
-	.fpu = op_fpu,
+	.fpu = vcpu_op_fpu,
 };

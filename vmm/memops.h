@@ -25,5 +25,7 @@ enum cpu_result vcpu_op_wrmsr(void *arg, struct cpu_state *s, uint32_t msr, uint
 			      struct cpu_fault *f);
 void vcpu_op_cpuid(void *arg, const struct cpu_state *s, uint32_t leaf, uint32_t subleaf,
 		   uint32_t out[4]);
+/* The engine's fpu(), if it has one. */
+enum cpu_result vcpu_op_fpu(void *arg, struct cpu_state *s, bool write, struct cpu_fault *f);
 
 #endif

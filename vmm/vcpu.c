@@ -21,50 +21,111 @@
 #include "vmm/cpu/deliver.h"
 #include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
+#include "shadow/inject.h"
 #include "vmm/machine.h"
 
-/* Instructions interpreted before requests are looked at again. */
+/* Instructions interpreted before deadlines are looked at again. */
 #define INTERP_BATCH 256u
+
+/* A kick that has had no effect for so long is made again. */
+#define KICK_AGAIN_NS 20000000u
+
+/* Times, a millisecond apart, that a vCPU tries again what the host has no memory or tables for. */
+#define HOST_TRIES 50u
 
 static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
 {
 	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, timeout, NULL, 0);
 }
 
+static void kick(struct vcpu *v)
+{
+	if (!v->m->mmu || !sh_inject(sh_mmu_inject(v->m->mmu), SH_INJECT_KICK))
+		v->m->engine->kick(v);
+}
+
 void vcpu_request(struct vcpu *v, uint32_t req)
 {
 	atomic_fetch_or(&v->requests, req);
 	if (atomic_load(&v->mode) == VCPU_IN_GUEST)
-		v->m->engine->kick(v);
+		kick(v);
 	if (atomic_load(&v->sleeping))
 		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
 }
 
-/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence. */
-static void tell_if_late(struct vcpu *v, uint64_t *at)
+/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence, and a kick that
+ * came to nothing is made again. */
+struct patience {
+	uint64_t late, kick;
+};
+
+static void be_patient(struct vcpu *v, struct patience *p)
 {
 	uint64_t now = clock_ns();
 
-	if (*at && now >= *at)
+	if (p->late && now >= p->late)
 		sh_late(v->m->mmu, v->index, SH_LATE_SECONDS);
-	if (!*at || now >= *at)
-		*at = now + SH_LATE_SECONDS * 1000000000ull;
+	if (!p->late || now >= p->late)
+		p->late = now + SH_LATE_SECONDS * 1000000000ull;
+	if (p->kick && now >= p->kick)
+		kick(v);
+	if (!p->kick || now >= p->kick)
+		p->kick = now + KICK_AGAIN_NS;
 }
 
 bool vcpu_wait_out(struct vcpu *v)
 {
-	uint64_t runs = atomic_load(&v->runs), late = 0;
+	uint64_t runs = atomic_load(&v->runs);
+	struct patience p = {0};
 	bool again = false;
 
 	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
 		return false;
 	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
 		/* It was outside at the request, took it and entered: nothing has kicked it. */
-		if (!again && !(atomic_load(&v->requests) & REQ_FLUSH)) {
-			v->m->engine->kick(v);
+		if (!again && !(atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))) {
+			kick(v);
 			again = true;
 		}
-		tell_if_late(v, &late);
+		be_patient(v, &p);
+		sched_yield();
+	}
+	return true;
+}
+
+bool vcpu_host_again(struct vcpu *v)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	uint64_t now = clock_ns();
+
+	if (now - v->short_at > 1000000000u)
+		v->short_times = 0;
+	v->short_at = now;
+	if (v->short_times++ == HOST_TRIES)
+		return false;
+	nanosleep(&ms, NULL);
+	return true;
+}
+
+int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len)
+{
+	int err;
+
+	do
+		err = sh_write(v->m->mmu, v->sh, gpa, buf, len);
+	while (err == -ENOMEM && vcpu_host_again(v));
+	return err;
+}
+
+bool vcpu_wait_forgotten(struct vcpu *v)
+{
+	uint64_t runs = atomic_load(&v->runs);
+	struct patience p = {0};
+
+	if (atomic_load(&v->mode) != VCPU_INTERPRETS)
+		return false;
+	while (atomic_load(&v->mode) == VCPU_INTERPRETS && atomic_load(&v->runs) == runs) {
+		be_patient(v, &p);
 		sched_yield();
 	}
 	return true;
@@ -112,7 +173,7 @@ static void take_init(struct vcpu *v)
 
 /* An NMI waits for the IRET of the last one and while MOV SS shields the stack (SDM vol. 3,
  * sections 6.7.1 and 6.8.3). Only one waits. */
-static bool nmi_ready(const struct cpu_state *s)
+bool vcpu_nmi_ready(const struct cpu_state *s)
 {
 	return s->nmi_pending && !s->nmi_blocked && !s->db_shadow && s->activity <= CPU_HALTED;
 }
@@ -132,7 +193,7 @@ static void take_requests(struct vcpu *v)
 
 	if (req & REQ_PAUSE)
 		rest(v);
-	req = atomic_fetch_and(&v->requests, REQ_FLUSH | REQ_QUIT | REQ_PAUSE);
+	req = atomic_fetch_and(&v->requests, REQ_DROPS | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
 	if (req & REQ_INIT)
@@ -148,7 +209,7 @@ static void take_requests(struct vcpu *v)
 
 /* ---- interrupts ---- */
 
-static bool interruptible(const struct cpu_state *s)
+bool vcpu_interruptible(const struct cpu_state *s)
 {
 	return s->rflags & RFL_IF && !s->int_shadow && s->activity <= CPU_HALTED;
 }
@@ -160,9 +221,9 @@ static void take_interrupt(struct vcpu *v)
 
 	if (deadline_passed(v))
 		apic_tick(v->m->apic, v->index);
-	if (nmi_ready(&v->cpu.s))
+	if (vcpu_nmi_ready(&v->cpu.s))
 		take_nmi(v);
-	if (!interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
+	if (!vcpu_interruptible(&v->cpu.s) || apic_pending(v->m->apic, v->index) < 0)
 		return;
 	vector = apic_ack(v->m->apic, v->index);
 	if (vector < 0)
@@ -178,9 +239,9 @@ static void take_interrupt(struct vcpu *v)
 
 static bool something_to_do(struct vcpu *v)
 {
-	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_CATCH_UP) || deadline_passed(v) ||
-	       nmi_ready(&v->cpu.s) ||
-	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
+	return atomic_load(&v->requests) & ~REQ_DROPS || deadline_passed(v) ||
+	       vcpu_nmi_ready(&v->cpu.s) ||
+	       (vcpu_interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
 
 bool vcpu_idle(struct vcpu *v)
@@ -232,15 +293,14 @@ static void interpret_some(struct vcpu *v)
 
 	v->stats.kind = XC_INTERPRETED;
 	for (unsigned i = 0; i < INTERP_BATCH; i++) {
-		bool open = interruptible(s);
+		bool open = vcpu_interruptible(s);
 
-		if (!(v->ahead ? hybrid_interpret(v) : vcpu_interpret(v)))
+		if (!vcpu_interpret(v))
 			return;
-		/* A flush is of shadow entries, which interpreted code does not use. */
-		if (atomic_load(&v->requests) & ~REQ_FLUSH)
+		if (atomic_load(&v->requests) & ~REQ_DROPS)
 			return;
 		/* What waited for IF or for an IRET comes before the next instruction. */
-		if ((!open && interruptible(s)) || nmi_ready(s))
+		if ((!open && vcpu_interruptible(s)) || vcpu_nmi_ready(s))
 			return;
 		if (engine_can_run(v) || v->cpu.s.activity != CPU_RUNNING)
 			return;
@@ -262,6 +322,8 @@ static void run_engine(struct vcpu *v)
 
 	vcpu_sync_regs(v);
 	err = sh_root(v->sh, view_now(v), &root);
+	if (err == -ENOMEM && vcpu_host_again(v))
+		return;
 	if (err) {
 		machine_end(v->m, VERDICT_HOST,
 			    "no shadow table for a root: %s; "
@@ -287,6 +349,8 @@ void vcpu_turn(struct vcpu *v)
 		halted(v);
 	else if (engine_can_run(v))
 		run_engine(v);
+	else if (v->ahead)
+		hybrid_interpret(v);
 	else
 		interpret_some(v);
 }

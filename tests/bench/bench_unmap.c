@@ -11,6 +11,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "shadow/defer.h"
+#include "shadow/inject.h"
 #include "shadow/unmap.h"
 #include "tests/bench/bench.h"
 
@@ -56,6 +57,30 @@ static struct sh_unmapped unmap(struct bench *b, unsigned pages, unsigned at_onc
 	return sum;
 }
 
+/* Then the guest's tables themselves, whose shadows wait for readers. */
+static void tables_too(struct bench *b, unsigned pages, bool batched, unsigned vcpus)
+{
+	unsigned tables = (pages + 511) / 512;
+	struct sh_rcu_info before, after;
+	char what[64];
+
+	sh_rcu_info(b->mmu, &before);
+	for (unsigned i = 0; i < tables; i += batched ? tables : 1) {
+		struct sh_unmapped u;
+
+		if (sh_unmap_frames(b->mmu, b->v[0], GFN(b->first_table + i),
+				    batched ? tables : 1, &nothing, &u))
+			bench_die("tables that can't be unmapped");
+	}
+	do
+		sh_rcu_info(b->mmu, &after);
+	while (after.queued + after.in_grace);
+	snprintf(what, sizeof(what), "%u pages, %u vCPUs, %s", pages, vcpus,
+		 batched ? "batched" : "one by one");
+	bench_print("unmap.grace periods for 1000 pages", what,
+		    1e3 * (double)(after.graces - before.graces) / pages, "");
+}
+
 static void measure(unsigned vcpus, unsigned pages, bool batched)
 {
 	struct bench_config cfg = {.lowmem = 64 << 20, .pages = pages};
@@ -69,6 +94,7 @@ static void measure(unsigned vcpus, unsigned pages, bool batched)
 	t = bench_cpu();
 	u = unmap(&b, pages, batched ? pages : 1);
 	t = bench_cpu() - t;
+	tables_too(&b, pages, batched, vcpus);
 	snprintf(what, sizeof(what), "%u pages, %u vCPUs, %s", pages, vcpus,
 		 batched ? "batched" : "one by one");
 	bench_print("unmap.flushes for 1000 pages", what, 1e3 * (double)u.flushes / pages, "");
@@ -111,6 +137,30 @@ static void grace(void)
 	qsort(d->sample, ROUNDS, sizeof(d->sample[0]), by_value);
 	bench_print("grace period", "median", d->sample[ROUNDS / 2], "us");
 	bench_print("grace period", "p99", d->sample[ROUNDS * 99 / 100], "us");
+	bench_destroy(&b);
+}
+
+/* Tables come and go as fast as they can, and each grace period takes 1 ms longer than it must. */
+static void backlog(void)
+{
+	struct bench_config cfg = {.lowmem = 64 << 20, .pages = 512 * 512, .limit = 256};
+	struct sh_rcu_info i;
+	struct bench b;
+	double t;
+
+	bench_create(&b, &cfg);
+	fill(&b, 1, 1);
+	sh_inject_arm(sh_mmu_inject(b.mmu), SH_INJECT_GRACE, 0, 0, 1);
+	t = bench_now();
+	for (unsigned n = 0; n < 8192; n++)
+		bench_fault(&b, 0, 512ull * (n % 512));
+	t = bench_now() - t;
+	sh_rcu_info(b.mmu, &i);
+	bench_print("storm", "tables at most", cfg.limit, "");
+	bench_print("storm", "tables that waited at most", i.max_backlog, "");
+	bench_print("storm", "grace periods of 1 ms", (double)i.graces, "");
+	bench_print("storm", "of those, producers waited for", (double)i.by_producer, "");
+	bench_print("storm", "tables a second", 8192 / (t / 1e9), "");
 	bench_destroy(&b);
 }
 
@@ -185,6 +235,7 @@ void bench_unmap(void)
 			measure(v, counts[i], false);
 		}
 	grace();
+	backlog();
 	bench_print("walks a CPU second", "alone", walkers(false) / 1e6, "million");
 	bench_print("walks a CPU second", "100,000 unmaps a second", walkers(true) / 1e6,
 		    "million");

@@ -22,7 +22,8 @@ FUZZ_SECONDS = 60
 FUZZ_FLAGS = -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 FUZZ_CC = $(CLANG) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(URCU_CFLAGS) \
 	$(FUZZ_FLAGS)
-fuzz_boot_sources = tests/unit/boot_fuzz.c shadow/gmem.c shadow/window.c $(boot_sources) vmm/cpu/state.c
+fuzz_boot_sources = tests/unit/boot_fuzz.c shadow/gmem.c shadow/gmem_atomic.c \
+	shadow/window.c $(boot_sources) vmm/cpu/state.c
 fuzz_control_sources = tests/unit/control_fuzz.c $(control_sources)
 
 .PHONY: fuzz fuzz-boot fuzz-control fuzz-shadow

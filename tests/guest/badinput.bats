@@ -13,7 +13,7 @@ teardown() { common_teardown; }
 refused() {
 	local code=$1 text=$2
 	shift 2
-	LIMIT=20 ends "$code" --timeout 10 "$@"
+	LIMIT=90 ends "$code" --timeout 80 "$@"
 	[ ! -s "$out" ]
 	one_line "$text"
 }
@@ -65,7 +65,7 @@ refused_image() {
 	echo 'not a kernel' >"$files/text"
 	refused 2 "is not an ELF file" "$files/text"
 	head -c 100000 /dev/urandom >"$files/noise"
-	LIMIT=20 ends 2 "$files/noise"
+	LIMIT=90 ends 2 "$files/noise"
 	one_line ""
 }
 
@@ -93,7 +93,7 @@ refused_image() {
 	need_image
 	for name in good good64; do
 		python3 -B "$BATS_TEST_DIRNAME/hostile.py" "$name" "$files/$name"
-		LIMIT=20 ends 0 "$files/$name"
+		LIMIT=90 ends 0 "$files/$name"
 	done
 }
 
@@ -163,7 +163,7 @@ refused_image() {
 refused_late() {
 	local code=$1 text=$2
 	shift 2
-	LIMIT=20 ends "$code" --timeout 10 --scenario boot-tables "$@"
+	LIMIT=90 ends "$code" --timeout 80 --scenario boot-tables "$@"
 	sed -i '/^umbra: engine /d' "$err"
 	[ "$(wc -l <"$err")" -eq 1 ]
 	[[ $(<"$err") == "umbra: "*"$text"* ]]
@@ -245,6 +245,6 @@ other_dev() {
 		status=$?
 	said
 	[ "$status" -eq 3 ]
-	one_line ""
+	one_line "/dev/kvm is not KVM's device"
 	nothing_left
 }

@@ -22,17 +22,20 @@ reported() {
 }
 blameless() { ! grep -E 'the audit found|leaked|bug of Umbra' "$err" || return 1; }
 crashes() {
-	LIMIT=20 ends 4 --timeout 10 "$@"
+	LIMIT=90 ends 4 --timeout 80 "$@"
 	reported
 }
 
-# One case of hostile.py, with $limit seconds: wild "CODES" NAME [WORDS...] ends with one of the exit codes.
+# One case of hostile.py, with $limit seconds (5) where the end may be that of --timeout:
+# wild "CODES" NAME [WORDS...] ends with one of the exit codes.
 wild() {
-	local codes=$1 name=$2
+	local codes=$1 name=$2 limit=${limit-}
 	shift 2
+	# What must end by itself may take its time on a busy host.
+	[[ $codes == *124* ]] || limit=80
 	python3 -B "$BATS_TEST_DIRNAME/hostile.py" "$name" "$files/$name"
 	status=0
-	timeout -k 5 20 "$UMBRA" run --exact off --timeout "${limit:-5}" "$@" "$files/$name" >"$out" 2>"$err" </dev/null ||
+	timeout -k 5 90 "$UMBRA" run --exact off --timeout "${limit:-5}" "$@" "$files/$name" >"$out" 2>"$err" </dev/null ||
 		status=$?
 	echo "$name"
 	said
@@ -74,35 +77,35 @@ wild() {
 @test "hang and spin: --timeout ends them, 124" {
 	for name in hang spin; do
 		before=$SECONDS
-		LIMIT=20 ends 124 --timeout 2 --scenario "$name"
-		[ $((SECONDS - before)) -le 6 ]
+		LIMIT=90 ends 124 --timeout 2 --scenario "$name"
+		[ $((SECONDS - before)) -le 20 ]
 		grep -qx 'umbra: no result after 2 s' "$err"
 	done
-	LIMIT=20 ends 124 --cpus 4 --timeout 2 --scenario spin
+	LIMIT=90 ends 124 --cpus 4 --timeout 2 --scenario spin
 }
 
 @test "SIGINT, SIGTERM and SIGHUP: quit, at once, exit code 0" {
 	for signal in INT TERM HUP; do
 		start --scenario spin
-		until_true 10 guest_is_up
+		until_true 60 guest_is_up
 		kill "-$signal" "$pid"
-		ended 0 3
+		ended 0 20
 	done
 }
 
 @test "a signal before the guest runs, or while it is paused" {
 	start -S --scenario spin
-	until_true 10 test -S "$socket"
+	until_true 60 test -S "$socket"
 	kill -TERM "$pid"
-	ended 0 3
+	ended 0 20
 }
 
 @test "a signal with four busy CPUs" {
 	start --cpus 4
-	until_true 10 guest_is_up
+	until_true 60 guest_is_up
 	sleep 0.2
 	kill -INT "$pid"
-	ended 0 3
+	ended 0 20
 }
 
 @test "a reader that goes away does not stop the machine" {
@@ -114,8 +117,8 @@ wild() {
 }
 
 @test "--exit raw passes the guest's value through" {
-	LIMIT=20 ends 33 --exit raw --scenario boot-tables # 0x10: passed
-	LIMIT=20 ends 35 --exit raw --scenario no-such-thing # 0x11: failed
+	LIMIT=90 ends 33 --exit raw --scenario boot-tables # 0x10: passed
+	LIMIT=90 ends 35 --exit raw --scenario no-such-thing # 0x11: failed
 	wild 0 exit-00
 	wild 1 exit-2a
 	wild 85 exit-2a --exit raw

@@ -7,7 +7,7 @@ is written out by hand; what it means stands beside it.
 
 import sys
 
-from hostile import (BASE, EXTRA, GDT, PD, PDPT, PML4, RW, Kernel, exit_with, fail_unless_equal, le16,
+from hostile import (BASE, EXTRA, GDT, GDTR, PD, PDPT, PML4, RW, STACK, Kernel, exit_with, fail_unless_equal, le16,
                      le32, le64, mov_ecx, mov_rax, mov_rdi, table_at)
 
 JE, JNE, JB, JAE = 0x74, 0x75, 0x72, 0x73
@@ -88,13 +88,46 @@ def selectors():
 
 
 def cpuid():
-    """What this processor is, whatever the host's is: no XSAVE, an x2APIC, 46
+    """What this processor is, whatever the host's is: no MTRRs, an x2APIC, 46
     bits of physical address."""
     c = b"\xb8" + le32(1) + b"\x0f\xa2"
     c += b"\x0f\xba\xe1\x15" + need(JB)  # bt ecx, 21
-    c += b"\x0f\xba\xe1\x1a" + need(JAE)  # bt ecx, 26
+    c += b"\x0f\xba\xe2\x0c" + need(JAE)  # bt edx, 12
     c += b"\xb8" + le32(0x80000008) + b"\x0f\xa2\x3c\x2e" + need(JE)  # cmp al, 46
     return kernel(c + PASS)
+
+
+def cpuid_shown():
+    """Prints what CPUID shows at CPL 0 and then, IOPL being 3, at CPL 3: a line for each leaf."""
+    leaves = ((0, 0), (1, 0), (2, 0), (4, 0), (7, 0), (7, 1), (0xb, 0), (0xd, 0), (0xd, 1), (0xd, 2),
+              (0x40000000, 0), (0x80000000, 0), (0x80000001, 0), (0x80000002, 0), (0x80000007, 0),
+              (0x80000008, 0))
+    rows, user = EXTRA + 0x400, EXTRA + 0x200
+    # show, for each row at r12, r13 of them: mov eax, [r12]; mov ecx, [r12 + 4]; cpuid
+    show = b"\x41\x8b\x04\x24\x41\x8b\x4c\x24\x04\x0f\xa2"
+    show += b"\x41\x89\xd9\x41\x89\xca\x41\x89\xd3"  # mov r9d, ebx; r10d, ecx; r11d, edx
+    show += b"\x89\xc7\xe8\x29\0\0\0"  # mov edi, eax; call hex
+    for r in (b"\xcf\xe8\x21", b"\xd7\xe8\x19", b"\xdf\xe8\x11"):
+        show += b"\x44\x89" + r + bytes(3)  # mov edi, r9d; call hex; r10d; r11d
+    show += b"\xb0\x0a\x66\xba\xf8\x03\xee"  # mov al, 10; mov dx, 0x3f8; out dx, al
+    show += b"\x49\x83\xc4\x08\x41\xff\xcd\x75\xbd\xc3"  # add r12, 8; dec r13d; jnz show; ret
+    # hex: mov dx, 0x3f8; mov esi, 8; rol edi, 4; mov eax, edi; and al, 15; cmp al, 10; jb; add al, 39
+    show += b"\x66\xba\xf8\x03\xbe\x08\0\0\0\xc1\xc7\x04\x89\xf8\x24\x0f\x3c\x0a\x72\x02\x04\x27"
+    # add al, 48; out; dec esi; jnz; mov al, 32; out; ret
+    show += b"\x04\x30\xee\xff\xce\x75\xec\xb0\x20\xee\xc3"
+    call = b"\x49\xbc" + le64(rows) + b"\x41\xbd" + le32(len(leaves)) + mov_rax(EXTRA) + b"\xff\xd0"
+
+    def edit(k):
+        k.put(EXTRA, show)
+        k.put(user, call + PASS)
+        k.put(rows, b"".join(le32(a) + le32(b) for a, b in leaves))
+        k.put(GDT + 32, le64(0x00affb000000ffff) + le64(0x00cff3000000ffff))
+        k.put(GDTR, le16(47))
+        for at, entry in ((PML4, PDPT | RW), (PDPT, PD | RW), (PD, 0x83)):
+            k.put(at, le64(entry | 4))  # user
+    c = call + b"\x6a\x2b\x68" + le32(STACK - 0x100)  # push ss, rsp
+    c += b"\x68" + le32(0x3002) + b"\x6a\x23\x68" + le32(user) + b"\x48\xcf"  # rflags, cs, rip; iretq
+    return kernel(c, edit)
 
 
 def idt(vector, handler):
@@ -182,6 +215,7 @@ CASES = {
     "flags": flags,
     "selectors": selectors,
     "cpuid": cpuid,
+    "cpuid-shown": cpuid_shown,
     "int-n": int_n,
     "fault-is-precise": fault_is_precise,
     "slot511": slot511,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Machines that run, from the outside.
 guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash.bats \
-	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats \
+	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats tests/guest/inject.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
 	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh tests/guest/guest-mutants.sh \
 	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
 TESTS += $(guest_tests)
-EXTRA_DIST += tests/stress/smoke.stress tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py \
+EXTRA_DIST += tests/stress/smoke.stress tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/cpuid-same.py tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py tests/guest/kvm-works.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats
 
@@ -21,7 +21,7 @@ check-seeds: umbra$(EXEEXT) all
 # the shared library without bugs with it.
 if HAVE_CUNIT
 check_PROGRAMS += tests/guest/umbra-mutants
-tests_guest_umbra_mutants_SOURCES = $(umbra_SOURCES) tests/guest/mutant_switch.c
+tests_guest_umbra_mutants_SOURCES = $(umbra_SOURCES) tests/guest/mutant_switch.c vmm/soft/walker.c
 tests_guest_umbra_mutants_CPPFLAGS = $(AM_CPPFLAGS) -DUMBRA_MUTANTS
 tests_guest_umbra_mutants_LDADD = .libs/libvmm.a libumbra-shadow-mutants.la libumbra-front.la \
 	$(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt

@@ -30,6 +30,9 @@ rows=(
 	"unsync-upper|$audit|1|2|self-map,alias|"
 	"large-over-tracked|$report stores into a tracked frame|1|2|cow-fork|"
 	"track-no-split|$audit|1|2|large-pages|"
+	# Without an end, but for --timeout.
+	"upper-over-unsync|$audit|1|1|cow-fork|--timeout 15"
+	"large-stale-rmap|$audit|1|1|exceptions|"
 )
 
 # Bugs of this kind that no machine tried here has shown, and the test of the library that does.
@@ -47,6 +50,9 @@ elsewhere=(
 	"noflush-trusted|tests/unit/shadow_mutants, MOV CR3 without a flush"
 	"invpcid-lost|tests/unit/shadow_mutants, INVPCID of a context that is not current"
 	"touch-lost|tests/unit/shadow_mutants"
+	"interpreter-keeps|tests/unit/walker_mutants"
+	"interpreter-not-awaited|tests/unit/walker_mutants"
+	"interpreter-invlpg-lost|tests/unit/walker_mutants"
 )
 
 tmp=$(mktemp -d)

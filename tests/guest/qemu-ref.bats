@@ -63,7 +63,7 @@ same() { diff <(lines "$BATS_FILE_TMPDIR/$1") <(lines "$out"); }
 
 @test "4 cpus: the same on both" {
 	need_kvm
-	LIMIT=120 ends 0 --cpus 4
+	LIMIT=400 ends 0 --cpus 4
 	same qemu-4
 }
 

@@ -14,7 +14,7 @@ teardown() { common_teardown; }
 # client: runs the Python program on stdin, with c a negotiated client of the machine.
 client() {
 	PYTHONPATH=$BATS_TEST_DIRNAME PYTHONDONTWRITEBYTECODE=1 SOCKET=$socket MACHINE=$pid \
-		timeout 100 python3 -c '
+		timeout 300 python3 -c '
 import os, sys, time, qmp
 c = qmp.Client.wait_for(os.environ["SOCKET"])
 c.negotiate()
@@ -24,7 +24,7 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 # spinning [WORDS...]: a machine whose guest is up and in an endless loop.
 spinning() {
 	start --scenario spin "$@"
-	until_true 10 guest_is_up
+	until_true 60 guest_is_up
 }
 
 @test "greeting, negotiation, query-status, quit" {
@@ -43,9 +43,9 @@ spinning() {
 		assert c.execute("query-status") == {"running": True, "status": "running"}
 		assert c.execute("query-name") == {"name": "t"}
 		assert c.execute("quit") == {}
-		c.wait_event("SHUTDOWN", 5)
+		c.wait_event("SHUTDOWN", 30)
 	PY
-	ended 0 5
+	ended 0 20
 }
 
 @test "the socket: mode 0600, in umbra list while it lives, gone afterwards" {
@@ -55,7 +55,7 @@ spinning() {
 	[ "$status" -eq 0 ]
 	[[ $output =~ ^t\ +running\ +"$socket"$ ]]
 	client <<<'c.execute("quit")'
-	ended 0 5
+	ended 0 20
 	[ ! -e "$socket" ]
 	[ "$("$UMBRA" list)" = "no running machines" ]
 }
@@ -73,19 +73,21 @@ spinning() {
 		    before = spent()
 		    time.sleep(seconds)
 		    return spent() - before
-		assert grows(0.5) > 5
+		def runs():  # on a busy host it may have to wait for its turn
+		    return any(grows(0.5) > 5 for i in range(40))
+		assert runs()
 		c.execute("stop")
-		assert c.wait_event("STOP", 5)
+		assert c.wait_event("STOP", 30)
 		assert c.execute("query-status") == {"running": False, "status": "paused"}
 		assert grows(0.5) == 0
 		c.execute("stop")
 		c.execute("cont")
-		assert c.wait_event("RESUME", 5)
+		assert c.wait_event("RESUME", 30)
 		assert c.execute("query-status")["running"]
-		assert grows(0.5) > 5
+		assert runs()
 		c.execute("quit")
 	PY
-	ended 0 5
+	ended 0 20
 }
 
 @test "a guest that is stopped again and again passes all the same" {
@@ -103,14 +105,14 @@ spinning() {
 		print("stopped", times, "times")
 		assert times > 10
 	PY
-	ended 0 60
+	ended 0 300
 	all_ok "$out"
 }
 
 @test "a machine that ends while it is stopped" {
-	spinning --timeout 3 --cpus 2
+	spinning --timeout 5 --cpus 2
 	client <<<'c.execute("stop")'
-	ended 124 10
+	ended 124 30
 }
 
 @test "query-shadow-roots: live roots, each with its role" {
@@ -130,7 +132,7 @@ spinning() {
 		assert any(r["pins"] and int(r["gfn"], 16) == int(cr3, 16) >> 12 for r in roots)
 		c.execute("quit")
 	PY
-	ended 0 5
+	ended 0 20
 }
 
 @test "shadow-walk: both paths end in the same frame" {
@@ -175,29 +177,33 @@ spinning() {
 		        assert e.error_class in ("GenericError", "DeviceNotFound")
 		c.execute("quit")
 	PY
-	ended 0 5
+	ended 0 20
 }
 
+# A machine may end before it was audited often enough: then another.
 @test "shadow-audit finds nothing while four CPUs work on their tables" {
-	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
-	client <<-'PY'
-		audits = 0
-		try:
-		    while True:
-		        found = c.execute("shadow-audit")
-		        assert found == {"violations": 0, "report": ""}, found
-		        audits += 1
-		        for vcpu in range(4):
-		            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
-		        c.execute("query-shadow-roots")
-		        time.sleep(0.02)
-		except (qmp.Closed, qmp.Error, OSError):
-		    pass
-		print(audits, "audits")
-		assert audits > 5
-	PY
-	ended 0 100
-	all_ok "$out"
+	for ((audits = 0, machine = 0; audits <= 5 && machine < 9; machine++)); do
+		start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+		client >"$files/audits" <<-'PY'
+			audits = 0
+			try:
+			    while audits < 60:  # then the guest has its processors to itself
+			        found = c.execute("shadow-audit")
+			        assert found == {"violations": 0, "report": ""}, found
+			        audits += 1
+			        for vcpu in range(4):
+			            c.execute("shadow-walk", gva="0xffff888000100000", vcpu=vcpu)
+			        c.execute("query-shadow-roots")
+			        time.sleep(0.005)
+			except (qmp.Closed, qmp.Error, OSError):
+			    pass
+			print(audits)
+		PY
+		ended 0 300
+		all_ok "$out"
+		audits=$((audits + $(<"$files/audits")))
+	done
+	[ "$audits" -gt 5 ]
 }
 
 @test "query-shadow-stats: the counts grow" {
@@ -218,12 +224,12 @@ spinning() {
 		assert again["tables_used"] <= again["tables_limit"]
 		c.execute("quit")
 	PY
-	ended 0 5
+	ended 0 20
 }
 
 @test "-S: nothing runs until cont" {
 	start -S --scenario boot-tables
-	until_true 10 test -S "$socket"
+	until_true 60 test -S "$socket"
 	sleep 0.3
 	[ ! -s "$out" ]
 	client <<-'PY'
@@ -232,16 +238,16 @@ spinning() {
 		c.execute("query-shadow-roots")
 		c.execute("shadow-walk", gva="0x100000")
 		c.execute("cont")
-		c.wait_event("SHUTDOWN", 10)
+		c.wait_event("SHUTDOWN", 30)
 	PY
-	ended 0 5
+	ended 0 20
 	all_ok "$out"
 }
 
 @test "-S, then quit" {
 	start -S
 	client <<<'c.execute("quit")'
-	ended 0 5
+	ended 0 20
 	[ ! -s "$out" ]
 }
 
@@ -249,21 +255,21 @@ spinning() {
 	start -S --scenario crash-triple
 	client <<-'PY'
 		c.execute("cont")
-		c.wait_event("GUEST_PANICKED", 10)
-		c.wait_event("SHUTDOWN", 10)
+		c.wait_event("GUEST_PANICKED", 30)
+		c.wait_event("SHUTDOWN", 30)
 	PY
-	ended 4 5
+	ended 4 20
 }
 
 @test "--qmp with wait=on starts with the first client" {
 	socket=$XDG_RUNTIME_DIR/own.sock
 	"$UMBRA" run --qmp "unix:$socket,wait=on" --scenario boot-tables >"$out" 2>"$err" 3>&- &
 	pid=$!
-	until_true 10 test -S "$socket"
+	until_true 60 test -S "$socket"
 	sleep 0.3
 	[ ! -s "$out" ]
-	client <<<'c.wait_event("SHUTDOWN", 10)'
-	ended 0 10
+	client <<<'c.wait_event("SHUTDOWN", 30)'
+	ended 0 30
 	all_ok "$out"
 }
 
@@ -277,7 +283,7 @@ spinning() {
 	"$UMBRA" run --name u --scenario boot-tables >"$files/out"
 	all_ok "$files/out"
 	client <<<'c.execute("quit")'
-	ended 0 5
+	ended 0 20
 }
 
 @test "a machine that was killed: its socket is replaced" {
@@ -300,5 +306,5 @@ spinning() {
 		assert c.execute("query-status")["running"]
 		c.execute("quit")
 	PY
-	ended 0 5
+	ended 0 20
 }

@@ -26,7 +26,7 @@ compare() {
 	local code=$1
 	shift
 	status=0
-	timeout -k 5 "${LIMIT:-200}" "$ref" "$@" >"$out" 2>"$err" </dev/null || status=$?
+	timeout -k 5 "${LIMIT:-600}" "$ref" "$@" >"$out" 2>"$err" </dev/null || status=$?
 	said
 	[ "$status" -eq "$code" ]
 	nothing_left
@@ -63,7 +63,7 @@ fake() {
 
 # QEMU through libvirt works here, or the reason why it is not tried.
 need_virt() {
-	timeout 60 "$ref" --machine qemu-tcg --cpus 1 --scenario invlpg >"$out" 2>"$err" ||
+	timeout 200 "$ref" --machine qemu-tcg --cpus 1 --scenario invlpg >"$out" 2>"$err" ||
 		skip "$(grep -h 'qemu-tcg: \|machines is here' "$out" "$err" | head -n 1)"
 }
 
@@ -161,9 +161,9 @@ for line in open(sys.argv[1]):
 all_gone() { [ -z "$(of_ref)" ]; }
 qemu_runs() { [ -n "$(of_qemu)" ]; }
 ended_by() {
-	until_true 30 qemu_runs
+	until_true 120 qemu_runs
 	kill "-$1" "$2"
-	until_true 20 gone "$pid"
+	until_true 60 gone "$pid"
 	status=0
 	wait "$pid" || status=$?
 	pid=
@@ -184,17 +184,17 @@ endless() {
 		ended_by "$sig" "$pid"
 	done
 	endless
-	until_true 30 qemu_runs
+	until_true 120 qemu_runs
 	ended_by KILL "$(of_ref | grep -vxF -e "$pid" -e "$(of_qemu)" | head -n 1)"
 }
 
 @test "killed itself: its worker leaves nothing" {
 	need_virt
 	endless
-	until_true 30 qemu_runs
+	until_true 120 qemu_runs
 	kill -KILL "$pid"
 	wait "$pid" || true
 	pid=
-	until_true 20 all_gone
-	until_true 5 nothing_left
+	until_true 60 all_gone
+	until_true 30 nothing_left
 }

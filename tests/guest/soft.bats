@@ -20,7 +20,7 @@ teardown() { common_teardown; }
 
 # clean WORDS...: umbra run --cpu soft WORDS passes and says nothing.
 clean() {
-	LIMIT=${LIMIT:-180} ends 0 --cpu soft --timeout 170 "$@"
+	LIMIT=${LIMIT:-400} ends 0 --cpu soft --timeout 390 "$@"
 	[ ! -s "$err" ]
 	all_ok "$out"
 }
@@ -61,7 +61,7 @@ image() {
 }
 
 @test "16 cpus in turns" {
-	LIMIT=180 ends 0 --cpu soft --cpus 16 --soft-threads off --timeout 170
+	LIMIT=400 ends 0 --cpu soft --cpus 16 --soft-threads off --timeout 390
 	all_ok "$out"
 	grep -q ' 0 failed, 0 skipped' "$out"
 }
@@ -127,7 +127,7 @@ parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
 # Without a device to open: auto takes soft and says why, --cpu kvm is refused.
 @test "no /dev/kvm" {
 	export UMBRA_KVM_DEVICE=$files/none
-	LIMIT=180 ends 0 --cpus 2 --timeout 170
+	LIMIT=400 ends 0 --cpus 2 --timeout 390
 	all_ok "$out"
 	[ "$(wc -l <"$err")" -eq 1 ]
 	grep -q "^umbra: engine soft (.*; cannot open $files/none: No such file or directory; " "$err"
@@ -153,7 +153,7 @@ exact() {
 	local name=$1
 	shift
 	python3 -B "$BATS_TEST_DIRNAME/exact.py" "$name" "$files/$name"
-	LIMIT=20 ends 0 --timeout 10 "$@" "$files/$name"
+	LIMIT=90 ends 0 --timeout 80 "$@" "$files/$name"
 }
 
 @test "kernels that look closely at the processor" {
@@ -173,7 +173,7 @@ exact() {
 
 @test "crashes are told, with the state" {
 	for name in triple cr3 selfmap idt loop; do
-		LIMIT=20 ends 4 --cpu soft --timeout 10 --scenario "crash-$name"
+		LIMIT=90 ends 4 --cpu soft --timeout 80 --scenario "crash-$name"
 		grep -q '^umbra: guest crashed: ' "$err"
 		grep -qE '^RIP=[0-9a-f]{16} ' "$err"
 		! grep -E 'the audit found|leaked' "$err" || return 1
@@ -196,7 +196,7 @@ exact() {
 	qmp() { python3 -B "$BATS_TEST_DIRNAME/qmp.py" "$socket" "$@"; }
 	for threads in on off; do
 		start --cpu soft --soft-threads $threads --cpus 2 --scenario spin
-		until_true 10 guest_is_up
+		until_true 60 guest_is_up
 		qmp stop
 		qmp query-status | grep -q paused
 		qmp shadow-audit | grep -q '"violations": 0'
@@ -205,6 +205,6 @@ exact() {
 		qmp cont
 		qmp shadow-audit | grep -q '"violations": 0'
 		qmp quit
-		ended 0 5
+		ended 0 20
 	done
 }

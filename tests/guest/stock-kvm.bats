@@ -42,8 +42,8 @@ on_stock() {
 	local npt=$1 cpus=$2 mode=$3 names=$4
 	shift 4
 	status=0
-	execute "$BATS_TEST_DIRNAME/../stock-kvm/run.sh" --npt "$npt" --timeout 110 --with "$image" -- \
-		"$UMBRA" run --exact off --timeout 90 --cpus "$cpus" --scenario "$names" --kernel "$image" "$@" \
+	execute "$BATS_TEST_DIRNAME/../stock-kvm/run.sh" --npt "$npt" --timeout 300 --with "$image" -- \
+		"$UMBRA" run --exact off --timeout 280 --cpus "$cpus" --scenario "$names" --kernel "$image" "$@" \
 		>"$out" 2>"$err" || status=$?
 	said
 	rm -f "$TMPDIR"/stock-kvm-*.log

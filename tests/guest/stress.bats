@@ -30,7 +30,7 @@ stress() {
 	local code=$1
 	shift
 	status=0
-	timeout -k 5 "${LIMIT:-60}" "$stress" "$@" >"$out" 2>"$err" </dev/null || status=$?
+	timeout -k 5 "${LIMIT:-300}" "$stress" "$@" >"$out" 2>"$err" </dev/null || status=$?
 	said
 	[ "$status" -eq "$code" ]
 	nothing_left
@@ -174,13 +174,13 @@ some_run() { [ -n "$(machines)" ]; }
 	for sig in TERM INT; do
 		"$stress" --jobs 2 "$script" >"$out" 2>"$err" </dev/null 3>&- &
 		pid=$!
-		until_true 30 some_run
+		until_true 120 some_run
 		kill "-$sig" "$pid"
-		ended 1 20
+		ended 1 60
 	done
 }
 
 @test "the smoke script" {
-	LIMIT=400 stress 0 --jobs 2 --time 120 --seed 1 "${srcdir:-$BATS_TEST_DIRNAME/../..}/tests/stress/smoke.stress"
+	LIMIT=900 stress 0 --jobs 2 --time 120 --seed 1 "${srcdir:-$BATS_TEST_DIRNAME/../..}/tests/stress/smoke.stress"
 	[[ $(tail -n 1 "$out") == *" 0 failed" ]]
 }

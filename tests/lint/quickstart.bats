@@ -38,6 +38,7 @@ empty_tree() {
 	stand_in dpkg-query 'for p; do :; done
 		case " $ABSENT " in *" $p "*) exit 1 ;; esac; printf installed'
 	stand_in apt-get 'echo "apt-get $*" >>"$CALLS"; case "$*" in *$BROKEN*) exit 100 ;; esac'
+	stand_in apt-cache 'case " $UNKNOWN " in *" $2 "*) ;; *) echo "  Candidate: 1" ;; esac'
 	stand_in id 'echo 0'
 	stand_in autoreconf 'echo autoreconf >>"$CALLS"
 		printf "#!/bin/sh\necho configure >>%s\ntouch config.status\n" "$CALLS" >configure
@@ -118,6 +119,16 @@ calls() {
 	run "$tree/quickstart" setup
 	[ "$status" -eq 0 ]
 	[[ $output == *"can't install bats socat; going on"* ]]
+	[ "$(calls make)" -eq 1 ]
+}
+
+@test "a package that apt doesn't know does not cost the others" {
+	export UNKNOWN=spin
+	empty_tree "bats spin socat" spin
+	run "$tree/quickstart" setup
+	[ "$status" -eq 0 ]
+	[ "$(calls 'apt-get.*install.* bats socat$')" -eq 1 ]
+	[[ $output == *"can't install"*"spin; going on"* ]]
 	[ "$(calls make)" -eq 1 ]
 }
 

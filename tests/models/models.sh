@@ -12,6 +12,7 @@ cc=${CC:-cc}
 # model, what it is to show, its variants without a bug (flags, | between them), number of bugs
 models=(
 	"shootdown|no vCPU uses what was flushed, nobody waits for ever||4"
+	"generation|no vCPU uses what one it may have missed took away||4"
 	"track|no write is lost when a frame becomes a table||3"
 	"defer|nobody stands in a table that is reused||3"
 	"unsync|what is out of step is known to be||3"

@@ -99,7 +99,8 @@ esac
 ! complete "$dir" || exit 0
 
 # One at a time: a second one finds the work done.
-mkdir -p "$(dirname "$dir")"
+mkdir -p "$(dirname "$dir")" 2>/dev/null || skip "$(dirname "$dir") can't be made"
+[ -w "$(dirname "$dir")" ] || skip "$(dirname "$dir") can't be written"
 exec 9<"$(dirname "$dir")"
 flock 9
 ! complete "$dir" || exit 0
@@ -118,7 +119,8 @@ type apt-get dpkg-deb >/dev/null 2>&1 ||
 package=$(kernel_package)
 [ -n "$package" ] || skip "package $meta is not installed, and apt knows none (apt-get update?)"
 # Root's temporary directory is closed to the user _apt; without this apt warns about it.
-(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$package" >log 2>&1) ||
+(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=1 \
+	-o Acquire::http::Timeout=20 download "$package" >log 2>&1) ||
 	skip "package $package is not installed, and it could not be downloaded"
 release=${package#linux-image-}
 release=${release%-unsigned}

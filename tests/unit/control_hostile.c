@@ -306,7 +306,7 @@ static void test_flood(void)
 /* Beyond the limit a client gets one line and is disconnected; those before it work. */
 static void test_many_clients(void)
 {
-	enum { CLIENTS = 200 };
+	enum { CLIENTS = CTL_MAX_CLIENTS + 30 };
 	static struct peer p[CLIENTS];
 	unsigned served = 0, refused = 0;
 	start();

@@ -89,6 +89,12 @@ static struct json_object *machine_walk(void *arg, gva_t gva, unsigned vcpu,
 	return json_object_new_object();
 }
 
+static struct sh_mmu *machine_mmu(void *m)
+{
+	(void)m;
+	return NULL;
+}
+
 const struct control_ops machine_ops = {
 	.status = machine_status,
 	.running = machine_running,
@@ -101,6 +107,7 @@ const struct control_ops machine_ops = {
 	.shadow_audit = machine_query,
 	.shadow_stats = machine_stats,
 	.cpus_fast = machine_query,
+	.mmu = machine_mmu,
 };
 
 unsigned rig_open_fds(void)

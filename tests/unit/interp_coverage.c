@@ -29,7 +29,8 @@ static enum cpu_result (*const other[])(struct exec *x) = {
 	x_xsetbv,      x_clflush,  x_lmsw,	x_smsw,	    x_clts,    x_wait,	  x_load_table,
 	x_store_table, x_load_sys, x_store_sys, x_invlpg,   x_invpcid, x_lar,	  x_lsl,
 	x_verify,      x_load_far, x_vmov,	x_vmovd,    x_vxor,    x_ldmxcsr, x_stmxcsr,
-	x_maskmov,     x_emms,	   x_fxsave,	x_fxrstor,  x_xsave,   x_nop,
+	x_maskmov,     x_emms,	   x_fxsave,	x_fxrstor,  x_xsave,   x_nop,	  x_xrstor,
+	x_vzero,       x_vmaskmov, x_gather,
 };
 
 /* The forms are 64-bit code. These are not there in 64-bit mode. */

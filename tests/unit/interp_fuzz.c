@@ -70,7 +70,7 @@ static bool is_string(const struct machine *m)
 	return name && (!strncmp(name, "movs", 4) || !strncmp(name, "stos", 4) ||
 			!strncmp(name, "lods", 4) || !strncmp(name, "scas", 4) ||
 			!strncmp(name, "cmps", 4) || !strncmp(name, "ins", 3) ||
-			!strncmp(name, "outs", 4));
+			!strncmp(name, "outs", 4) || strstr(name, "gather"));
 }
 
 static bool one(struct machine *m, uint64_t *rng)

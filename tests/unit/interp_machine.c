@@ -165,6 +165,11 @@ static void mach_cpuid(void *p, const struct cpu_state *s, uint32_t leaf, uint32
 		       uint32_t out[4])
 {
 	(void)p, (void)s;
+	if (leaf == 0xd) { /* x87, SSE, AVX; XSAVEOPT, XSAVEC, XGETBV of 1 */
+		out[0] = 7;
+		out[1] = out[2] = out[3] = 0;
+		return;
+	}
 	out[0] = leaf + 1;
 	out[1] = subleaf + 2;
 	out[2] = 3;

@@ -80,6 +80,20 @@ static volatile sig_atomic_t caught;
 uint8_t native_fault_fpu[512];
 static uint8_t signal_stack[64 * 1024];
 
+uint8_t native_fault_ymm[16][16];
+
+/* Behind the image, if the kernel says that it goes on: a header with the components that are not
+ * initial, and the upper halves (SDM vol. 1, section 13.4). */
+static void take_ymm(const uint8_t *frame)
+{
+	uint32_t magic;
+
+	memset(native_fault_ymm, 0, sizeof(native_fault_ymm));
+	memcpy(&magic, frame + 464, sizeof(magic));
+	if (magic == 0x46505853 && (frame[512] & 4))
+		memcpy(native_fault_ymm, frame + 576, sizeof(native_fault_ymm));
+}
+
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *u = context;
@@ -87,6 +101,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	(void)info;
 	caught = sig;
 	memcpy(native_fault_fpu, u->uc_mcontext.fpregs, sizeof(native_fault_fpu));
+	take_ymm((const uint8_t *)u->uc_mcontext.fpregs);
 	u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)native_return;
 }
 

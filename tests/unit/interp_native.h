@@ -25,6 +25,7 @@ void native_close(void);
 
 /* The FXSAVE64 image at the fault that native_run() returned. */
 extern uint8_t native_fault_fpu[512];
+extern uint8_t native_fault_ymm[16][16]; /* and bits 128 to 255 of the vector registers */
 
 /* A branch that goes this far lands where it is seen to be taken. */
 #define NATIVE_BRANCH 14u

@@ -26,5 +26,7 @@ extern const struct tap_suite interp_fast_suite;
 extern const struct tap_suite interp_fuzz_suite;
 extern const struct tap_suite interp_vector_suite;
 extern const struct tap_suite interp_vector_fault_suite;
+extern const struct tap_suite interp_xsave_suite;
+extern const struct tap_suite interp_opcodes_suite;
 
 #endif

@@ -68,6 +68,8 @@ int main(int argc, char **argv)
 		interp_fuzz_suite,
 		interp_vector_suite,
 		interp_vector_fault_suite,
+		interp_xsave_suite,
+		interp_opcodes_suite,
 		TAP_END,
 	};
 

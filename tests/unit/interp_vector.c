@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Vector and x87 instructions against the processor: random opcodes of MMX, SSE to SSE4.2 and x87
- * on random registers, memory, MXCSR and control words, executed by both and compared in the whole
- * FXSAVE image, general registers, flags, memory and exceptions. The image the processor saves is
- * also what the image in struct cpu_state must be, byte for byte.
+ * Vector and x87 instructions against the processor: random opcodes of MMX, SSE to SSE4.2, x87, and
+ * of AVX, AVX2, FMA and F16C, on random registers, memory, MXCSR and control words, executed by both
+ * and compared in the whole FXSAVE image, the upper halves of the vector registers, general
+ * registers, flags, memory and exceptions. The image the processor saves is also what the image in
+ * struct cpu_state must be, byte for byte.
  *
- * Natively the instruction stands between an FXRSTOR64 and an FXSAVE64 of the page behind it.
- * Read first: interp_differential.c, interp_native.h.
+ * Natively the instruction stands between an FXRSTOR64 and an FXSAVE64 of the page behind it, with
+ * moves of the whole vector registers inside these where there are any.
+ * Read first: interp_differential.c, interp_native.h. Read next: interp_vector_vex.c.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,14 +20,14 @@
 #include "interp_machine.h"
 #include "interp_native.h"
 #include "interp_suites.h"
+#include "interp_vector.h"
 
+#define YMM_IN	  (NATIVE_DATA + 0x400)
+#define YMM_OUT	  (NATIVE_DATA + 0x600)
 #define IMAGE_IN  (NATIVE_DATA + 0x800)
 #define IMAGE_OUT (NATIVE_DATA + 0xa00)
-#define DATA_LEN  1024u
-#define MIDDLE	  (NATIVE_DATA + DATA_LEN / 2)
 #define FLAGS	  0x8d5u /* CF PF AF ZF SF OF */
 #define FX_LEN	  9u	 /* of the FXRSTOR64 */
-#define INSN	  (NATIVE_CODE + FX_LEN)
 
 /* Opcodes by map; those that take an immediate have one. */
 struct range {
@@ -43,17 +45,7 @@ static const struct range ranges[] = {
 	{0, 0xd8, 0xdf, false}, {0, 0xd8, 0xdf, false}, {0, 0xd8, 0xdf, false},
 };
 
-struct gen {
-	uint64_t rng;
-	uint8_t bytes[15];
-	unsigned len;
-	bool x87;
-	struct native_regs regs;
-	struct cpu_fpu fpu;
-	uint8_t data[DATA_LEN];
-};
-
-static uint64_t rnd(struct gen *g)
+uint64_t vector_rnd(struct gen *g)
 {
 	uint64_t z = g->rng += 0x9e3779b97f4a7c15;
 
@@ -62,12 +54,12 @@ static uint64_t rnd(struct gen *g)
 	return z ^ z >> 31;
 }
 
-static unsigned pick(struct gen *g, unsigned n)
+unsigned vector_pick(struct gen *g, unsigned n)
 {
 	return (unsigned)(rnd(g) >> 16) % n;
 }
 
-static void put(struct gen *g, unsigned byte)
+void vector_put(struct gen *g, unsigned byte)
 {
 	g->bytes[g->len++] = (uint8_t)byte;
 }
@@ -149,8 +141,20 @@ static void random_fpu(struct gen *g)
 	f->mxcsr_mask = 0xffff;
 }
 
+bool vector_has_avx(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+	       __builtin_cpu_supports("f16c");
+}
+
+/* Behind the loads of the registers. */
+static uint64_t insn_at(void)
+{
+	return NATIVE_CODE + FX_LEN + (vector_has_avx() ? 16 * FX_LEN : 0);
+}
+
 /* A register, or (%rdi), (%rdi,disp8), %rip-relative. */
-static void put_modrm(struct gen *g, bool imm)
+void vector_put_modrm(struct gen *g, bool imm)
 {
 	unsigned reg = pick(g, 8);
 	uint32_t disp;
@@ -165,7 +169,7 @@ static void put_modrm(struct gen *g, bool imm)
 		break;
 	case 2:
 		put(g, reg << 3 | 5);
-		disp = (uint32_t)(MIDDLE + pick(g, 4) * 16 - (INSN + g->len + 4 + imm));
+		disp = (uint32_t)(MIDDLE + pick(g, 4) * 16 - (insn_at() + g->len + 4 + imm));
 		for (unsigned k = 0; k < 4; k++)
 			put(g, disp >> (8 * k) & 0xff);
 		break;
@@ -174,7 +178,23 @@ static void put_modrm(struct gen *g, bool imm)
 	}
 }
 
-static void generate(struct gen *g, uint64_t seed, uint64_t n)
+static void random_registers(struct gen *g)
+{
+	for (unsigned k = 0; k < 16; k++)
+		g->regs.gpr[k] = operand(g);
+	g->regs.gpr[CPU_RDI] = g->regs.gpr[15] = MIDDLE + (pick(g, 8) ? 0 : pick(g, 16));
+	if (pick(g, 2)) {
+		g->regs.gpr[CPU_RAX] = pick(g, 40) - 20ull;
+		g->regs.gpr[CPU_RDX] = pick(g, 40) - 20ull;
+	}
+	g->regs.rflags = (rnd(g) & FLAGS) | RFL_FIXED | RFL_IF;
+	random_fpu(g);
+	if (vector_has_avx())
+		fill(g, g->ymm_high, sizeof(g->ymm_high));
+	fill(g, g->data, DATA_LEN);
+}
+
+static void generate(struct gen *g, uint64_t seed, uint64_t n, bool vex)
 {
 	static const uint8_t prefixes[] = {0x66, 0xf2, 0xf3};
 	const struct range *r;
@@ -182,6 +202,12 @@ static void generate(struct gen *g, uint64_t seed, uint64_t n)
 
 	memset(g, 0, sizeof(*g));
 	g->rng = seed * 0x2545f4914f6cdd1d + n * 0xd1342543de82ef95;
+	if (vex) {
+		vector_vex(g);
+		random_registers(g);
+		vector_vex_registers(g);
+		return;
+	}
 	r = &ranges[pick(g, sizeof(ranges) / sizeof(ranges[0]))];
 	g->x87 = !r->map;
 	p = pick(g, r->map > 1 ? 2 : 4);
@@ -200,16 +226,7 @@ static void generate(struct gen *g, uint64_t seed, uint64_t n)
 		put_modrm(g, r->imm);
 	if (r->imm)
 		put(g, (unsigned)rnd(g) & (pick(g, 2) ? 0x7f : 0xff));
-	for (unsigned k = 0; k < 16; k++)
-		g->regs.gpr[k] = operand(g);
-	g->regs.gpr[CPU_RDI] = g->regs.gpr[15] = MIDDLE + (pick(g, 8) ? 0 : pick(g, 16));
-	if (pick(g, 2)) {
-		g->regs.gpr[CPU_RAX] = pick(g, 40) - 20ull;
-		g->regs.gpr[CPU_RDX] = pick(g, 40) - 20ull;
-	}
-	g->regs.rflags = (rnd(g) & FLAGS) | RFL_FIXED | RFL_IF;
-	random_fpu(g);
-	fill(g, g->data, DATA_LEN);
+	random_registers(g);
 }
 
 static int vector_to_signal(uint8_t vector)
@@ -230,17 +247,18 @@ static int run_interp(struct machine *m, const struct gen *g, struct native_regs
 	struct cpu_state *s = &m->cpu.s;
 	enum cpu_result r;
 
-	machine_poke(m, INSN, g->bytes, g->len);
+	machine_poke(m, insn_at(), g->bytes, g->len);
 	machine_poke(m, NATIVE_DATA, g->data, DATA_LEN);
 	memcpy(s->gpr, g->regs.gpr, sizeof(s->gpr));
 	s->rflags = g->regs.rflags;
-	s->rip = INSN;
+	s->rip = insn_at();
 	s->fpu = g->fpu;
+	memcpy(s->ymm_high, g->ymm_high, sizeof(s->ymm_high));
 	r = machine_step(m);
 	memcpy(out->gpr, s->gpr, sizeof(s->gpr));
 	out->rflags = s->rflags;
 	if (r == CPU_OK)
-		return s->rip == INSN + g->len ? 0 : -1;
+		return s->rip == insn_at() + g->len ? 0 : -1;
 	return r == CPU_FAULT ? vector_to_signal(m->fault.vector) : -2;
 }
 
@@ -254,22 +272,55 @@ static unsigned fx_insn(uint8_t *at, unsigned reg, uint32_t addr)
 	return FX_LEN;
 }
 
-static int run_native(const struct gen *g, struct native_regs *out, struct cpu_fpu *fpu)
+/* vmovdqu of all sixteen from an address or to it: nine bytes each. */
+static unsigned ymm_insns(uint8_t *at, bool store, uint32_t addr)
 {
-	uint8_t code[64];
+	for (uint32_t k = 0; k < 16; k++, at += FX_LEN, addr += 32) {
+		const uint8_t op[] = {0xc5, (uint8_t)(k < 8 ? 0xfe : 0x7e),
+				      (uint8_t)(store ? 0x7f : 0x6f),
+				      (uint8_t)((k & 7) << 3 | 4), 0x25};
+
+		memcpy(at, op, sizeof(op));
+		memcpy(at + sizeof(op), &addr, 4);
+	}
+	return 16 * FX_LEN;
+}
+
+static unsigned assemble(const struct gen *g, uint8_t *code)
+{
 	unsigned n = fx_insn(code, 1, (uint32_t)IMAGE_IN);
+
+	if (vector_has_avx())
+		n += ymm_insns(code + n, false, (uint32_t)YMM_IN);
+	memcpy(code + n, g->bytes, g->len);
+	n += g->len;
+	if (vector_has_avx())
+		n += ymm_insns(code + n, true, (uint32_t)YMM_OUT);
+	return n + fx_insn(code + n, 0, (uint32_t)IMAGE_OUT);
+}
+
+static int run_native(const struct gen *g, struct native_regs *out, struct cpu_fpu *fpu,
+		      uint8_t ymm_high[16][16])
+{
+	uint8_t code[512], *in = (uint8_t *)(uintptr_t)YMM_IN;
+	const uint8_t *ymm = (const uint8_t *)(uintptr_t)YMM_OUT;
 	int sig;
 
 	memcpy((void *)(uintptr_t)NATIVE_DATA, g->data, DATA_LEN);
 	memcpy((void *)(uintptr_t)IMAGE_IN, &g->fpu, sizeof(g->fpu));
 	memset((void *)(uintptr_t)IMAGE_OUT, 0, sizeof(g->fpu));
-	memcpy(code + n, g->bytes, g->len);
-	n += g->len;
-	n += fx_insn(code + n, 0, (uint32_t)IMAGE_OUT);
+	for (unsigned k = 0; k < 16; k++) {
+		memcpy(in + 32 * k, g->fpu.xmm[k], 16);
+		memcpy(in + 32 * k + 16, g->ymm_high[k], 16);
+	}
 	*out = g->regs;
-	sig = native_run(code, n, out);
+	sig = native_run(code, assemble(g, code), out);
 	memcpy(fpu, sig ? (const void *)native_fault_fpu : (const void *)(uintptr_t)IMAGE_OUT,
 	       sizeof(*fpu));
+	for (unsigned k = 0; k < 16; k++)
+		memcpy(ymm_high[k], sig ? native_fault_ymm[k] : ymm + 32 * k + 16, 16);
+	if (!vector_has_avx())
+		memset(ymm_high, 0, 256);
 	__asm__ volatile("fninit");
 	__builtin_ia32_ldmxcsr(0x1f80);
 	return sig;
@@ -291,7 +342,7 @@ static void hex(const char *what, const void *a, const void *b, unsigned n)
 }
 
 static void report(const struct machine *m, const struct gen *g, uint64_t seed, uint64_t n,
-		   const struct cpu_fpu *want)
+		   const struct cpu_fpu *want, uint8_t ymm_high[16][16])
 {
 	const struct cpu_fpu *got = &m->cpu.s.fpu;
 	char name[8];
@@ -316,6 +367,8 @@ static void report(const struct machine *m, const struct gen *g, uint64_t seed, 
 	for (unsigned k = 0; k < 16; k++) {
 		snprintf(name, sizeof(name), "xmm%u", k);
 		hex(name, want->xmm[k], got->xmm[k], 16);
+		snprintf(name, sizeof(name), "high%u", k);
+		hex(name, ymm_high[k], m->cpu.s.ymm_high[k], 16);
 	}
 }
 
@@ -325,28 +378,35 @@ static bool void_case(int want_sig)
 	return want_sig == SIGILL && !__builtin_cpu_supports("sse4.2");
 }
 
-/* Known limits of sse.c, in flags beside #XM: any of those of DPPS and DPPD, which compute in
- * stages; and PE, set beside unmasked underflow. */
-static uint32_t excused(const struct machine *m, const struct cpu_fpu *want)
+static bool is_dot_product(unsigned mnemonic)
 {
-	const uint32_t mxcsr = want->mxcsr;
-
-	if (m->info.mnemonic == ZYDIS_MNEMONIC_DPPS || m->info.mnemonic == ZYDIS_MNEMONIC_DPPD)
-		return FPU_EXCEPTIONS;
-	return (mxcsr & FPU_UE) && !(mxcsr & FPU_UE << FPU_MASKS_SHIFT) ? FPU_PE : 0;
+	return mnemonic == ZYDIS_MNEMONIC_DPPS || mnemonic == ZYDIS_MNEMONIC_DPPD ||
+	       mnemonic == ZYDIS_MNEMONIC_VDPPS || mnemonic == ZYDIS_MNEMONIC_VDPPD;
 }
 
-static bool one_case(struct machine *m, uint64_t seed, uint64_t n)
+/* Known limits of sse.c, in flags beside #XM: any of those of DPPS and DPPD, which compute in
+ * stages; and PE, set beside unmasked overflow and underflow. */
+static uint32_t excused(const struct machine *m, const struct cpu_fpu *want)
+{
+	const uint32_t unmasked = want->mxcsr & ~(want->mxcsr >> FPU_MASKS_SHIFT);
+
+	if (is_dot_product(m->info.mnemonic))
+		return FPU_EXCEPTIONS;
+	return unmasked & (FPU_OE | FPU_UE) ? FPU_PE : 0;
+}
+
+static bool one_case(struct machine *m, uint64_t seed, uint64_t n, bool vex)
 {
 	static struct gen g;
 	struct native_regs want, got;
 	struct cpu_fpu fpu;
+	uint8_t ymm_high[16][16];
 	int want_sig, got_sig;
 	bool same;
 
-	generate(&g, seed, n);
+	generate(&g, seed, n, vex);
 	got_sig = run_interp(m, &g, &got);
-	want_sig = run_native(&g, &want, &fpu);
+	want_sig = run_native(&g, &want, &fpu, ymm_high);
 	if (void_case(want_sig))
 		return true;
 	if (want_sig == SIGFPE)
@@ -354,10 +414,11 @@ static bool one_case(struct machine *m, uint64_t seed, uint64_t n)
 	same = want_sig == got_sig && !memcmp(want.gpr, got.gpr, sizeof(want.gpr)) &&
 	       !((want.rflags ^ got.rflags) & FLAGS) &&
 	       !memcmp((void *)(uintptr_t)NATIVE_DATA, m->ram + 0x1000, DATA_LEN) &&
-	       !memcmp(&fpu, &m->cpu.s.fpu, 416);
+	       !memcmp(&fpu, &m->cpu.s.fpu, 416) &&
+	       !memcmp(ymm_high, m->cpu.s.ymm_high, sizeof(ymm_high));
 	if (same)
 		return true;
-	report(m, &g, seed, n, &fpu);
+	report(m, &g, seed, n, &fpu, ymm_high);
 	printf("  signal: processor %d, interpreter %d (%s), flags %llx and %llx\n", want_sig,
 	       got_sig, m->info.text, (unsigned long long)(want.rflags & FLAGS),
 	       (unsigned long long)(got.rflags & FLAGS));
@@ -374,7 +435,7 @@ static bool one_case(struct machine *m, uint64_t seed, uint64_t n)
 
 #define MAX_REPORTS 10
 
-static void differential(void)
+static void differential(bool vex)
 {
 	struct machine *m = machine_create(NATIVE_BASE);
 	const uint64_t first = interp_options.first;
@@ -384,19 +445,33 @@ static void differential(void)
 
 	memset(m->perm, 0, sizeof(m->perm));
 	m->perm[0] = m->perm[1] = PAGE_RWX;
-	machine_long(m, INSN);
-	m->cpu.s.cr4 |= CR4_OSXMMEXCPT;
+	machine_long(m, insn_at());
+	m->cpu.s.cr4 |= CR4_OSXMMEXCPT | CR4_OSXSAVE;
+	m->cpu.s.xcr0 = 7;
 	CU_ASSERT_TRUE_FATAL(native_open());
 	for (uint64_t n = first; n < last && bad < MAX_REPORTS; n++)
-		if (!one_case(m, interp_options.seed, n))
+		if (!one_case(m, interp_options.seed, n, vex))
 			bad++;
 	native_close();
 	machine_destroy(m);
 	CU_ASSERT_EQUAL(bad, 0);
 }
 
+static void legacy(void)
+{
+	differential(false);
+}
+
+static void with_vex(void)
+{
+	if (vector_has_avx())
+		differential(true);
+	vector_vex_coverage();
+}
+
 static const struct tap_case cases[] = {
-	{"random vector and x87 instructions", differential},
+	{"random vector and x87 instructions", legacy},
+	{"random AVX instructions", with_vex},
 	TAP_NO_CASE,
 };
 const struct tap_suite interp_vector_suite = {

@@ -13,7 +13,7 @@ tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = libtest-tap.la libumbra-front.la
 
 VMM_UNIT_TESTS = tests/unit/tlb_test tests/unit/cpu_test tests/unit/interp_test tests/unit/dev_test \
-	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test
+	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test tests/unit/unmap_test
 tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
 tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_coverage.h tests/unit/interp_debug.c tests/unit/interp_differential.c tests/unit/interp_fast.c tests/unit/interp_fault.c \
@@ -21,7 +21,9 @@ tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_
 	tests/unit/interp_machine.c tests/unit/interp_machine.h tests/unit/interp_mode.c \
 	tests/unit/interp_native.c tests/unit/interp_native.h tests/unit/interp_string.c \
 	tests/unit/interp_suites.h tests/unit/interp_system.c tests/unit/interp_test.c \
-	tests/unit/interp_vector.c tests/unit/interp_vector_fault.c
+	tests/unit/interp_vector.c tests/unit/interp_vector.h \
+	tests/unit/interp_vector_fault.c tests/unit/interp_vector_vex.c tests/unit/interp_xsave.c \
+	tests/unit/interp_opcodes.c
 tests_unit_interp_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_dev_test_SOURCES = tests/unit/dev_apic.c tests/unit/dev_apic_ipi.c \
 	tests/unit/dev_apic_threads.c tests/unit/dev_apic_timer.c tests/unit/dev_apic_x2.c \
@@ -45,6 +47,8 @@ tests_unit_tlb_test_SOURCES = tests/unit/tlb_report_test.c tests/unit/tlb_stale_
 	tests/unit/tlb_test.c tests/unit/tlb_test.h tests/unit/tlb_walk_test.c
 tests_unit_tlb_test_LDADD = libtest-tap.la libvmm.la
 
+tests_unit_unmap_test_SOURCES = tests/unit/unmap_test.c
+tests_unit_unmap_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_soft_test_SOURCES = tests/unit/soft_test.c
 tests_unit_soft_test_LDADD = libtest-tap.la libvmm.la
 

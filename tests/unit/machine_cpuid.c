@@ -50,6 +50,7 @@ static void apic_ids(void)
 	}
 }
 
+/* Where the engine can't do it. */
 static void no_xsave(void)
 {
 	uint32_t out[4];
@@ -63,6 +64,41 @@ static void no_xsave(void)
 		cpuid(0, 0xd, subleaf, out);
 		CU_ASSERT_EQUAL(out[EAX] | out[EBX] | out[ECX] | out[EDX], 0);
 	}
+}
+
+/* Sizes follow XCR0, OSXSAVE follows CR4; the format is the standard one (SDM vol. 1, 13.4). */
+static void xsave(void)
+{
+	struct cpu_state *s = &machine.vcpu[0].cpu.s;
+	uint32_t out[4];
+
+	if (!__builtin_cpu_supports("avx"))
+		return;
+	machine.can = CAN_AVX;
+	CU_ASSERT(has(1, ECX, 26));
+	CU_ASSERT_FALSE(has(1, ECX, 27));
+	s->cr4 = CR4_OSXSAVE;
+	CU_ASSERT(has(1, ECX, 27));
+	s->cr4 = 0;
+	CU_ASSERT_EQUAL(has(1, ECX, 28), (bool)__builtin_cpu_supports("avx"));
+	CU_ASSERT_EQUAL(has(7, EBX, 5), (bool)__builtin_cpu_supports("avx2"));
+	CU_ASSERT_FALSE(has(7, EBX, 16)); /* AVX512F */
+	for (s->xcr0 = 1; s->xcr0 <= 7; s->xcr0 = s->xcr0 * 2 + 1) {
+		cpuid(0, 0xd, 0, out);
+		CU_ASSERT_EQUAL(out[EAX], 7);
+		CU_ASSERT_EQUAL(out[EBX], s->xcr0 == 7 ? 832 : 576);
+		CU_ASSERT_EQUAL(out[ECX], 832);
+		CU_ASSERT_EQUAL(out[EDX], 0);
+	}
+	s->xcr0 = 1;
+	cpuid(0, 0xd, 2, out);
+	CU_ASSERT_EQUAL(out[EAX], 256);
+	CU_ASSERT_EQUAL(out[EBX], 576);
+	CU_ASSERT_EQUAL(out[ECX], 0);
+	CU_ASSERT_FALSE(has(0xd, EDX, 0));
+	cpuid(0, 0xd, 1, out);
+	CU_ASSERT_EQUAL(out[EAX] & ~7u, 0); /* no XSAVES */
+	machine.can = 0;
 }
 
 /* A feature whose control bit does not exist must not be offered, and the other way round. */
@@ -101,6 +137,7 @@ static void control_bits(void)
 {
 	control_bits_agree(0);
 	control_bits_agree(CAN_PKU | CAN_LA57);
+	control_bits_agree(CAN_PKU | CAN_LA57 | (__builtin_cpu_supports("avx") ? CAN_AVX : 0));
 }
 
 /* SDM vol. 2, CPUID: OSPKE follows CR4.PKE. */
@@ -145,6 +182,7 @@ const struct tap_case cpuid_tests[] = {
 	{"address widths", widths},
 	{"APIC ID per vCPU", apic_ids},
 	{"no XSAVE", no_xsave},
+	{"XSAVE and AVX", xsave},
 	{"features and bits of CR4", control_bits},
 	{"OSPKE", ospke},
 	{"long mode and APIC", long_mode},

@@ -203,6 +203,50 @@ static void test_pressure(void)
 	fx_end(&f);
 }
 
+static void *end_reader(void *arg)
+{
+	(void)arg;
+	nap(60);
+	reader.leave = true;
+	return NULL;
+}
+
+/* Somebody reads for longer than tables are to wait: the next producer waits for it. */
+static void test_time_bound(void)
+{
+	struct sh_defer *d;
+	pthread_t t, ender;
+	struct fake f;
+
+	start(&f);
+	d = f.mmu->defer;
+	reader.f = &f;
+	reader.p = leaf_table(&f);
+	reader.in = reader.leave = false;
+	pthread_create(&t, NULL, spin_inside, NULL);
+	while (!reader.in)
+		nap(1);
+	gather_unmap(&f, &rel, 0, G_PT, 1); /* its grace period begins */
+	nap(20);
+	fx_try(&f, 1, 0x2000, SH_USER);
+	gather_unmap(&f, &rel, 0, G_PT, 1); /* waits in the queue */
+	CU_ASSERT_EQUAL(d->sync + d->overdue, 0);
+	CU_ASSERT(d->in_queue > 0);
+	pthread_mutex_lock(&f.mmu->lock);
+	d->since -= SH_DEFER_PATIENCE_NS; /* as if it had been there that long */
+	pthread_mutex_unlock(&f.mmu->lock);
+	fx_try(&f, 1, 0x2000, SH_USER);
+	pthread_create(&ender, NULL, end_reader, NULL);
+	gather_unmap(&f, &rel, 0, G_PT, 1);
+	CU_ASSERT(reader.leave); /* it has waited that long */
+	CU_ASSERT_EQUAL(d->overdue, 1);
+	CU_ASSERT_EQUAL(f.mmu->dying, 0);
+	pthread_join(ender, NULL);
+	pthread_join(t, NULL);
+	fx_settle(&f);
+	fx_end(&f);
+}
+
 /* The machine goes while tables still wait. */
 static void test_teardown(void)
 {
@@ -250,6 +294,7 @@ const struct tap_case suite_defer[] = {
 	{"TG-11 TG-12 a reader of no vCPU that never sleeps", test_foreign},
 	{"TG-13 without a queue the producer waits", test_synchronous},
 	{"a backlog is bounded and its producers wait", test_pressure},
+	{"a backlog is bounded in time", test_time_bound},
 	{"teardown waits for what is queued", test_teardown},
 	{"TG-18 tables return to where they were", test_baseline},
 	{0},

@@ -3,6 +3,7 @@
  * Suites: guest memory and its windows; slot sets; formats; registers, mode and role.
  * Read first: shadow_fixture.h.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "shadow/page.h"
@@ -76,6 +77,75 @@ static void test_half_low(void)
 	gmem_destroy(gm);
 }
 
+/* Every offset in a word and every length: what is asked for, and not a byte more. */
+static void test_copies(void)
+{
+	uint8_t from[64], to[64], back[64];
+
+	for (unsigned i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i + 1);
+	for (unsigned at = 16; at < 24; at++) {
+		for (unsigned n = 0; n <= 40; n++) {
+			memset(to, 0, sizeof(to));
+			memset(back, 0, sizeof(back));
+			gmem_copy_to(to + at, from + n % 8, n);
+			CU_ASSERT_EQUAL(memcmp(to + at, from + n % 8, n), 0);
+			CU_ASSERT(!to[at - 1] && !to[at + n]);
+			gmem_copy_from(back + 1, to + at, n);
+			CU_ASSERT_EQUAL(memcmp(back + 1, from + n % 8, n), 0);
+			CU_ASSERT(!back[0] && !back[n + 1]);
+		}
+	}
+}
+
+/* Fourteen bytes: words of 2, 4 and 8. */
+struct torn {
+	_Alignas(8) uint8_t guest[16];
+	_Atomic bool enough;
+};
+
+static void *writer(void *arg)
+{
+	struct torn *t = arg;
+	uint8_t ones[14], zeroes[14] = {0};
+
+	memset(ones, 0xff, sizeof(ones));
+	while (!atomic_load(&t->enough)) {
+		gmem_copy_to(t->guest + 2, ones, sizeof(ones));
+		gmem_copy_to(t->guest + 2, zeroes, sizeof(zeroes));
+	}
+	return NULL;
+}
+
+static bool whole(const uint8_t *word, unsigned size)
+{
+	for (unsigned i = 1; i < size; i++)
+		if (word[i] != word[0])
+			return false;
+	return true;
+}
+
+/* All the bits of an aligned word were written at once, and are read at once. */
+static void test_words_whole(void)
+{
+	struct torn t = {.enough = false};
+	unsigned torn = 0, changes = 0;
+	uint8_t now[16], last = 0;
+	pthread_t thread;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, writer, &t), 0);
+	/* On a busy host the two may take long turns. */
+	for (unsigned i = 0; i < 200000 || (changes < 200 && i < 50000000); i++) {
+		gmem_copy_from(now + 2, t.guest + 2, 14);
+		changes += now[15] != last;
+		last = now[15];
+		torn += !whole(now + 2, 2) || !whole(now + 4, 4) || !whole(now + 8, 8);
+	}
+	atomic_store(&t.enough, true);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(torn, 0);
+}
+
 static void test_bounds(void)
 {
 	struct gmem *gm = make(1 << 20, 0);
@@ -147,6 +217,8 @@ const struct tap_case suite_gmem[] = {
 	{"sizes", test_sizes},
 	{"nested windows, in reverse only", test_nested},
 	{"half in lowmem", test_half_low},
+	{"copies of every length, at every offset", test_copies},
+	{"copies take aligned words whole", test_words_whole},
 	{"bounds and wrap", test_bounds},
 	{"a region at 4 GiB", test_high_region},
 	{"words", test_words},

@@ -39,6 +39,8 @@ static const struct tap_suite suites[] = {
 	{.name = "defer", .cases = suite_defer},
 	{.name = "reserve", .cases = suite_reserve},
 	{.name = "map", .cases = suite_map},
+	{.name = "inject", .cases = suite_inject},
+	{.name = "windows switch", .cases = suite_windows_switch},
 	{.name = "modes", .cases = suite_modes},
 	{.name = "pae", .cases = suite_pae},
 	{.name = "keys", .cases = suite_keys},

@@ -29,6 +29,8 @@ struct control_error {
 	char desc[256];
 };
 
+struct sh_mmu;
+
 /* What a machine offers to its control socket; all are required. Called from the server's
  * thread with no lock held; each may be called at any time of the machine's life and never
  * blocks longer than a pause takes. Each may call control_event, none may call control_stop. */
@@ -48,6 +50,8 @@ struct control_ops {
 	struct json_object *(*shadow_audit)(void *m, struct control_error *e);
 	struct json_object *(*shadow_stats)(void *m, struct control_error *e);
 	struct json_object *(*cpus_fast)(void *m, struct control_error *e);
+	/* The machine's shadow MMU; NULL: it has none (any more). */
+	struct sh_mmu *(*mmu)(void *m);
 };
 
 struct control;

@@ -113,7 +113,8 @@ unsigned ctl_arg_index(const struct ctl_call *call, const char *name, unsigned d
 /* commands.c: what the rows of the table run */
 ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_status,
 	ctl_run_name, ctl_run_cpus_fast, ctl_run_stop, ctl_run_cont, ctl_run_quit,
-	ctl_run_shadow_roots, ctl_run_shadow_walk, ctl_run_shadow_audit, ctl_run_shadow_stats;
+	ctl_run_shadow_roots, ctl_run_shadow_walk, ctl_run_shadow_audit, ctl_run_shadow_stats,
+	ctl_run_inject;
 struct json_object *ctl_version(void);
 
 /* dispatch.c: one request in, one reply out (never NULL but for want of memory) */

@@ -7,6 +7,7 @@ control_sources = \
 	vmm/control/dispatch.c \
 	vmm/control/event.c \
 	vmm/control/frame.c \
+	vmm/control/inject.c \
 	vmm/control/internal.h \
 	vmm/control/list.c \
 	vmm/control/reply.c \

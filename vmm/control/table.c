@@ -72,6 +72,14 @@ const struct ctl_command ctl_commands[] = {
 	 .run = ctl_run_shadow_stats,
 	 .help = "counters of the shadow MMU",
 	 .returns = "object of counters"},
+	{.name = "inject-fault",
+	 .run = ctl_run_inject,
+	 .help = "make a point of the shadow MMU fail or stall; without arguments: list them",
+	 .returns = "list of {point, pass, count, stall-ms, hits}",
+	 .args = {{"point", CTL_ARG_STRING, true, "which one"},
+		  {"pass", CTL_ARG_INDEX, true, "calls that still succeed; 0 by default"},
+		  {"count", CTL_ARG_INDEX, true, "calls that then fail; 0 by default"},
+		  {"stall-ms", CTL_ARG_INDEX, true, "what each call waits; 0 by default"}}},
 	{.name = NULL},
 };
 

@@ -107,11 +107,13 @@ static void reg_operand(struct opnd *o, ZydisRegister r)
 
 static void mem_operand(struct opnd *o, const ZydisDecodedOperandMem *m)
 {
-	o->kind = m->type == ZYDIS_MEMOP_TYPE_VSIB ? OPND_OTHER : OPND_MEM;
+	o->kind = m->type == ZYDIS_MEMOP_TYPE_VSIB ? OPND_VSIB : OPND_MEM;
 	o->seg = m->segment == ZYDIS_REGISTER_NONE ? CPU_DS
 						   : (uint8_t)(m->segment - ZYDIS_REGISTER_ES);
 	o->base = gpr_of(m->base);
 	o->index = gpr_of(m->index);
+	if (o->kind == OPND_VSIB)
+		o->reg = (uint8_t)((m->index - ZYDIS_REGISTER_XMM0) & 15);
 	o->shift = m->scale ? (uint8_t)__builtin_ctz(m->scale) : 0;
 	o->imm = (uint64_t)m->disp.value;
 }
@@ -128,6 +130,10 @@ static uint8_t role_of(const ZydisDecodedOperand *z)
 		role |= ROLE_REG;
 	if (z->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM)
 		role |= ROLE_RM;
+	if (z->encoding == ZYDIS_OPERAND_ENCODING_NDSNDD)
+		role |= ROLE_VVVV;
+	if (z->encoding == ZYDIS_OPERAND_ENCODING_IS4)
+		role |= ROLE_IS4;
 	return (uint8_t)role;
 }
 
@@ -182,10 +188,30 @@ static uint8_t seg_of(ZydisInstructionAttributes a, enum decode_mode mode)
 	return CPU_SEGS;
 }
 
+/* What CPUID doesn't offer is absent: other VEX, EVEX, XOP and 3DNow! instructions too. */
+static uint8_t vex_unit_of(const ZydisDecodedInstruction *z)
+{
+	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
+		return UNIT_ABSENT;
+	switch (z->meta.isa_ext) {
+	case ZYDIS_ISA_EXT_AVX:
+		return UNIT_AVX;
+	case ZYDIS_ISA_EXT_AVX2:
+	case ZYDIS_ISA_EXT_AVX2GATHER:
+		return UNIT_AVX2;
+	case ZYDIS_ISA_EXT_FMA:
+		return UNIT_FMA;
+	case ZYDIS_ISA_EXT_F16C:
+		return UNIT_F16C;
+	default:
+		return UNIT_ABSENT;
+	}
+}
+
 static uint8_t unit_of(const ZydisDecodedInstruction *z)
 {
 	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
-		return z->encoding == ZYDIS_INSTRUCTION_ENCODING_3DNOW ? UNIT_ABSENT : UNIT_VEX;
+		return vex_unit_of(z);
 	switch (z->meta.isa_ext) {
 	case ZYDIS_ISA_EXT_X87:
 		return UNIT_X87;
@@ -203,19 +229,53 @@ static uint8_t unit_of(const ZydisDecodedInstruction *z)
 	case ZYDIS_ISA_EXT_SHA:
 	case ZYDIS_ISA_EXT_GFNI:
 	case ZYDIS_ISA_EXT_SSE4A:
+	case ZYDIS_ISA_EXT_KEYLOCKER:
+	case ZYDIS_ISA_EXT_KEYLOCKER_WIDE:
+	case ZYDIS_ISA_EXT_AMD3DNOW: /* FEMMS */
 		return UNIT_ABSENT;
 	default:
 		return UNIT_NONE;
 	}
 }
 
-/* Mandatory prefixes extend the opcode. */
+/* Mandatory prefixes extend the opcode. VEX has them as two bits. */
 static uint8_t mandatory_prefix(const ZydisDecodedInstruction *z)
 {
+	static const uint8_t vex_pp[] = {0, 0x66, 0xf3, 0xf2};
+
+	if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
+		return vex_pp[z->raw.vex.pp & 3];
 	for (unsigned k = 0; k < z->raw.prefix_count; k++)
 		if (z->raw.prefixes[k].type == ZYDIS_PREFIX_TYPE_MANDATORY)
 			return z->raw.prefixes[k].value;
 	return 0;
+}
+
+/* Where VEX.W is the width of a general register, it counts in 64-bit mode only. */
+static bool w_is_width(const struct insn *i)
+{
+	switch (i->map << 8 | i->opcode) {
+	case 0x12a: /* VCVTSI2SS and its kin */
+	case 0x12c:
+	case 0x12d:
+	case 0x316: /* VPEXTRD */
+	case 0x322: /* VPINSRD */
+	case 0x360: /* VPCMPESTRM */
+	case 0x361:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_w(const struct insn *i, const ZydisDecodedInstruction *z,
+		   enum decode_mode mode)
+{
+	if (z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return z->raw.rex.W;
+	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
+		return false;
+	return z->raw.vex.W && (mode == DECODE_LONG64 || !w_is_width(i));
 }
 
 static void take_opcode(struct insn *out, const ZydisDecodedInstruction *z)
@@ -243,7 +303,8 @@ static void take_insn(struct insn *out, const ZydisDecodedInstruction *z, enum d
 	out->evex = z->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 	take_opcode(out, z);
 	out->far_branch = z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
-	out->rex_w = z->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z->raw.rex.W;
+	out->rex_w = take_w(out, z, mode);
+	out->wide = false;
 }
 
 static enum decode_status status_of(ZyanStatus st)
@@ -251,6 +312,17 @@ static enum decode_status status_of(ZyanStatus st)
 	if (st == ZYDIS_STATUS_NO_MORE_DATA)
 		return DECODE_MORE;
 	return st == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? DECODE_LONG : DECODE_INVALID;
+}
+
+/* VEX.L = 1 where it has a meaning: with scalars it has none. */
+static bool is_wide(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
+{
+	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER)
+		return o->reg.value >= ZYDIS_REGISTER_YMM0 &&
+		       o->reg.value <= ZYDIS_REGISTER_YMM15;
+	if (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
+		return false;
+	return o->size == 256 || (o->mem.type == ZYDIS_MEMOP_TYPE_VSIB && z->raw.vex.L);
 }
 
 enum decode_status decode_insn(const struct decoders *d, enum decode_mode mode,
@@ -270,5 +342,7 @@ enum decode_status decode_insn(const struct decoders *d, enum decode_mode mode,
 		return status_of(st);
 	for (unsigned k = 0; k < out->nops; k++)
 		take_operand(&out->op[k], &ops[k]);
+	for (unsigned k = 0; k < out->nops; k++)
+		out->wide |= is_wide(&insn, &ops[k]);
 	return DECODE_OK;
 }

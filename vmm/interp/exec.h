@@ -18,8 +18,12 @@ struct exec;
 typedef enum cpu_result (*exec_fn)(struct exec *x);
 
 /* Bits of handler.arg where it isn't a plain number. */
-#define FSGSBASE_WRITE 0x80 /* x_fsgsbase, beside the segment */
-#define VMOV_ALIGNED   1    /* x_vmov: a memory operand must be aligned */
+#define FSGSBASE_WRITE	       0x80 /* x_fsgsbase, beside the segment */
+#define VMOV_ALIGNED	       1    /* x_vmov: a memory operand must be aligned */
+#define XSAVE_64	       1    /* x_xsave, x_xrstor: pointers of 64 bits */
+#define XSAVE_OPT	       2
+#define XSAVE_COMPACT	       4
+#define GATHER(index, element) ((index) << 4 | (element)) /* x_gather: sizes in bytes */
 
 /* Checked before the handler is called. */
 #define H_CPL0	  (1u << 0) /* #GP(0) unless CPL is 0 */
@@ -258,7 +262,6 @@ enum cpu_result x_swapgs(struct exec *x);
 enum cpu_result x_fsgsbase(struct exec *x);
 enum cpu_result x_rdpkru(struct exec *x);
 enum cpu_result x_wrpkru(struct exec *x);
-enum cpu_result x_xgetbv(struct exec *x);
 enum cpu_result x_xsetbv(struct exec *x);
 enum cpu_result x_clflush(struct exec *x);
 

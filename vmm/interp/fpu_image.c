@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * FXSAVE and FXRSTOR, and the XSAVE family, which CPUID does not offer.
+ * FXSAVE and FXRSTOR, and how images come out of the guest's memory and into it.
  *
- * Read first: fpu.h. Manual: SDM vol. 2, FXSAVE, FXRSTOR; vol. 1, sections 10.5 and 13.1.
+ * Read first: fpu.h. Read next: xsave.c. Manual: SDM vol. 2, FXSAVE, FXRSTOR; vol. 1, section 10.5.
  */
 #include <stddef.h>
 #include <string.h>
@@ -32,9 +32,7 @@ enum cpu_result fpu_read_block(struct exec *x, const struct opnd *o, void *buf, 
 	return r;
 }
 
-/* Both ends, and so every page, are found writable before the first byte is written. */
-enum cpu_result fpu_write_block(struct exec *x, const struct opnd *o, const void *buf,
-				unsigned len)
+enum cpu_result fpu_check_block(struct exec *x, const struct opnd *o, unsigned len)
 {
 	const unsigned rw = MEM_READ | MEM_WRITE;
 	struct cpu *c = x->c;
@@ -46,6 +44,18 @@ enum cpu_result fpu_write_block(struct exec *x, const struct opnd *o, const void
 		r = c->ops->read(c->m, &c->s, va, &unused, 1, rw, x->f);
 	if (r == CPU_OK)
 		r = c->ops->read(c->m, &c->s, GVA(va.v + len - 1), &unused, 1, rw, x->f);
+	return r;
+}
+
+enum cpu_result fpu_write_block(struct exec *x, const struct opnd *o, const void *buf,
+				unsigned len)
+{
+	struct cpu *c = x->c;
+	gva_t va;
+	enum cpu_result r = fpu_check_block(x, o, len);
+
+	if (r == CPU_OK)
+		r = block_linear(x, o, len, MEM_WRITE, &va);
 	for (unsigned at = 0; at < len && r == CPU_OK; at += PIECE)
 		r = c->ops->write(c->m, &c->s, GVA(va.v + at), (const uint8_t *)buf + at,
 				  len - at < PIECE ? len - at : PIECE, MEM_WRITE, x->f);
@@ -112,10 +122,4 @@ enum cpu_result x_fxrstor(struct exec *x)
 	fpu_canonical(&f);
 	s->fpu = f;
 	return CPU_OK;
-}
-
-/* CR4.OSXSAVE can't be set while CPUID doesn't offer XSAVE, and without it all of these are #UD. */
-enum cpu_result x_xsave(struct exec *x)
-{
-	return exec_state(x)->cr4 & CR4_OSXSAVE ? exec_not_emulated(x) : exec_ud(x);
 }

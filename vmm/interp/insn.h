@@ -27,6 +27,7 @@ enum opnd_kind {
 	OPND_DR,
 	OPND_VEC, /* XMM or YMM, by size */
 	OPND_MM,
+	OPND_VSIB,  /* memory, by a vector of indices: reg of index */
 	OPND_OTHER, /* x87 registers, mask and such: nothing reads these as an operand */
 };
 
@@ -51,6 +52,8 @@ struct opnd {
 #define ROLE_WRITE (1u << 1)
 #define ROLE_REG   (1u << 2) /* ModRM.reg */
 #define ROLE_RM	   (1u << 3) /* ModRM.rm */
+#define ROLE_VVVV  (1u << 4) /* VEX.vvvv */
+#define ROLE_IS4   (1u << 5) /* bits 7 to 4 of an immediate */
 
 /* Families of instructions executed alike, without an entry each in table.c. */
 enum insn_unit {
@@ -59,7 +62,10 @@ enum insn_unit {
 	UNIT_X87,
 	UNIT_SIMD,     /* MMX, SSE, SSE2 */
 	UNIT_SIMD_NEW, /* SSE3 to SSE4.2: CPUID offers them if the host has them */
-	UNIT_VEX,      /* VEX and EVEX */
+	UNIT_AVX,      /* with VEX, and offered if the host has them */
+	UNIT_AVX2,
+	UNIT_FMA,
+	UNIT_F16C,
 	UNITS
 };
 
@@ -74,10 +80,11 @@ struct insn {
 	uint8_t rep;	  /* REP_E also stands for plain REP */
 	uint8_t seg;	  /* override, or CPU_SEGS: for implicit operands only */
 	bool lock;
-	bool rex_w;
+	bool rex_w;	 /* or VEX.W; false where the mode has no use for it */
 	bool far_branch; /* JMP, CALL and RET are one mnemonic for near and far */
 	bool vex;	 /* VEX encoded */
 	bool evex;
+	bool wide;    /* an operand has 32 bytes */
 	uint8_t unit; /* enum insn_unit */
 	uint8_t map;  /* opcode map: 0, 1 for 0F, 2 for 0F38, 3 for 0F3A */
 	uint8_t opcode;

@@ -3,6 +3,10 @@ interp_sources = \
 	vmm/interp/alu.c \
 	vmm/interp/alu.h \
 	vmm/interp/arith.c \
+	vmm/interp/avx.c \
+	vmm/interp/avx_host.S \
+	vmm/interp/avx_mask.c \
+	vmm/interp/avx_ops.h \
 	vmm/interp/bits.c \
 	vmm/interp/bmi.c \
 	vmm/interp/branch.c \
@@ -43,4 +47,5 @@ interp_sources = \
 	vmm/interp/trap.c \
 	vmm/interp/vector.c \
 	vmm/interp/watch.c \
-	vmm/interp/watch.h
+	vmm/interp/watch.h \
+	vmm/interp/xsave.c

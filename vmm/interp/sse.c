@@ -9,8 +9,8 @@
  * results, exact ones too, while masked underflow is of inexact ones (section 4.9.1.5): a second
  * run with flush-to-zero, which looks for tiny results alone, tells.
  *
- * Known limits. Beside unmasked underflow MXCSR.PE is that of the denormal result, where a processor
- * means the one before denormalization: it can be 1 too often. DPPS and DPPD compute in stages; where the multiplication has an unmasked exception a
+ * Known limits. Beside unmasked overflow and underflow MXCSR.PE is that of the infinite or denormal
+ * result, where a processor means the one before that: it can be 1 too often. DPPS and DPPD compute in stages; where the multiplication has an unmasked exception a
  * processor never adds, so here MXCSR may get flags of the addition beside or instead of its own.
  *
  * Read first: fpu.h, fpu_host.S. Manual: SDM vol. 1, chapters 10 and 11; vol. 3, section 2.5 and
@@ -39,15 +39,9 @@ enum cpu_result sse_ready(struct exec *x)
 	return s->cr0 & CR0_TS ? cpu_fault(x->f, VEC_NM) : CPU_OK;
 }
 
-/* VEX and EVEX that nothing here executes. */
-enum cpu_result x_vex(struct exec *x)
+enum cpu_result vec_ready(struct exec *x)
 {
-	const struct cpu_state *s = exec_state(x);
-	const uint64_t sse_avx = 6;
-
-	if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & sse_avx) != sse_avx)
-		return exec_ud(x);
-	return exec_not_emulated(x);
+	return x->i->vex ? avx_ready(x) : sse_ready(x);
 }
 
 bool sse_misaligned(const struct exec *x, const struct opnd *o)
@@ -136,15 +130,16 @@ static enum cpu_result load_operands(struct exec *x, struct fpu_host *h)
 
 /* ---- execution ---- */
 
-/* Runs on *h with this MXCSR; returns the flags raised. MMX registers are loaded as part of the
- * whole image. */
-static uint32_t run(struct fpu_host *h, const void *stub, bool mmx, uint32_t mxcsr)
+static uint32_t run_sse(struct fpu_host *h, const void *stub, uint32_t mxcsr)
 {
-	if (!mmx) {
-		h->mxcsr = mxcsr;
-		fpu_host_sse(h, stub);
-		return h->mxcsr & FPU_EXCEPTIONS;
-	}
+	h->mxcsr = mxcsr;
+	fpu_host_sse(h, stub);
+	return h->mxcsr & FPU_EXCEPTIONS;
+}
+
+/* MMX registers are loaded as part of the whole image. */
+static uint32_t run_mmx(struct fpu_host *h, const void *stub, uint32_t mxcsr)
+{
 	h->fx.mxcsr = mxcsr;
 	h->fx.fcw = 0x37f;
 	h->fx.ftw = 0xff;
@@ -154,32 +149,30 @@ static uint32_t run(struct fpu_host *h, const void *stub, bool mmx, uint32_t mxc
 	return h->fx.mxcsr & FPU_EXCEPTIONS;
 }
 
-/* The flags to set, and in *due whether an exception is. */
-static uint32_t run_masked(struct fpu_host *h, const void *stub, bool mmx, uint32_t guest,
-			   bool *due)
+uint32_t simd_masked(struct fpu_host *h, const void *stub, simd_run run, uint32_t guest,
+		     bool *due)
 {
 	const uint32_t want = ~(guest >> FPU_MASKS_SHIFT) & FPU_EXCEPTIONS;
 	const uint32_t modes = (guest & ~FPU_EXCEPTIONS) | MXCSR_MASKS;
-	struct fpu_host again = *h;
+	struct fpu_host again;
 	uint32_t flags;
 
 	if (!(want & FPU_UE)) {
-		flags = run(h, stub, mmx, modes);
+		flags = run(h, stub, modes);
 	} else { /* flush-to-zero works on masked underflow only */
-		flags = run(h, stub, mmx, modes & ~FPU_MXCSR_FTZ) & ~FPU_UE;
-		flags |= run(&again, stub, mmx, modes | FPU_MXCSR_FTZ) & FPU_UE;
+		again = *h;
+		flags = run(h, stub, modes & ~FPU_MXCSR_FTZ) & ~FPU_UE;
+		flags |= run(&again, stub, modes | FPU_MXCSR_FTZ) & FPU_UE;
 	}
 	*due = flags & want;
 	return flags & want & PRE_EXCEPTIONS ? flags & PRE_EXCEPTIONS : flags;
 }
 
-/* #XM, or #UD if the system doesn't handle it (SDM vol. 3, section 2.5, CR4.OSXMMEXCPT). */
-static enum cpu_result simd_exception(struct exec *x, uint32_t flags, bool mmx)
+/* #UD if the system doesn't handle #XM (SDM vol. 3, section 2.5, CR4.OSXMMEXCPT). */
+enum cpu_result simd_exception(struct exec *x, uint32_t flags)
 {
 	struct cpu_state *s = exec_state(x);
 
-	if (mmx) /* conversions to MMX have changed over by then */
-		mmx_enter(&s->fpu);
 	s->fpu.mxcsr |= flags;
 	return cpu_fault(x->f, s->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
 }
@@ -268,9 +261,11 @@ enum cpu_result x_simd(struct exec *x)
 		r = load_operands(x, &h);
 	if (r != CPU_OK)
 		return r;
-	flags = run_masked(&h, stub, mmx, exec_state(x)->fpu.mxcsr, &due);
+	flags = simd_masked(&h, stub, mmx ? run_mmx : run_sse, exec_state(x)->fpu.mxcsr, &due);
+	if (due && mmx) /* conversions to MMX have changed over by then */
+		mmx_enter(&exec_state(x)->fpu);
 	if (due)
-		return simd_exception(x, flags, mmx);
+		return simd_exception(x, flags);
 	r = store_memory(x, &h);
 	if (r == CPU_OK)
 		commit(x, &h, flags, mmx);

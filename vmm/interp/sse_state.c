@@ -11,7 +11,7 @@
 enum cpu_result x_ldmxcsr(struct exec *x)
 {
 	uint64_t v;
-	enum cpu_result r = sse_ready(x);
+	enum cpu_result r = vec_ready(x);
 
 	if (r == CPU_OK)
 		r = exec_read(x, &x->i->op[0], 4, &v);
@@ -26,7 +26,7 @@ enum cpu_result x_ldmxcsr(struct exec *x)
 
 enum cpu_result x_stmxcsr(struct exec *x)
 {
-	enum cpu_result r = sse_ready(x);
+	enum cpu_result r = vec_ready(x);
 
 	if (r == CPU_OK)
 		r = fpu_take(x, false);
@@ -83,7 +83,7 @@ enum cpu_result x_maskmov(struct exec *x)
 {
 	struct opnd o = destination(x);
 	struct bytes b;
-	enum cpu_result r = x->h->arg == 8 ? mmx_ready(x) : sse_ready(x);
+	enum cpu_result r = x->h->arg == 8 ? mmx_ready(x) : vec_ready(x);
 
 	if (r == CPU_OK)
 		r = fpu_take(x, x->h->arg == 8);

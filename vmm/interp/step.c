@@ -2,8 +2,7 @@
  *
  * One step: fetch, decode, check, execute, commit RIP. And delivery of what the step raised.
  *
- * Known limits: of AVX only moves and exclusive or, no XSAVE (CPUID offers neither). An interrupt
- * between two iterations of a REP instruction pushes RF=0.
+ * Known limit: an interrupt between two iterations of a REP instruction pushes RF=0.
  *
  * Read first: interp.h, insn.h, exec.h.
  */

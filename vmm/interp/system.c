@@ -218,18 +218,6 @@ enum cpu_result x_wrpkru(struct exec *x)
 	return cpu_set_pkru(x->c, (uint32_t)s->gpr[CPU_RAX], x->f);
 }
 
-enum cpu_result x_xgetbv(struct exec *x)
-{
-	struct cpu_state *s = exec_state(x);
-
-	if (!(s->cr4 & CR4_OSXSAVE))
-		return exec_ud(x);
-	if ((uint32_t)s->gpr[CPU_RCX])
-		return exec_gp(x);
-	edx_eax(s, s->xcr0);
-	return CPU_OK;
-}
-
 enum cpu_result x_xsetbv(struct exec *x)
 {
 	return cpu_xsetbv(x->c, x->f);

@@ -1,37 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The moves with which kernels clear and copy pages, done here because they are the frequent ones,
- * and of AVX the few that go with them: whole-register moves, VMOVD, VMOVQ and exclusive or.
- * Everything else vector is the host's work (sse.c).
+ * and of AVX those that go with them: whole-register moves, VMOVD, VMOVQ and exclusive or.
+ * Everything else vector is the host's work (sse.c, avx.c).
  *
- * Read first: exec.h, fpu.h. Manual: SDM vol. 1, sections 13.1 and 14.3; vol. 2, table 2-16 and on.
+ * Read first: exec.h, fpu.h. Manual: SDM vol. 1, section 14.3; vol. 2, table 2-16 and on.
  */
 #include <string.h>
 
 #include "vmm/interp/fpu.h"
 
-#define VEC_BYTES 32
-#define XCR0_AVX  6u /* SSE and AVX state, both needed */
-
-/* What must hold before any of these runs. */
 static enum cpu_result vector_ready(struct exec *x, bool write)
 {
-	struct cpu_state *s = exec_state(x);
-	enum cpu_result r;
+	enum cpu_result r = vec_ready(x);
 
-	if (!x->i->vex)
-		r = sse_ready(x);
-	else if (!(s->cr4 & CR4_OSXSAVE) || (s->xcr0 & XCR0_AVX) != XCR0_AVX)
-		r = exec_ud(x);
-	else
-		r = s->cr0 & CR0_TS ? cpu_fault(x->f, VEC_NM) : CPU_OK;
 	return r == CPU_OK ? fpu_take(x, write) : r;
-}
-
-static void vec_get(const struct cpu_state *s, unsigned reg, uint8_t val[VEC_BYTES])
-{
-	memcpy(val, s->fpu.xmm[reg], 16);
-	memcpy(val + 16, s->ymm_high[reg], 16);
 }
 
 /* Without VEX the bits above the operand survive; with it they become 0. */
@@ -43,8 +26,7 @@ static void vec_store(struct exec *x, const struct opnd *dst, const uint8_t *val
 	if (!x->i->vex)
 		vec_get(s, dst->reg, reg);
 	memcpy(reg, val, len);
-	memcpy(s->fpu.xmm[dst->reg], reg, 16);
-	memcpy(s->ymm_high[dst->reg], reg + 16, 16);
+	vec_set(s, dst->reg, reg);
 }
 
 static bool misaligned(struct exec *x, const struct opnd *o)

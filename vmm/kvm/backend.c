@@ -10,6 +10,7 @@
  * Read first: kvm.h, shadow/backend.h.
  */
 #include <errno.h>
+#include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +245,38 @@ int kvm_take_foreign(struct kvm_vcpu *kv)
 	return err;
 }
 
+/* Line by line through windows: cache lines go by physical address, whatever mapping they came by.
+ * Table memory (a debug mode of the direct map covers it) is mapped for good. */
+static void flush_lines(const uint8_t *p)
+{
+	for (unsigned i = 0; i < SH_PAGE_SIZE; i += 64)
+		_mm_clflush(p + i);
+}
+
+static void be_cache_flush(void *ctx, mpa_t mpa, uint64_t bytes)
+{
+	struct machine *m = ctx;
+	struct kvm_vm *vm = m->eng;
+
+	for (uint64_t at = mpa.v & SH_PAGE_MASK; at < mpa.v + bytes; at += SH_PAGE_SIZE) {
+		mfn_t mfn = mpa_mfn(MPA(at));
+		gfn_t gfn = gmem_gfn(m->gm, mfn);
+		void *p;
+
+		if (mfn.v - vm->table_mfn.v < vm->tables) {
+			flush_lines((const uint8_t *)kvm_table(
+				vm, (uint32_t)(mfn.v - vm->table_mfn.v)));
+			continue;
+		}
+		p = gmem_map(m->gm, gfn);
+		if (!p)
+			continue;
+		flush_lines(p);
+		gmem_unmap(m->gm, p);
+	}
+	_mm_mfence();
+}
+
 /* Whether the VM's processor takes 1-GByte entries: host and KVM both must, as either may be the one
  * that walks our tables. */
 static bool gb_pages(const struct kvm_vm *vm)
@@ -269,8 +302,9 @@ void kvm_backend_fill(struct machine *m, struct sh_backend *be)
 		.touch_table = be_touch_table,
 		.shootdown = be_shootdown,
 		.shootdown_some = vm->facts.update_gated ? NULL : be_shootdown_some,
-		.invalidate_ceiling = KVM_INVLPGS,
+		.invalidate_ceiling = vm->facts.ceiling,
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
+		.cache_flush = be_cache_flush,
 	};
 }

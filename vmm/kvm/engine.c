@@ -166,6 +166,14 @@ static bool may_enter(void *arg)
 	return vcpu_may_enter(arg);
 }
 
+void kvm_take_flush(struct vcpu *v)
+{
+	struct kvm_vcpu *kv = v->eng;
+
+	if (atomic_fetch_and(&v->requests, ~REQ_FLUSH) & REQ_FLUSH)
+		kv->flush_all = true;
+}
+
 static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 {
 	static const enum exit_kind kind[] = {
@@ -178,8 +186,7 @@ static void run(struct vcpu *v, mfn_t root, struct engine_exit *x)
 	enum kvm_left left;
 	int err;
 
-	if (atomic_fetch_and(&v->requests, ~REQ_FLUSH) & REQ_FLUSH)
-		kv->flush_all = true;
+	kvm_take_flush(v);
 	if (kvm_take_foreign(kv)) {
 		*x = (struct engine_exit){.kind = EXIT_HOST_ERROR,
 					  .err = EIO,

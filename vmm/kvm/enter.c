@@ -50,6 +50,16 @@ mfn_t kvm_hw_root(const struct kvm_vcpu *kv)
 	return mpa_mfn(MPA(kv->run->s.regs.sregs.cr3 & 0x000ffffffffff000ull));
 }
 
+void kvm_move_root(struct kvm_vcpu *kv, mfn_t root)
+{
+	struct kvm_sregs *s = &kv->run->s.regs.sregs;
+
+	if (s->cr3 == mfn_mpa(root).v)
+		return;
+	s->cr3 = mfn_mpa(root).v;
+	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
 /* ---- registers ---- */
 
 static void set_cpl(struct kvm_vcpu *kv, unsigned cpl)
@@ -219,6 +229,7 @@ static int run_once(struct kvm_vcpu *kv)
 	int r = ioctl(kv->fd, KVM_RUN, 0) < 0 ? -errno : 0;
 
 	kv->run->kvm_dirty_regs = 0;
+	kv->cr3 = kv->run->s.regs.sregs.cr3;
 	return r;
 }
 
@@ -327,8 +338,7 @@ static void prepare_direct(struct kvm_vcpu *kv, const struct kvm_entry *e)
 
 static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 {
-	struct kvm_sregs *s = &kv->run->s.regs.sregs;
-	bool same = s->cr3 == mfn_mpa(e->root).v;
+	bool same = kv->cr3 == mfn_mpa(e->root).v;
 
 	if (!same && kv->vm->facts.enter_direct) {
 		/* Loading CR3 forgets everything; nothing else is left to invalidate. */
@@ -337,10 +347,7 @@ static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	} else if (!same) {
 		kv->flush_all = true; /* and the gate's MOV CR3 makes sure of it */
 	}
-	if (!same) {
-		s->cr3 = mfn_mpa(e->root).v;
-		kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-	}
+	kvm_move_root(kv, e->root);
 	set_bases(kv, e);
 	set_fpu_traps(kv, e);
 	if (kv->vm->facts.enter_direct && !kv->touches && !kv->invlpgs && !kv->flush_all)

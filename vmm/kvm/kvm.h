@@ -35,6 +35,7 @@ struct kvm_facts {
 	bool touch_flushes_all; /* a touch makes every vCPU forget the old entry */
 	unsigned rounds;
 	uint32_t exit_ns; /* a fault at CPL 3 and the way back in; median */
+	unsigned ceiling; /* INVLPGs from which on forgetting everything is no dearer */
 };
 
 struct kvm_vm {
@@ -66,6 +67,7 @@ struct kvm_vcpu {
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
+	uint64_t cr3; /* as KVM left the VM with it */
 
 	/* Work for the next entry. The vCPU's thread alone adds and removes; qlock is for a
 	 * shootdown on another thread that looks for touches not yet done (one at a time: the
@@ -109,7 +111,10 @@ enum kvm_left kvm_enter(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_
 			bool (*may_enter)(void *), void *arg);
 /* Runs queued touches now, without entering the guest. 0 or -errno. */
 int kvm_gate_sync(struct kvm_vcpu *kv);
+/* The root that is loaded, or will be before anything else is done in the VM. */
 mfn_t kvm_hw_root(const struct kvm_vcpu *kv);
+/* The vCPU, which is outside, is to be on this root whenever it next runs, be it the gate alone. */
+void kvm_move_root(struct kvm_vcpu *kv, mfn_t root);
 /* Per-thread setup of the kick signal for a kvm_run. */
 void kvm_kick_arm(struct kvm_run *run);
 void kvm_kick_install(void);
@@ -135,5 +140,7 @@ int kvm_take_foreign(struct kvm_vcpu *kv);
 int kvm_probe(struct kvm_facts *facts, char *msg, size_t n);
 /* engine.c: the same, found out once: a host does not change while this process lives. */
 int kvm_host_facts(struct kvm_facts *f, char *msg, size_t n);
+/* REQ_FLUSH, if it is set, is done with the next entry. On v's own thread. */
+void kvm_take_flush(struct vcpu *v);
 
 #endif

@@ -46,6 +46,7 @@ struct measured {
 	unsigned vector;
 	uint32_t error;
 	uint64_t value;
+	uint64_t at; /* of INSN_TRAPS: RIP, from the instruction's */
 };
 
 struct measure;

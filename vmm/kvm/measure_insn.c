@@ -35,6 +35,7 @@ static void say_trap(const struct rig_run *r, struct measured *v)
 	v->how = INSN_TRAPS;
 	v->vector = r->vector;
 	v->error = r->error;
+	v->at = at;
 	if (cpu_vector_has_error(r->vector))
 		snprintf(error, sizeof(error), "(%#x)", r->error);
 	if (at)

@@ -8,6 +8,7 @@
  * Read first: kvm.h.
  */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shadow/format.h"
@@ -52,6 +54,11 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 			 err == EACCES ? "add yourself to group kvm or run as root"
 				       : "load the kvm module of this machine's processor");
 		return -err;
+	}
+	if (ioctl(vm->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+		snprintf(msg, n, "%s is not KVM's device; look at what it is by ls -l",
+			 device());
+		return -ENODEV;
 	}
 	sync = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
 	if (sync < 0 || (sync & 3) != 3 ||
@@ -260,6 +267,23 @@ static int real_msrs(struct kvm_vcpu *kv)
 	return ioctl(kv->fd, KVM_SET_MSRS, &m) < 0 ? -errno : 0;
 }
 
+/* CPUID at CPL 3 is to fault, so that the monitor answers it: by the VM's own control where KVM
+ * decides, by this thread's where the VM's CPL 3 is the bare host's (kvm_pvm). From then on it faults
+ * on this thread too. Not every host can: vmm/doctor_facts.c measures what comes of it. */
+#define MSR_MISC_FEATURES_ENABLES 0x140u
+
+static void trap_cpuid(struct kvm_vcpu *kv, bool on)
+{
+	struct {
+		struct kvm_msrs h;
+		struct kvm_msr_entry e;
+	} m = {.h = {.nmsrs = 1}};
+
+	m.h.entries[0] = (struct kvm_msr_entry){.index = MSR_MISC_FEATURES_ENABLES, .data = on};
+	ioctl(kv->fd, KVM_SET_MSRS, &m);
+	syscall(SYS_arch_prctl, ARCH_SET_CPUID, on ? 0ul : 1ul);
+}
+
 int kvm_vcpu_open(struct kvm_vm *vm, unsigned index, struct kvm_vcpu *kv)
 {
 	int err;
@@ -284,12 +308,15 @@ int kvm_vcpu_open(struct kvm_vm *vm, unsigned index, struct kvm_vcpu *kv)
 	err = real_registers(vm, kv);
 	if (!err)
 		err = real_msrs(kv);
+	trap_cpuid(kv, true);
 	kv->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return err;
 }
 
 void kvm_vcpu_close(struct kvm_vcpu *kv)
 {
+	if (kv->fd >= 0)
+		trap_cpuid(kv, false);
 	if (kv->run)
 		munmap(kv->run, kv->vm->run_size);
 	if (kv->fd >= 0)

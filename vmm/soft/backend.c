@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What the software engine does for the shadow MMU. Its hardware reads the tables in memory, so a
- * touch is nothing; forgetting is the TLB's.
+ * touch is nothing; forgetting is the TLBs' (walker.c).
  *
- * Locks: shootdown is called with the MMU's lock held, by a vCPU that is out of the guest or by a
- * thread that is none.
- * Read first: soft.h, shadow/backend.h.
+ * Locks: none of its own. Read first: soft.h, shadow/backend.h.
  */
 #include "vmm/soft/soft.h"
-
-static struct tlb *tlb_of(struct machine *m, unsigned index)
-{
-	struct soft_vcpu *sv = soft_vcpu(&m->vcpu[index]);
-
-	return sv ? sv->tlb : NULL;
-}
 
 static void be_touch(void *ctx, struct sh_vcpu *cur, mpa_t slot)
 {
@@ -32,39 +23,17 @@ static void be_touch_table(void *ctx, struct sh_vcpu *cur, mfn_t table)
 
 static void be_invalidate(void *ctx, struct sh_vcpu *cur, gva_t gva)
 {
-	tlb_invlpg(tlb_of(ctx, sh_vcpu_index(cur)), gva);
+	soft_invalidate(ctx, cur, gva);
 }
 
 static void be_invalidate_all(void *ctx, struct sh_vcpu *cur)
 {
-	tlb_flush(tlb_of(ctx, sh_vcpu_index(cur)));
-}
-
-static void flush_here(struct machine *m)
-{
-	for (unsigned i = 0; i < m->cfg.cpus; i++)
-		if (tlb_of(m, i))
-			tlb_flush(tlb_of(m, i));
+	soft_invalidate_all(ctx, cur);
 }
 
 static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 {
-	struct machine *m = ctx;
-	unsigned kicked = 0;
-
-	if (cur && m->cfg.one_thread) {
-		flush_here(m);
-		return 0;
-	}
-	if (cur)
-		tlb_flush(tlb_of(m, sh_vcpu_index(cur)));
-	for (unsigned i = 0; i < m->cfg.cpus; i++)
-		if (!cur || i != sh_vcpu_index(cur))
-			vcpu_request(&m->vcpu[i], REQ_FLUSH);
-	for (unsigned i = 0; i < m->cfg.cpus; i++)
-		if (!cur || i != sh_vcpu_index(cur))
-			kicked += vcpu_wait_out(&m->vcpu[i]);
-	return kicked;
+	return soft_shootdown(ctx, cur);
 }
 
 /* Each looks up what to forget itself, in the guest or before it is there. */
@@ -79,21 +48,19 @@ static unsigned be_shootdown_some(void *ctx, struct sh_vcpu *cur, uint64_t vcpus
 			vcpu_request(&m->vcpu[i], REQ_CATCH_UP);
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		if (vcpus >> i & 1)
-			kicked += vcpu_wait_out(&m->vcpu[i]);
+			kicked += vcpu_wait_forgotten(&m->vcpu[i]);
 	return kicked;
 }
 
 static void be_table_event(void *ctx, mfn_t table, enum sh_table_event e)
 {
 	struct machine *m = ctx;
-	struct soft *soft = m->eng;
-
-	tlb_table_event(&soft->tables, table, e);
+	tlb_table_event(&m->soft->tables, table, e);
 }
 
 void soft_backend_fill(struct machine *m, struct sh_backend *be)
 {
-	struct soft *soft = m->eng;
+	struct soft *soft = m->soft;
 
 	*be = (struct sh_backend){
 		.ctx = m,
@@ -105,8 +72,11 @@ void soft_backend_fill(struct machine *m, struct sh_backend *be)
 		.touch_table = be_touch_table,
 		.shootdown = be_shootdown,
 		.shootdown_some = be_shootdown_some,
+		/* Where a run must follow from its seed alone, nothing is measured. */
+		.invalidate_ceiling = m->cfg.one_thread ? 0 : soft_ceiling(),
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
+		/* No cache_flush: this processor reaches memory by the host's own type. */
 		.table_event = m->cfg.tlb_adversarial ? be_table_event : NULL,
 	};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The software engine as the rest of the monitor sees it: its tables, its vCPUs, its loop.
+ * The software engine as the rest of the monitor sees it: its tables, its loop.
  *
  * It runs everything, in any mode, and delivers what its instructions raise itself; it leaves
  * run() for requests, interrupts and HLT only.
@@ -20,30 +20,31 @@
 #define BATCH	4096u
 #define MAX_REP 4096u /* iterations of a REP instruction at a time */
 
-/* The adversarial TLB: one lookup in so many evicts something, or fills something else. */
-#define EVICT	  256u
-#define SPECULATE 64u
-
 #define LEVELS 5u
 
 /* ---- machine ---- */
 
-static int create_tables(struct soft *soft, uint32_t tables)
+static int create_tables(struct machine *m, uint32_t tables)
 {
 	void *p = mmap(NULL, (size_t)tables * SH_PAGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return -errno;
-	soft->mem = p;
-	soft->tables = (struct tlb_tables){
+	const struct tlb_tables tt = {
 		.mem = p,
-		.mfn = mpa_mfn(engine_own_mpa(soft->m->gm)),
+		.mfn = mpa_mfn(engine_own_mpa(m->gm)),
 		.tables = tables,
 		.levels = LEVELS,
 		.gate_slot = UINT64_MAX,
 	};
-	return soft->m->cfg.tlb_adversarial ? tlb_tables_watch(&soft->tables) : 0;
+	int err;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	err = soft_walk(m, &tt);
+	if (m->soft)
+		m->soft->mem = p;
+	else
+		munmap(p, (size_t)tables * SH_PAGE_SIZE);
+	return err;
 }
 
 static void describe(struct machine *m)
@@ -61,16 +62,8 @@ static void describe(struct machine *m)
 
 static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
 {
-	struct soft *soft = calloc(1, sizeof(*soft));
-	int err;
+	int err = create_tables(m, engine_default_tables(m));
 
-	if (!soft)
-		return -ENOMEM;
-	m->eng = soft;
-	soft->m = m;
-	soft->rng = m->cfg.seed;
-	pthread_mutex_init(&soft->lock, NULL);
-	err = create_tables(soft, engine_default_tables(m));
 	if (err) {
 		snprintf(msg, n, "no memory for shadow tables; give less with --shadow-limit");
 		return err;
@@ -82,97 +75,11 @@ static int create(struct machine *m, struct sh_backend *be, char *msg, size_t n)
 
 static void destroy(struct machine *m)
 {
-	struct soft *soft = m->eng;
+	const struct soft *soft = m->soft;
 
-	if (!soft)
-		return;
-	if (soft->mem)
+	if (soft && soft->mem)
 		munmap(soft->mem, (size_t)soft->tables.tables * SH_PAGE_SIZE);
-	if (m->cfg.tlb_adversarial)
-		tlb_tables_unwatch(&soft->tables);
-	pthread_mutex_destroy(&soft->lock);
-	free(soft);
-	m->eng = NULL;
-}
-
-/* ---- vCPUs ---- */
-
-/* The TLB held what it must not: the shadow MMU has lost a shootdown, or gave up a table early. */
-static void report(void *ctx, const char *text)
-{
-	struct vcpu *v = ctx;
-
-	machine_end(v->m, VERDICT_CRASH, "%s", text);
-}
-
-static int vcpu_create(struct vcpu *v)
-{
-	struct soft *soft = v->m->eng;
-	struct soft_vcpu *sv = calloc(1, sizeof(*sv));
-	struct tlb_config cfg = {
-		.kind = v->m->cfg.tlb_adversarial ? TLB_ADVERSARIAL : TLB_PLAIN,
-		.tables = &soft->tables,
-		.vcpu = v->index,
-		.seed = v->m->cfg.seed,
-		.evict = EVICT,
-		.speculate = SPECULATE,
-		.report = report,
-		.ctx = v,
-	};
-	int err;
-
-	if (!sv)
-		return -ENOMEM;
-	sv->soft = soft;
-	sv->watch_stores = v->m->cfg.tlb_adversarial && v->m->cfg.one_thread;
-	err = tlb_create(&cfg, &sv->tlb);
-	if (err) {
-		free(sv);
-		return err;
-	}
-	v->roots = 0;
-	v->eng = sv;
-	return 0;
-}
-
-static void add_counts(struct soft *soft, const struct tlb *t)
-{
-	struct tlb_counts c;
-
-	tlb_counts(t, &c);
-	pthread_mutex_lock(&soft->lock);
-	soft->counts.lookups += c.lookups;
-	soft->counts.hits += c.hits;
-	soft->counts.walks += c.walks;
-	soft->counts.faults += c.faults;
-	soft->counts.evictions += c.evictions;
-	soft->counts.speculative += c.speculative;
-	soft->counts.psc_hits += c.psc_hits;
-	soft->counts.reports += c.reports;
-	pthread_mutex_unlock(&soft->lock);
-}
-
-static void vcpu_destroy(struct vcpu *v)
-{
-	struct soft_vcpu *sv = soft_vcpu(v);
-
-	if (!sv)
-		return;
-	v->eng = NULL;
-	add_counts(sv->soft, sv->tlb);
-	tlb_destroy(sv->tlb);
-	free(sv);
-}
-
-void soft_forget(struct vcpu *v)
-{
-	uint32_t req = atomic_fetch_and(&v->requests, ~(REQ_FLUSH | REQ_CATCH_UP));
-
-	if (req & REQ_FLUSH)
-		tlb_flush(soft_vcpu(v)->tlb);
-	sh_catch_up(v->sh);
-	/* Whoever waits has what it asked for: nothing was looked up since. */
-	atomic_fetch_add(&v->runs, 1);
+	soft_walk_end(m);
 }
 
 /* ---- running ---- */
@@ -217,7 +124,7 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 	const struct cpu_state *s = &v->cpu.s;
 	uint32_t req = atomic_load(&v->requests);
 
-	if (req && !(req & ~(REQ_FLUSH | REQ_CATCH_UP)))
+	if (req && !(req & ~(REQ_FORGET | REQ_CATCH_UP)))
 		soft_forget(v);
 	else if (req)
 		return true;
@@ -237,7 +144,7 @@ static inline unsigned ahead(struct vcpu *v, unsigned budget)
 
 static void execute(struct vcpu *v)
 {
-	const struct soft *soft = v->m->eng;
+	const struct soft *soft = v->m->soft;
 	unsigned budget = v->m->cfg.one_thread ? soft->slice : BATCH, n = 0;
 	bool watch = apic_pending(v->m->apic, v->index) >= 0;
 	struct interp_info info = {.mnemonic = 0};
@@ -257,7 +164,7 @@ static void execute(struct vcpu *v)
 
 static unsigned can(void)
 {
-	return CAN_PKU | CAN_LA57;
+	return CAN_PKU | CAN_LA57 | (__builtin_cpu_supports("avx") ? CAN_AVX : 0);
 }
 
 static bool can_run(const struct vcpu *v)
@@ -287,7 +194,7 @@ static void kick(struct vcpu *v)
 
 static void stats(struct machine *m, struct json_object *o)
 {
-	const struct soft *soft = m->eng;
+	const struct soft *soft = m->soft;
 	const struct tlb_counts *c = &soft->counts;
 	const struct {
 		const char *name;
@@ -315,8 +222,8 @@ const struct engine engine_soft = {
 	.can = can,
 	.machine_create = create,
 	.machine_destroy = destroy,
-	.vcpu_create = vcpu_create,
-	.vcpu_destroy = vcpu_destroy,
+	.vcpu_create = soft_vcpu_create,
+	.vcpu_destroy = soft_vcpu_destroy,
 	.can_run = can_run,
 	.run = run,
 	.kick = kick,

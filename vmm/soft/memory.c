@@ -12,6 +12,7 @@
  * is out of the guest.
  * Read first: soft.h.
  */
+#include <errno.h>
 #include <sched.h>
 #include <string.h>
 
@@ -108,21 +109,43 @@ static bool get_root(struct vcpu *v, const struct cpu_state *s, unsigned flags)
 	view = view_of(v, s, flags);
 	if (v->roots & 1u << view)
 		return true;
-	err = sh_root(v->sh, view, &sv->root[view]);
+	do
+		err = sh_root(v->sh, view, &sv->root[view]);
+	while (err == -ENOMEM && vcpu_host_again(v));
 	if (err)
 		machine_end(v->m, VERDICT_HOST,
 			    "no shadow table for a root: %s; raise --shadow-limit",
 			    strerror(-err));
 	else
 		v->roots |= 1u << view;
+	if (!err && sv->soft->moved)
+		sv->soft->moved(v, sv->root[view]);
 	return !err;
 }
 
 static enum cpu_result out_of_tables(struct vcpu *v, gva_t va)
 {
+	if (vcpu_host_again(v))
+		return CPU_RETRY;
 	machine_end(v->m, VERDICT_HOST, "out of shadow tables at %#llx; raise --shadow-limit",
 		    (unsigned long long)va.v);
 	return CPU_HOST;
+}
+
+/* What it would have been as an exit: the software engine counts these, the hybrid engine wants to know of
+ * the instruction (hybrid/ahead.c) and counts real exits. */
+static void note(struct vcpu *v, enum exit_class c)
+{
+	if (!v->ahead)
+		v->stats.count[c]++;
+	else if (v->stats.kind == XC_INTERPRETED && c != XC_SPURIOUS_FAULT)
+		v->stats.kind = c;
+}
+
+/* RAM under the gate's addresses is reached by the shadow MMU's door. */
+static enum piece_kind kind_under_gate(struct vcpu *v, gpa_t gpa)
+{
+	return gmem_valid(v->m->gm, gpa, 1) ? PIECE_TRACKED : PIECE_ABSENT;
 }
 
 /* Out of the guest: the page fault. CPU_RETRY: look again. */
@@ -130,28 +153,29 @@ static enum cpu_result page_fault(struct vcpu *v, struct cpu_state *s, gva_t va,
 				  struct piece *p, struct cpu_fault *f)
 {
 	struct sh_walk w;
+	const enum sh_fault_result r = sh_fault(v->sh, va, fault_flags(s, flags), &w);
 
-	switch (sh_fault(v->sh, va, fault_flags(s, flags), &w)) {
+	switch (r) {
 	case SH_FAULT_RESUME:
-		v->stats.count[XC_HIDDEN_FAULT]++;
+		note(v, XC_HIDDEN_FAULT);
 		return CPU_RETRY;
 	case SH_FAULT_SPURIOUS:
-		v->stats.count[XC_SPURIOUS_FAULT]++;
+		note(v, XC_SPURIOUS_FAULT);
 		return CPU_RETRY;
 	case SH_FAULT_INJECT:
-		v->stats.count[XC_TRUE_FAULT]++;
+		note(v, XC_TRUE_FAULT);
 		cpu_fault_ec(f, VEC_PF, w.error);
 		f->cr2 = va.v;
 		return CPU_FAULT;
 	case SH_FAULT_TRACKED:
-		v->stats.count[XC_TRACKED_WRITE]++;
+		note(v, XC_TRACKED_WRITE);
 		p->kind = PIECE_TRACKED;
 		p->gpa = w.gpa;
 		return CPU_OK;
 	case SH_FAULT_NO_RAM:
 	case SH_FAULT_GATE:
-		v->stats.count[XC_MMIO]++;
-		p->kind = PIECE_ABSENT;
+		note(v, XC_MMIO);
+		p->kind = r == SH_FAULT_GATE ? kind_under_gate(v, w.gpa) : PIECE_ABSENT;
 		p->gpa = w.gpa;
 		return CPU_OK;
 	case SH_FAULT_NOT_CANON:
@@ -159,6 +183,20 @@ static enum cpu_result page_fault(struct vcpu *v, struct cpu_state *s, gva_t va,
 	default:
 		return out_of_tables(v, va);
 	}
+}
+
+/* The fault has been served and the translation is still not there: another vCPU took it away, or the
+ * tables are broken and it never will be. The instruction can't be left half done for a pause, but a
+ * machine that ends needs none of it. */
+static bool told_to_quit(struct vcpu *v)
+{
+	return atomic_load(&v->requests) & REQ_QUIT;
+}
+
+static enum cpu_result give_up(struct cpu_fault *f)
+{
+	*f = (struct cpu_fault){.host_errno = ECANCELED};
+	return CPU_HOST;
 }
 
 enum cpu_result soft_resolve(struct vcpu *v, struct cpu_state *s, gva_t va, unsigned flags,
@@ -175,6 +213,8 @@ enum cpu_result soft_resolve(struct vcpu *v, struct cpu_state *s, gva_t va, unsi
 			p->host = soft_host(v->m, e);
 			return CPU_OK;
 		}
+		if (told_to_quit(v))
+			return give_up(f);
 		*left = true;
 		soft_out(v);
 		if (!have_root(v, s, flags))
@@ -318,6 +358,8 @@ static enum cpu_result split_cmpxchg(struct vcpu *v, struct cpu_state *s, gva_t 
 	enum cpu_result r;
 
 	while (pthread_mutex_trylock(&v->m->split_lock)) {
+		if (told_to_quit(v))
+			return give_up(f);
 		soft_out(v);
 		sched_yield();
 		soft_in(v);

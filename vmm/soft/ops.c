@@ -88,5 +88,6 @@ const struct cpu_ops soft_ops = {
 	.wrmsr = op_wrmsr,
 	.cpuid = vcpu_op_cpuid,
 	.rdtsc = vcpu_op_rdtsc,
+	.fpu = vcpu_op_fpu,
 	.direct = soft_direct,
 };

@@ -83,7 +83,7 @@ static enum cpu_result write_other(struct vcpu *v, const struct piece *p, const 
 
 	soft_out(v);
 	if (p->kind == PIECE_TRACKED) {
-		err = sh_write(v->m->mmu, v->sh, p->gpa, buf, p->len);
+		err = vcpu_write(v, p->gpa, buf, p->len);
 	} else {
 		for (unsigned i = 0; i < p->len; i += n) {
 			uint64_t val = 0;

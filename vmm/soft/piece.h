@@ -46,7 +46,7 @@ static inline void soft_load(const uint8_t *p, void *buf, unsigned len)
 	uint64_t val;
 
 	if (len > 8 || len & (len - 1) || (uintptr_t)p & (len - 1)) {
-		memcpy(buf, p, len);
+		gmem_copy_from(buf, p, len);
 		return;
 	}
 	switch (len) {
@@ -73,7 +73,7 @@ static inline void soft_store(uint8_t *p, const void *buf, unsigned len)
 	uint64_t val = 0;
 
 	if (len > 8 || len & (len - 1) || (uintptr_t)p & (len - 1)) {
-		memcpy(p, buf, len);
+		gmem_copy_to(p, buf, len);
 		return;
 	}
 	switch (len) {

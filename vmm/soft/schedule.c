@@ -93,7 +93,7 @@ void *soft_one_thread(void *machine)
 	urcu_memb_register_thread();
 	err = setup(m);
 	while (!err && !quit(m))
-		turn(m->eng);
+		turn(m->soft);
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		vcpu_teardown(&m->vcpu[i]);
 	gmem_thread_exit(m->gm);

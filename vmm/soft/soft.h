@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The software engine, inside: guest code is interpreted, and each of its loads, stores and
- * fetches goes through a model TLB that walks the shadow tables as hardware would.
+ * Interpreted code on the shadow tables: each of its loads, stores and fetches goes through a model
+ * TLB that walks them as hardware would. The software engine runs nothing else; the hybrid engine
+ * has the TLB beside KVM, on KVM's tables, for what it interprets.
  *
  * "In the guest" means that translations may be used: between soft_in() and soft_out(). What was
  * looked up in the TLB is good until soft_out(). A vCPU leaves the guest around every call that
@@ -10,7 +11,7 @@
  * Threads. Each vCPU has its own, or (cfg.one_thread) one thread runs them all in turns: then
  * nothing ever waits for another vCPU, and a shootdown is done on the spot.
  *
- * Read first: ../engine.h, tlb.h. Read next: engine.c, memory.c, backend.c, schedule.c.
+ * Read first: ../engine.h, tlb.h. Read next: walker.c, memory.c, engine.c, backend.c, schedule.c.
  */
 #ifndef UMBRA_SOFT_H
 #define UMBRA_SOFT_H
@@ -23,8 +24,10 @@
 
 struct soft {
 	struct machine *m;
+	/* A vCPU has gone to another root, out of the guest; NULL: nobody wants to know. */
+	void (*moved)(struct vcpu *v, mfn_t root);
 	struct tlb_tables tables;
-	uint64_t *mem;
+	uint64_t *mem;	/* the tables, if they are the software engine's own */
 	uint64_t rng;	/* one_thread: what the order follows from */
 	unsigned slice; /* one_thread: instructions of this turn */
 	pthread_mutex_t lock;
@@ -41,16 +44,31 @@ struct soft_vcpu {
 
 static inline struct soft_vcpu *soft_vcpu(const struct vcpu *v)
 {
-	return v->eng;
+	return v->soft;
 }
 
-/* Forgets what a shootdown asked to forget. In the guest, between two uses of translations. */
+/* ceiling.c: single invalidations that cost as much as forgetting everything, on this host. */
+unsigned soft_ceiling(void);
+
+/* walker.c. The TLBs of a machine on these tables; m->soft. 0 or -ENOMEM. */
+int soft_walk(struct machine *m, const struct tlb_tables *tables);
+void soft_walk_end(struct machine *m);
+/* That of a vCPU; v->soft. On its own thread. 0 or -ENOMEM. */
+int soft_vcpu_create(struct vcpu *v);
+void soft_vcpu_destroy(struct vcpu *v);
+/* What the shadow MMU asks of the TLBs (backend.h). Of shootdown: those who interpret have left the
+ * guest or forgotten when it returns, the others will forget before they next interpret. */
+unsigned soft_shootdown(struct machine *m, struct sh_vcpu *cur);
+void soft_invalidate(struct machine *m, struct sh_vcpu *cur, gva_t gva);
+void soft_invalidate_all(struct machine *m, struct sh_vcpu *cur);
+/* Forgets what a shootdown asked to forget. In the guest, between two uses of translations; or
+ * outside. */
 void soft_forget(struct vcpu *v);
 
 static inline void soft_in(struct vcpu *v)
 {
-	atomic_store(&v->mode, VCPU_IN_GUEST);
-	if (atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))
+	atomic_store(&v->mode, VCPU_INTERPRETS);
+	if (atomic_load(&v->requests) & (REQ_FORGET | REQ_CATCH_UP))
 		soft_forget(v);
 }
 
