@@ -11,15 +11,15 @@ slong sys_madvise(struct trapframe *tf)
 {
 	if (tf->ARG2 != MADV_DONTNEED)
 		return ERR;
-	return mm_discard(this_cpu()->proc->mm, tf->ARG0, tf->ARG1);
+	return mm_discard(current()->mm, tf->ARG0, tf->ARG1);
 }
 
 /* A descriptor of the caller's that is not open, or NULL. */
-static struct file *free_file(const struct file *but)
+static struct descriptor *free_fd(const struct descriptor *but)
 {
-	struct file *f = this_cpu()->proc->file;
+	struct descriptor *f = current()->fd;
 
-	for (u32 i = 0; i < MAX_FILES; i++)
+	for (u32 i = 0; i < MAX_FDS; i++)
 		if (!f[i].pipe && &f[i] != but)
 			return &f[i];
 	return NULL;
@@ -27,48 +27,48 @@ static struct file *free_file(const struct file *but)
 
 slong sys_pipe(struct trapframe *tf)
 {
-	struct file *reader = free_file(NULL), *writer = free_file(reader);
-	const struct file *first = this_cpu()->proc->file;
+	struct descriptor *reader = free_fd(NULL), *writer = free_fd(reader);
+	const struct descriptor *first = current()->fd;
 	int fd[2] = {(int)(reader - first), (int)(writer - first)};
 
 	if (!reader || !writer || pipe_open(reader, writer))
 		return ERR;
 	if (copy_to_user(tf->ARG0, fd, sizeof(fd)))
 		return 0;
-	file_put(reader);
-	file_put(writer);
+	fd_put(reader);
+	fd_put(writer);
 	return ERR;
 }
 
-static struct file *file_of(ulong fd)
+static struct descriptor *fd_of(ulong fd)
 {
-	struct file *f = this_cpu()->proc->file;
+	struct descriptor *f = current()->fd;
 
-	return fd < MAX_FILES && f[fd].pipe ? &f[fd] : NULL;
+	return fd < MAX_FDS && f[fd].pipe ? &f[fd] : NULL;
 }
 
 slong sys_close(struct trapframe *tf)
 {
-	struct file *f = file_of(tf->ARG0);
+	struct descriptor *f = fd_of(tf->ARG0);
 
 	if (!f)
 		return ERR;
-	file_put(f);
+	fd_put(f);
 	return 0;
 }
 
 slong sys_read(struct trapframe *tf)
 {
-	const struct file *f = file_of(tf->ARG0);
+	const struct descriptor *f = fd_of(tf->ARG0);
 
-	return f ? file_read(f, tf->ARG1, tf->ARG2) : ERR;
+	return f ? fd_read(f, tf->ARG1, tf->ARG2) : ERR;
 }
 
 slong sys_write(struct trapframe *tf)
 {
-	const struct file *f = file_of(tf->ARG0);
+	const struct descriptor *f = fd_of(tf->ARG0);
 
-	return f ? file_write(f, tf->ARG1, tf->ARG2) : ERR;
+	return f ? fd_write(f, tf->ARG1, tf->ARG2) : ERR;
 }
 
 slong sys_signal(struct trapframe *tf)

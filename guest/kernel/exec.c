@@ -90,7 +90,7 @@ static void enter(struct trapframe *tf, u32 program)
 /* Returns only to the caller that it failed for. */
 slong process_exec(struct trapframe *tf, ulong name, ulong argv)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 	u32 program = find_program(name);
 	pa_t frame = program < ARRAY_SIZE(programs) ? frame_try(ZONE_LOW) : 0;
 	char *page = phys((ulong)frame);

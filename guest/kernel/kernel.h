@@ -2,14 +2,15 @@
 /*
  * Every structure and cross-file function of kernel/, grouped by the file that owns it.
  *
- * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, and
- * between irq_enable() and irq_disable() in scenario code. Nobody reads IF: struct cpu keeps
+ * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, between
+ * irq_enable() and irq_disable() in scenario code, and in what may be preempted (preempt.c),
+ * outside spinlocks. Nobody reads IF: struct cpu keeps
  * its own copy. Whoever waits with IF clear does so through cpu_relax(), which serves pending
  * TLB shootdowns; so a CPU that waits for acknowledgements never waits for one that waits for
  * it.
  *
- * Lock order: mm->lock, pipe, shootdown lock, sched_lock, frame lock, print lock; lockcheck.c
- * holds everybody to it.
+ * Lock order: mutexes by rank (mutex.h), then mm->lock, pipe, shootdown lock, sched_lock, frame
+ * lock, print lock; lockcheck.c holds everybody to it.
  */
 #ifndef GUEST_KERNEL_H
 #define GUEST_KERNEL_H
@@ -62,6 +63,7 @@ struct cpu {
 	u32 held_count; /* locks it holds: lockcheck.c */
 	const struct spinlock *held[MAX_HELD];
 	u32 tlb_pending;
+	u32 rcu_idle; /* asleep: rcu.c */
 	ulong ticks;
 	ulong test_ipis;
 	void (*call_fn)(void *arg); /* smp_run(): non-NULL while the work is pending */
@@ -76,6 +78,20 @@ static inline struct cpu *this_cpu(void)
 
 	asm volatile("mov %%gs:0, %0" : "=r"(c));
 	return c;
+}
+/* One instruction: true of the CPU it ran on, even where the process may then go to another. */
+#define cpu_read(field)                                           \
+	({                                                        \
+		__typeof__(((struct cpu *)0)->field) v_;          \
+		asm volatile("mov %%gs:%c1, %0"                   \
+			     : "=q"(v_)                           \
+			     : "i"(offsetof(struct cpu, field))); \
+		v_;                                               \
+	})
+/* The process this code runs for, whichever CPU it is on; NULL: none. */
+static inline struct proc *current(void)
+{
+	return cpu_read(proc);
 }
 void cpu_init(struct cpu *c, u32 index);
 void cpu_set_kstack(struct cpu *c, ulong top);
@@ -114,6 +130,7 @@ void panic_trap(const struct trapframe *tf, ulong addr) __attribute__((noreturn)
 /* spinlock.c */
 void cpu_relax(void);
 void spin_lock(struct spinlock *l);
+void spin_lock_nested(struct spinlock *l, const struct spinlock *outer);
 void spin_unlock(struct spinlock *l);
 bool spin_held(const struct spinlock *l);
 void push_off(void);
@@ -122,7 +139,7 @@ void irq_enable(void);
 void irq_disable(void);
 
 /* lockcheck.c */
-void lock_before(struct spinlock *l);
+void lock_before(struct spinlock *l, const struct spinlock *outer);
 void lock_taken(const struct spinlock *l);
 void lock_dropped(const struct spinlock *l);
 void lock_check_bare(const char *where);
@@ -210,17 +227,18 @@ void sleep_on(const void *chan, struct spinlock *l);
 bool sleep_or_signal(const void *chan, struct spinlock *l);
 void wake(const void *chan);
 void wake_all(const void *chan);
+struct proc *sleeper_on(const void *chan);
 
 /* pipe.c */
-struct file {
+struct descriptor {
 	struct pipe *pipe; /* NULL: not open */
 	bool writes;
 };
-slong pipe_open(struct file *reader, struct file *writer);
-void file_get(const struct file *f);
-void file_put(struct file *f);
-slong file_read(const struct file *f, ulong to, ulong n);
-slong file_write(const struct file *f, ulong from, ulong n);
+slong pipe_open(struct descriptor *reader, struct descriptor *writer);
+void fd_get(const struct descriptor *f);
+void fd_put(struct descriptor *f);
+slong fd_read(const struct descriptor *f, ulong to, ulong n);
+slong fd_write(const struct descriptor *f, ulong from, ulong n);
 u32 pipes_open(void);
 
 /* process.c */
@@ -234,13 +252,18 @@ struct proc {
 	pa_t kstack;   /* physical frame, 0 for the runner */
 	struct context *ctx;
 	const void *chan;
-	bool retry;		   /* SYS_RETRY */
-	bool may_interrupt;	   /* sleeping, and a signal ends that */
+	bool retry;				/* SYS_RETRY */
+	pa_t held_page;				/* SYS_HOLD */
+	u32 dawdle;				/* gup.c */
+	bool wander, resched, starve, at_table; /* preempt.c */
+	u32 preemptible, preempt_depth;		/* preempt.c */
+	u8 held[8];				/* mutexes, by rank: mutex.c */
+	bool may_interrupt;			/* sleeping, and a signal ends that */
 	u32 pending;		   /* mask of signals that were not delivered yet */
 	u32 blocked;		   /* and of those whose handlers have not returned */
 	ulong handler[SIG_COUNT];  /* or SIG_DEFAULT, SIG_IGNORE */
 	ulong restorer[SIG_COUNT]; /* where the handler returns to */
-	struct file file[MAX_FILES];
+	struct descriptor fd[MAX_FDS];
 	struct exit_info exit;
 };
 void process_start_runner(void (*fn)(void), ulong stack_top);
@@ -297,6 +320,17 @@ slong sys_report(struct trapframe *tf);
 
 /* syscall.c */
 bool syscall(struct trapframe *tf);
+
+/* syscall_vm.c */
+slong sys_file(struct trapframe *tf);
+slong sys_msync(struct trapframe *tf);
+slong sys_gup(struct trapframe *tf);
+slong sys_hold(struct trapframe *tf);
+slong sys_migrate(struct trapframe *tf);
+slong sys_rmap(struct trapframe *tf);
+slong sys_hard(struct trapframe *tf);
+slong sys_barrier(struct trapframe *tf);
+slong sys_stat(struct trapframe *tf);
 
 /* smp.c */
 bool smp_start(char *why, size_t size);

@@ -6,8 +6,9 @@
  *               opposite, by whatever detour. So a deadlock is found without its happening.
  *   sleep       nobody gives up the CPU with a lock (but sched_lock, which is handed over)
  *   interrupts  nobody goes back to ring 3, or lets interrupts in, with a lock or a window
+ *   ring 3      nor goes there with a mutex, or preemptible
  *
- * Locks of one name are one class, and of one class nobody holds two. before[a] has a bit for
+ * Locks of one name are one class, and of one class nobody holds two but by spin_lock_nested(). before[a] has a bit for
  * every class seen behind class a, and only grows; it is read and written without a lock. What a
  * CPU holds is in its struct cpu, and is its own. -DLOCK_CHECKS=0 builds a kernel without this.
  */
@@ -59,8 +60,8 @@ static bool reaches(u32 from, u32 to)
 	return next >> to & 1;
 }
 
-/* `l` is about to be taken. */
-void lock_before(struct spinlock *l)
+/* `l` is about to be taken. It and `outer` may be of one class; that is no order. */
+void lock_before(struct spinlock *l, const struct spinlock *outer)
 {
 	struct cpu *c = this_cpu();
 	u32 class;
@@ -71,7 +72,8 @@ void lock_before(struct spinlock *l)
 	for (u32 i = 0; i < c->held_count; i++) {
 		u32 held = c->held[i]->class;
 
-		if (READ_ONCE(before[held]) >> class & 1)
+		if (READ_ONCE(before[held]) >> class & 1 ||
+		    (c->held[i] == outer && held == class))
 			continue;
 		if (reaches(class, held))
 			panic("lock order: %s is taken under %s, and elsewhere before it",
@@ -115,6 +117,10 @@ void lock_check_bare(const char *where)
 	if (c->held_count)
 		panic("lock %s is held after %s", c->held[0]->name, where);
 	ASSERT(c->irq_depth == 0 && c->kmap_depth == 0);
+	ASSERT(!c->proc->preemptible && !c->proc->preempt_depth);
+	for (u32 r = 0; r < ARRAY_SIZE(c->proc->held); r++)
+		if (c->proc->held[r])
+			panic("a mutex of rank %u is held after %s", r, where);
 }
 
 /* On all CPUs; all others are idle. */

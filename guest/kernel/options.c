@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
-#include "kernel/kernel.h"
+#include "kernel/mutant.h"
 
 struct options options = {.seed = 1, .size = 1, .lowmem = LOWMEM_DEFAULT};
 static struct spinlock random_lock = {.name = "random"};
@@ -32,6 +32,8 @@ static void parse_word(const char *w, size_t len)
 		options.pagealloc = PAGEALLOC_4K;
 	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
 		options.pagealloc = PAGEALLOC_SPLIT;
+	} else if (len > 7 && strneq(w, "mutant=", 7)) {
+		mutant_choose(w + 7, len - 7);
 	} else if (len == 7 && strneq(w, "ptshare", 7)) {
 		options.share_tables = true;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {

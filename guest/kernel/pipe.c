@@ -25,7 +25,7 @@ u32 pipes_open(void)
 	return atomic_load(&open_pipes);
 }
 
-slong pipe_open(struct file *reader, struct file *writer)
+slong pipe_open(struct descriptor *reader, struct descriptor *writer)
 {
 	pa_t frame = frame_try(ZONE_LOW);
 	struct pipe *p;
@@ -36,18 +36,18 @@ slong pipe_open(struct file *reader, struct file *writer)
 	p->lock.name = "pipe";
 	p->frame = (ulong)frame;
 	p->readers = p->writers = 1;
-	*reader = (struct file){p, false};
-	*writer = (struct file){p, true};
+	*reader = (struct descriptor){p, false};
+	*writer = (struct descriptor){p, true};
 	atomic_add(&open_pipes, 1);
 	return 0;
 }
 
-static u32 *users_of(const struct file *f)
+static u32 *users_of(const struct descriptor *f)
 {
 	return f->writes ? &f->pipe->writers : &f->pipe->readers;
 }
 
-void file_get(const struct file *f)
+void fd_get(const struct descriptor *f)
 {
 	if (!f->pipe)
 		return;
@@ -57,7 +57,7 @@ void file_get(const struct file *f)
 }
 
 /* Close it. Whoever waits at the other end looks again. */
-void file_put(struct file *f)
+void fd_put(struct descriptor *f)
 {
 	struct pipe *p = f->pipe;
 	bool last;
@@ -128,7 +128,7 @@ static slong give(struct pipe *p, const u8 *from, ulong n)
 }
 
 /* What is there, up to PIPE_ATOMIC bytes. */
-slong file_read(const struct file *f, ulong to, ulong n)
+slong fd_read(const struct descriptor *f, ulong to, ulong n)
 {
 	u8 buf[PIPE_ATOMIC];
 	slong got;
@@ -142,7 +142,7 @@ slong file_read(const struct file *f, ulong to, ulong n)
 }
 
 /* All of it, unless a signal comes or the readers go. */
-slong file_write(const struct file *f, ulong from, ulong n)
+slong fd_write(const struct descriptor *f, ulong from, ulong n)
 {
 	u8 buf[PIPE_ATOMIC];
 	ulong done = 0;

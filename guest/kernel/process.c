@@ -20,6 +20,15 @@ void wake_all(const void *chan)
 			sched_make_ready(p);
 }
 
+/* Under sched_lock: the one process that sleeps there, or NULL. */
+struct proc *sleeper_on(const void *chan)
+{
+	for (struct proc *p = procs; p < procs + MAX_PROCS; p++)
+		if (p->state == PROC_SLEEPING && p->chan == chan)
+			return p;
+	return NULL;
+}
+
 static struct proc *alloc_proc(struct proc *parent)
 {
 	struct proc *p;
@@ -55,9 +64,9 @@ static void inherit(struct proc *p, const struct proc *from)
 	memcpy(p->handler, from->handler, sizeof(p->handler));
 	memcpy(p->restorer, from->restorer, sizeof(p->restorer));
 	p->blocked = from->blocked;
-	memcpy(p->file, from->file, sizeof(p->file));
-	for (u32 i = 0; i < MAX_FILES; i++)
-		file_get(&p->file[i]);
+	memcpy(p->fd, from->fd, sizeof(p->fd));
+	for (u32 i = 0; i < MAX_FDS; i++)
+		fd_get(&p->fd[i]);
 }
 
 static u32 start(struct proc *p)
@@ -137,8 +146,8 @@ static void finish(struct proc *p)
 {
 	struct mm *mm = p->mm;
 
-	for (u32 i = 0; i < MAX_FILES; i++)
-		file_put(&p->file[i]);
+	for (u32 i = 0; i < MAX_FDS; i++)
+		fd_put(&p->fd[i]);
 	p->mm = NULL;
 	push_off();
 	mm_switch(&kernel_mm);
@@ -161,7 +170,7 @@ static void finish(struct proc *p)
 
 void process_exit(ulong code)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	p->exit.code = code;
 	finish(p);
@@ -170,7 +179,7 @@ void process_exit(ulong code)
 
 void process_kill(ulong vector, ulong error, ulong addr)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	p->exit =
 		(struct exit_info){.killed = 1, .vector = vector, .error = error, .addr = addr};
@@ -180,7 +189,7 @@ void process_kill(ulong vector, ulong error, ulong addr)
 
 void process_end_by(u32 signal)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	p->exit = (struct exit_info){.killed = 2, .code = signal};
 	finish(p);

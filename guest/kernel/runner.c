@@ -3,6 +3,7 @@
  * Runs the chosen scenarios one after the other on process 1 and reports in TAP. Around each it
  * checks that no frame was leaked, with every process reaped and every other CPU idle.
  */
+#include "kernel/rcu.h"
 #include "mm/mm.h"
 #include "x86.h"
 #include "scenarios/scenarios.h"
@@ -54,10 +55,12 @@ static const char *run_checked(const struct scenario *s)
 
 	process_reap_all();
 	test_reset();
+	rcu_barrier();
 	smp_quiesce();
 	after = frames_used();
 	if (why && why != skip_reason)
 		return why;
+	CHECK(!mutexes_held(), "%lu mutexes are held", mutexes_held());
 	CHECK(after == before, "leaked %ld frames", (slong)(after - before));
 	CHECK(processes() == 1, "leaked %u processes", processes() - 1);
 	CHECK(!pipes_open(), "leaked %u pipes", pipes_open());

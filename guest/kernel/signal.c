@@ -16,7 +16,7 @@
 
 slong signal_set(u32 signal, ulong handler, ulong restorer)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	if (signal == SIG_NONE || signal >= SIG_KILL || handler >= USER_END ||
 	    restorer >= USER_END)
@@ -56,7 +56,7 @@ slong signal_send(u32 pid, u32 signal)
 /* Of the caller: what it will have to do before it is back in ring 3. */
 u32 signal_pending(void)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	return atomic_load(&p->pending) & ~p->blocked;
 }
@@ -64,7 +64,7 @@ u32 signal_pending(void)
 /* To the caller itself. */
 void signal_raise(u32 signal)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	if (p->handler[signal] != SIG_IGNORE)
 		atomic_or(&p->pending, 1U << signal);
@@ -73,7 +73,7 @@ void signal_raise(u32 signal)
 /* Make `tf` the entry of the handler; false if the stack is no good. */
 static bool push(struct trapframe *tf, const struct sigframe *f)
 {
-	const struct proc *p = this_cpu()->proc;
+	const struct proc *p = current();
 	ulong at = ALIGN_DOWN(tf->sp - sizeof(*f), 16UL);
 	ulong sp = at - 3 * sizeof(ulong); /* aligned as after a call */
 	ulong entry[3] = {p->restorer[f->signal], at, 0};
@@ -90,7 +90,7 @@ static bool push(struct trapframe *tf, const struct sigframe *f)
 /* An exception in ring 3: true if a handler will see to it. */
 bool signal_fault(struct trapframe *tf, ulong addr)
 {
-	const struct proc *p = this_cpu()->proc;
+	const struct proc *p = current();
 	struct sigframe f = {SIG_FAULT, tf->vector, tf->error, addr, p->blocked, *tf};
 
 	return p->handler[SIG_FAULT] > SIG_IGNORE && push(tf, &f);
@@ -98,7 +98,7 @@ bool signal_fault(struct trapframe *tf, ulong addr)
 
 static void deliver(struct trapframe *tf, u32 signal)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 	struct sigframe f = {.signal = signal, .blocked = p->blocked, .regs = *tf};
 	ulong handler = p->handler[signal];
 
@@ -112,7 +112,7 @@ static void deliver(struct trapframe *tf, u32 signal)
 /* On the way back to ring 3. The last one laid on the stack runs first. */
 void signal_deliver(struct trapframe *tf)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 	u32 pending;
 
 	while ((pending = signal_pending())) {
@@ -135,7 +135,7 @@ void signal_return(struct trapframe *tf)
 		process_end_by(SIG_FAULT);
 	*tf = f.regs;
 	/* Nobody can block SIG_KILL. */
-	WRITE_ONCE(this_cpu()->proc->blocked, (u32)f.blocked & ~(1U << SIG_KILL));
+	WRITE_ONCE(current()->blocked, (u32)f.blocked & ~(1U << SIG_KILL));
 	tf->vector = old.vector;
 	tf->error = old.error;
 	tf->cs = old.cs;

@@ -3,12 +3,12 @@
  * System calls: which registers hold the number, the arguments and the result is in frame.h. One
  * function per call, one table. Runs with IF clear, on the caller's stack.
  */
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 
 static struct mm *my_mm(void)
 {
-	return this_cpu()->proc->mm;
+	return current()->mm;
 }
 
 static slong sys_null(struct trapframe *tf)
@@ -41,7 +41,7 @@ static slong sys_wait(struct trapframe *tf)
 static slong sys_getpid(struct trapframe *tf)
 {
 	(void)tf;
-	return this_cpu()->proc->pid;
+	return current()->pid;
 }
 
 static slong sys_yield(struct trapframe *tf)
@@ -80,7 +80,7 @@ static slong sys_mix(struct trapframe *tf)
 /* Move to a CPU of the mask; if this one is not in it, that takes a trip through the queue. */
 static slong sys_pin(struct trapframe *tf)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 	ulong all = (1UL << cpu_count) - 1;
 
 	if (tf->ARG0 && !(tf->ARG0 & all))
@@ -185,7 +185,7 @@ static slong sys_random(struct trapframe *tf)
 
 static slong sys_retry(struct trapframe *tf)
 {
-	this_cpu()->proc->retry = tf->ARG0;
+	current()->retry = tf->ARG0;
 	return 0;
 }
 
@@ -223,6 +223,11 @@ static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_WRITE] = sys_write,       [SYS_SIGNAL] = sys_signal,
 	[SYS_KILL] = sys_kill,	       [SYS_SLEEP] = sys_sleep,
 	[SYS_TICKS] = sys_ticks,       [SYS_REPORT] = sys_report,
+	[SYS_FILE] = sys_file,	       [SYS_MSYNC] = sys_msync,
+	[SYS_GUP] = sys_gup,	       [SYS_HOLD] = sys_hold,
+	[SYS_MIGRATE] = sys_migrate,   [SYS_RMAP] = sys_rmap,
+	[SYS_HARD] = sys_hard,	       [SYS_BARRIER] = sys_barrier,
+	[SYS_STAT] = sys_stat,
 };
 
 /* Returns whether all registers are those of `tf`, not only those that a call keeps. */
@@ -230,6 +235,7 @@ bool syscall(struct trapframe *tf)
 {
 	bool all = tf->CALL_NUMBER == SYS_SIGRETURN;
 
+	rcu_quiescent();
 	if (all)
 		signal_return(tf);
 	else if (tf->CALL_NUMBER < SYS_COUNT && table[tf->CALL_NUMBER])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * madvise: pages are given up, the area stays, and whoever touches it again finds what a first
- * touch finds. Under mm->lock. Shared areas refuse: their pages are all there is of them.
+ * touch finds. Under mm->sem. Shared areas refuse: their pages are all there is of them.
  * Read first: mapping.c.
  */
 #include "mm/mm.h"
@@ -27,11 +27,13 @@ slong mm_discard(struct mm *mm, ulong va, ulong len)
 
 	if (mm_bad_range(va, len))
 		return ERR;
-	spin_lock(&mm->lock);
+	preempt_begin();
+	mutex_lock(&mm->sem);
 	if (covered(mm, va, len)) {
 		mm_clear(mm, va, len);
 		r = 0;
 	}
-	spin_unlock(&mm->lock);
+	mutex_unlock(&mm->sem);
+	preempt_end();
 	return r;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults of user space: pages on demand, copies on write. Everything under mm->lock.
+ * Page faults of user space: pages on demand, copies on write. Everything under mm->sem, entries
+ * under mm->lock.
  * A writable area may hold read-only entries; whether a write there copies the page or just
  * takes it over is decided by the frame's reference count: only a fork of this same mm, under
  * this same lock, could raise it from one. Entries are looked at and written through windows that
  * are closed again at once: what is done in between allocates.
  */
-#include "mm/mm.h"
+#include "mm/file.h"
 
 static bool permitted(const struct vma *v, ulong error)
 {
@@ -15,7 +16,7 @@ static bool permitted(const struct vma *v, ulong error)
 	return (v->prot & need) && !(error & PF_R);
 }
 
-static pa_t new_page(const struct vma *v, ulong va)
+static pa_t new_page(struct mm *mm, const struct vma *v, ulong va)
 {
 	ulong offset = va - v->start, n;
 	pa_t pa = frame_alloc_high();
@@ -27,6 +28,7 @@ static pa_t new_page(const struct vma *v, ulong va)
 		memcpy(page, v->src + offset, n < PAGE_SIZE ? n : PAGE_SIZE);
 		kunmap_local(page);
 	}
+	mm_new_page(mm, v, va, pa);
 	return pa;
 }
 
@@ -58,6 +60,7 @@ static void break_share(struct mm *mm, const struct vma *v, pte_t entry, ulong v
 	}
 	pa = frame_alloc_high();
 	frame_copy(pa, old);
+	mm_new_page(mm, v, va, pa);
 	/* Not present in between: no thread may see the new page while another still has the
 	 * old. */
 	write_entry(mm, va, 0);
@@ -66,24 +69,33 @@ static void break_share(struct mm *mm, const struct vma *v, pte_t entry, ulong v
 	frame_put(old);
 }
 
+static void anon_fault(struct mm *mm, const struct vma *v, ulong va, ulong error)
+{
+	pte_t e;
+
+	spin_lock(&mm->lock);
+	e = read_entry(mm, va);
+	if (!(e & PTE_P))
+		write_entry(mm, va, new_page(mm, v, va) | prot_to_pte(mm, v));
+	else if ((error & PF_W) && !(e & PTE_W))
+		break_share(mm, v, e, va);
+	spin_unlock(&mm->lock);
+}
+
 /* Returns false if the access is not one the process may make. */
 bool mm_fault(struct mm *mm, ulong va, ulong error)
 {
 	const struct vma *v;
-	bool ok = false;
-	pte_t e;
+	bool ok;
 
 	va = ALIGN_DOWN(va, PAGE_SIZE);
-	spin_lock(&mm->lock);
+	mutex_lock(&mm->sem);
 	v = mm_find(mm, va);
-	if (v && permitted(v, error)) {
-		e = read_entry(mm, va);
-		if (!(e & PTE_P))
-			write_entry(mm, va, new_page(v, va) | prot_to_pte(mm, v));
-		else if ((error & PF_W) && !(e & PTE_W))
-			break_share(mm, v, e, va);
-		ok = true;
-	}
-	spin_unlock(&mm->lock);
+	ok = v && permitted(v, error);
+	if (ok && v->file)
+		ok = file_fault(mm, v, va, error);
+	else if (ok)
+		anon_fault(mm, v, va, error);
+	mutex_unlock(&mm->sem);
 	return ok;
 }

@@ -6,6 +6,7 @@
  * may be emptied, moved or unlinked; it is not freed, so every entry in it is 0 or a page of the
  * user's.
  */
+#include "kernel/mutant.h"
 #include "mm/mm.h"
 
 /* The last-level table for the first address from *va on that has one, with a reference; 0 at the
@@ -55,7 +56,7 @@ slong mm_count_pages(struct mm *mm)
 	pa_t table;
 
 	while (n >= 0 && (table = next_table(mm, &va))) {
-		pte_t *t = kmap(table);
+		pte_t *t = mutant(WALK_IN_WINDOW) ? kmap_local(table) : kmap(table);
 
 		n = count(t);
 		sum += n;

@@ -17,7 +17,8 @@
  * owner. Nobody writes to an entry of a table before share_break().
  * Locks: mm->lock of the space whose entry it is, then the table's.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "kernel/rcu.h"
 
 #define LOCKS 16
 
@@ -98,9 +99,9 @@ void share_drop(pa_t table)
 	t = kmap_local(table);
 	for (int i = 0; i < PT_ENTRIES; i++)
 		if (t[i] & PTE_P)
-			frame_put(t[i] & PTE_ADDR);
+			frame_put(pte_swap(&t[i], 0) & PTE_ADDR);
 	kunmap_local(t);
-	frame_put(table);
+	rcu_free_table(table);
 }
 
 static void share_table(pte_t *from, pte_t *to)
@@ -109,9 +110,12 @@ static void share_table(pte_t *from, pte_t *to)
 	struct spinlock *l = lock_of(table);
 
 	spin_lock(l);
-	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W));
+	pte_t w = mutant(SHARE_KEEPS_WRITE) ? PTE_W : 0;
+
+	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W) | w);
 	pte_store(to, pte_load(from));
-	++*frame_shares(table);
+	if (!mutant(SHARE_LOST_COUNT))
+		++*frame_shares(table);
 	share_stats.shared++;
 	spin_unlock(l);
 }

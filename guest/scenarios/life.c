@@ -80,7 +80,7 @@ const char *sleep_ticks(void)
 
 const char *smp_migrate(void)
 {
-	return run_program(USER_MIGRATE, 0);
+	return run_program(USER_ROAM, 0);
 }
 
 const char *mm_storm(void)

@@ -39,6 +39,15 @@ enum syscall_number {
 	SYS_SLEEP,   /* ticks */
 	SYS_TICKS,   /* -> ticks since the boot */
 	SYS_REPORT,  /* low, high: cycles of one round; operations in it: for the scenario */
+	SYS_FILE,    /* enum file_op, file, ... */
+	SYS_MSYNC,   /* address, length: what was written to files there is on disk */
+	SYS_GUP,     /* address -> the word there, by reference to its page; -1: not mapped */
+	SYS_HOLD,    /* address: keep a reference to its page, 0: let go -> its first word */
+	SYS_MIGRATE, /* address: another frame for its page -> 1, 0: it is in use, -1: none */
+	SYS_RMAP,    /* address -> how many spaces map its page */
+	SYS_HARD,    /* enum hardship, loops: makes this process's life harder */
+	SYS_BARRIER, /* until all tables are free that were unlinked */
+	SYS_STAT,    /* enum statistic -> its value */
 	SYS_COUNT
 };
 
@@ -49,6 +58,30 @@ enum syscall_number {
 #define ERR	 (-1L)
 #define ERR_PIPE (-2L) /* nobody will read this */
 #define ERR_INTR (-3L) /* a signal came first */
+
+enum file_op {
+	FILE_CREATE,   /* pages -> file */
+	FILE_CLOSE,    /* file; -1 if mapped */
+	FILE_MAP,      /* file, first page, pages -> address; shared, writable */
+	FILE_TRUNCATE, /* file, pages */
+	FILE_DROP,     /* file -> how many clean pages are not in memory any more */
+	FILE_DISK,     /* file, page -> its first word on disk */
+};
+
+enum hardship {
+	HARD_WANDER = 1, /* at every point of preemption it goes to another CPU */
+	HARD_STARVE = 2, /* no memory to gather with */
+	HARD_AT_TABLE =
+		4, /* loops before the table is looked into; else, before its page is taken */
+};
+
+enum statistic {
+	STAT_FLUSHES, /* TLB flushes asked for */
+	STAT_IPIS,    /* interrupts sent for them */
+	STAT_GATHER_FLUSHES,
+	STAT_GATHER_BATCHES,
+	STAT_COUNT
+};
 
 #define PROT_R 1
 #define PROT_W 2
@@ -62,7 +95,7 @@ enum syscall_number {
 
 /* What a descriptor has at most in one call that is not cut by others' bytes. */
 #define PIPE_ATOMIC 256
-#define MAX_FILES   16
+#define MAX_FDS	    16
 
 enum signal {
 	SIG_NONE,
@@ -108,6 +141,16 @@ enum user_program {
 	USER_WALK,
 	USER_TABLES,
 	USER_SHARE_ZAP,
+	USER_FILE,
+	USER_MSYNC,
+	USER_RMAP,
+	USER_MIGRATE,
+	USER_GATHER,
+	USER_GATHER_COUNT,
+	USER_GUP,
+	USER_TRUNCATE,
+	USER_ALL_LOCKS,
+	USER_SHARE_FLUSH,
 	USER_BENCH_FAULT,
 	USER_EXEC,
 	USER_EXEC_STORM,
@@ -123,7 +166,7 @@ enum user_program {
 	USER_SIGNAL_REGISTERS,
 	USER_KILL,
 	USER_SLEEP,
-	USER_MIGRATE,
+	USER_ROAM,
 	USER_MM_STORM,
 	USER_SMP_STORM,
 	USER_MICRO,

@@ -55,7 +55,7 @@ static ulong exec_cat(ulong argc, char *const *argv)
 	long n;
 
 	CHECK(argc == 3);
-	for (ulong fd = 0; fd < MAX_FILES; fd++)
+	for (ulong fd = 0; fd < MAX_FDS; fd++)
 		if (fd != parse(argv[1]) && fd != parse(argv[2]))
 			CALL1(SYS_CLOSE, fd);
 	while ((n = CALL3(SYS_READ, parse(argv[1]), buf, sizeof(buf))) > 0)

@@ -128,7 +128,7 @@ static void roam(ulong me)
 	}
 }
 
-ulong prog_migrate(ulong arg)
+ulong prog_roam(ulong arg)
 {
 	ulong n = 2 * (ulong)CALL0(SYS_CPUS) + 1;
 

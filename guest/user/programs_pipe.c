@@ -40,7 +40,7 @@ static ulong alone(void)
 	CHECK(read_fd(pipe_fd[1], buf, 1) == ERR && write_fd(pipe_fd[0], buf, 1) == ERR);
 	CHECK(write_fd(pipe_fd[1], (void *)KBASE, 1) == ERR);
 	CHECK(write_fd(pipe_fd[1], buf, 1) == 1 && read_fd(pipe_fd[0], (void *)8, 1) == ERR);
-	CHECK(read_fd(MAX_FILES, buf, 1) == ERR && CALL1(SYS_CLOSE, MAX_FILES) == ERR);
+	CHECK(read_fd(MAX_FDS, buf, 1) == ERR && CALL1(SYS_CLOSE, MAX_FDS) == ERR);
 	CHECK(CALL1(SYS_PIPE, 8) == ERR); /* and leaves nothing open: */
 	CHECK(CALL1(SYS_PIPE, more) == 0 && more[0] + more[1] == 5);
 	CHECK(CALL1(SYS_CLOSE, more[0]) == 0 && CALL1(SYS_CLOSE, more[1]) == 0);
@@ -223,7 +223,7 @@ ulong prog_pipeline(ulong total)
 	return (ulong)wait_all_ok(4);
 }
 
-#define MAX_RING 7 /* of MAX_FILES descriptors, two each */
+#define MAX_RING 7 /* of MAX_FDS descriptors, two each */
 static int ring[MAX_RING][2];
 static ulong ring_size, ring_rounds;
 

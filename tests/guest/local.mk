@@ -4,7 +4,7 @@ guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash
 	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats tests/guest/inject.bats tests/guest/look.bats \
 	tests/guest/hostile-guest.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
-	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh \
+	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh tests/guest/guest-mutants.sh \
 	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
 TESTS += $(guest_tests)
 EXTRA_DIST += tests/stress/smoke.stress tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/cpuid-same.py tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py tests/guest/kvm-works.py tests/guest/qmp.bash \

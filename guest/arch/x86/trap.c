@@ -4,7 +4,7 @@
  * process is entitled to, the process's own end, an access with a fixup, a panic.
  * The fixup table holds pairs {address of the instruction the CPU reports, where to continue}.
  */
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 #include "word.h"
 
@@ -37,7 +37,7 @@ void trap_load(void)
 	lidt(&reg);
 }
 
-static void interrupt(struct trapframe *tf)
+static void interrupt(struct trapframe *tf, bool was_on)
 {
 	struct cpu *c = this_cpu();
 
@@ -54,7 +54,7 @@ static void interrupt(struct trapframe *tf)
 	else if (tf->vector != VEC_RESCHED)
 		panic("unexpected interrupt 0x%lx", tf->vector);
 	apic_eoi();
-	if (tf->vector == VEC_TIMER && from_user(tf))
+	if (tf->vector == VEC_TIMER && (from_user(tf) || preempt_tick(was_on)))
 		sched_tick();
 }
 
@@ -97,24 +97,24 @@ static void exception(struct trapframe *tf)
 
 void trap(struct trapframe *tf)
 {
-	struct cpu *c = this_cpu();
-	bool on = c->irq_on;
+	bool on = this_cpu()->irq_on;
 
-	c->irq_on = false;
+	this_cpu()->irq_on = false;
+	if (from_user(tf))
+		rcu_quiescent();
 	if (tf->vector == VEC_SYSCALL && from_user(tf)) {
 		syscall(tf);
 		return;
 	}
 	if (tf->vector >= FIRST_IRQ)
-		interrupt(tf);
+		interrupt(tf, on);
 	else
 		exception(tf);
-	/* A frame from user mode may have moved to another CPU, where the flag is clear as
-	 * well. */
+	/* We may be on another CPU by now. In user mode the flag is clear. */
 	if (from_user(tf)) {
 		signal_deliver(tf);
 		lock_check_bare("a trap");
 	} else {
-		c->irq_on = on;
+		this_cpu()->irq_on = on;
 	}
 }
