@@ -25,7 +25,7 @@ GUEST_LD_FLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-s
 	-Wl,-z,noexecstack
 
 guest_kernel_sources = \
-	guest/kernel/main.c guest/kernel/options.c guest/kernel/panic.c guest/kernel/print.c \
+	guest/kernel/main.c guest/kernel/mutex.c guest/kernel/options.c guest/kernel/panic.c guest/kernel/preempt.c guest/kernel/print.c \
 	guest/kernel/process.c guest/kernel/runner.c guest/kernel/sched.c guest/kernel/serial.c \
 	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
 	guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
@@ -47,7 +47,7 @@ guest_headers = \
 	guest/arch/x86/pte_word.h guest/arch/x86/x86.h guest/arch/x86_32/frame.h \
 	guest/arch/x86_32/pte_wide.h guest/arch/x86_32/usercall.h guest/arch/x86_32/word.h \
 	guest/arch/x86_64/frame.h guest/arch/x86_64/usercall.h guest/arch/x86_64/word.h \
-	guest/kernel/kernel.h guest/kernel/types.h guest/mm/attr.h guest/mm/mm.h guest/scenarios/scenarios.h \
+	guest/kernel/kernel.h guest/kernel/mutex.h guest/kernel/types.h guest/mm/attr.h guest/mm/mm.h guest/scenarios/scenarios.h \
 	guest/user/abi.h guest/user/user.h
 
 SUFFIXES = .amd64o .la57o .paeo .i386o

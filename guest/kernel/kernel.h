@@ -2,13 +2,15 @@
 /*
  * Every structure and cross-file function of kernel/, grouped by the file that owns it.
  *
- * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, and
- * between irq_enable() and irq_disable() in scenario code. Nobody reads IF: struct cpu keeps
+ * Interrupts: the kernel runs with IF clear. It is set in user mode, in the idle loop, between
+ * irq_enable() and irq_disable() in scenario code, and in what may be preempted (preempt.c),
+ * outside spinlocks. Nobody reads IF: struct cpu keeps
  * its own copy. Whoever waits with IF clear does so through cpu_relax(), which serves pending
  * TLB shootdowns; so a CPU that waits for acknowledgements never waits for one that waits for
  * it.
  *
- * Lock order: mm->lock, shootdown lock, sched_lock, frame lock, print lock.
+ * Lock order: mutexes by rank (mutex.h), then mm->lock, shootdown lock, sched_lock, frame lock,
+ * print lock.
  */
 #ifndef GUEST_KERNEL_H
 #define GUEST_KERNEL_H
@@ -71,6 +73,20 @@ static inline struct cpu *this_cpu(void)
 
 	asm volatile("mov %%gs:0, %0" : "=r"(c));
 	return c;
+}
+/* One instruction: true of the CPU it ran on, even where the process may then go to another. */
+#define cpu_read(field)                                           \
+	({                                                        \
+		__typeof__(((struct cpu *)0)->field) v_;          \
+		asm volatile("mov %%gs:%c1, %0"                   \
+			     : "=q"(v_)                           \
+			     : "i"(offsetof(struct cpu, field))); \
+		v_;                                               \
+	})
+/* The process this code runs for, whichever CPU it is on; NULL: none. */
+static inline struct proc *current(void)
+{
+	return cpu_read(proc);
 }
 void cpu_init(struct cpu *c, u32 index);
 void cpu_set_kstack(struct cpu *c, ulong top);
@@ -187,6 +203,7 @@ void sched_yield(void);
 void sched_tick(void);
 void sleep_on(const void *chan, struct spinlock *l);
 void wake_all(const void *chan);
+struct proc *sleeper_on(const void *chan);
 
 /* process.c */
 enum proc_state { PROC_FREE, PROC_NEW, PROC_READY, PROC_RUNNING, PROC_SLEEPING, PROC_ZOMBIE };
@@ -199,7 +216,10 @@ struct proc {
 	pa_t kstack;   /* physical frame, 0 for the runner */
 	struct context *ctx;
 	const void *chan;
-	bool retry; /* SYS_RETRY */
+	bool retry;			/* SYS_RETRY */
+	bool wander, resched;		/* preempt.c */
+	u32 preemptible, preempt_depth; /* preempt.c */
+	u8 held[8];			/* mutexes, by rank: mutex.c */
 	struct exit_info exit;
 };
 void process_start_runner(void (*fn)(void), ulong stack_top);

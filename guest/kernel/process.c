@@ -20,6 +20,15 @@ void wake_all(const void *chan)
 			sched_make_ready(p);
 }
 
+/* Under sched_lock: the one process that sleeps there, or NULL. */
+struct proc *sleeper_on(const void *chan)
+{
+	for (struct proc *p = procs; p < procs + MAX_PROCS; p++)
+		if (p->state == PROC_SLEEPING && p->chan == chan)
+			return p;
+	return NULL;
+}
+
 static struct proc *alloc_proc(struct proc *parent)
 {
 	struct proc *p;

@@ -3,6 +3,7 @@
  * Runs the chosen scenarios one after the other on process 1 and reports in TAP. Around each it
  * checks that no frame was leaked, with every process reaped and every other CPU idle.
  */
+#include "kernel/mutex.h"
 #include "mm/mm.h"
 #include "x86.h"
 #include "scenarios/scenarios.h"
@@ -56,6 +57,8 @@ static const char *run_checked(const struct scenario *s)
 	test_reset();
 	smp_quiesce();
 	after = frames_used();
+	if (!why && mutexes_held())
+		why = fail("%lu mutexes are held", mutexes_held());
 	if ((!why || why == skip_reason) && after != before)
 		why = fail("leaked %ld frames", (slong)(after - before));
 	return why;

@@ -3,8 +3,8 @@
  * Round-robin scheduling of all processes over all CPUs. Owns the run queue and idle_cpus.
  * Lock: sched_lock, for these and for state, chan, parent, next of every process. It is held
  * across swtch(): the side that is switched to releases it, so nobody can pick up, or reap, a
- * process whose context is not saved yet. The kernel itself is never preempted; user mode is,
- * on a tick.
+ * process whose context is not saved yet. A tick takes the CPU from user mode, and from the
+ * kernel where that is allowed: preempt.c.
  */
 #include "mm/mm.h"
 #include "x86.h"
@@ -109,7 +109,7 @@ void sched_enter(void)
 	bool save = this_cpu()->irq_save;
 
 	ASSERT(spin_held(&sched_lock) && this_cpu()->irq_depth == 1);
-	ASSERT(p->state != PROC_RUNNING);
+	ASSERT(p->state != PROC_RUNNING && !p->preempt_depth);
 	ASSERT(this_cpu()->kmap_depth == 0); /* the windows are the CPU's, not ours */
 	swtch(&p->ctx, this_cpu()->sched_ctx);
 	this_cpu()->irq_save = save;
@@ -130,7 +130,7 @@ void sched_yield(void)
 	spin_unlock(&sched_lock);
 }
 
-/* A tick in user mode. With nobody waiting for this CPU there is nothing to do. */
+/* A tick in user mode, or where the kernel may be preempted. With nobody waiting for this CPU there is nothing to do. */
 void sched_tick(void)
 {
 	spin_lock(&sched_lock);

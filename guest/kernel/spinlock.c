@@ -26,11 +26,12 @@ void irq_disable(void)
 
 void push_off(void)
 {
-	struct cpu *c = this_cpu();
-	bool on = c->irq_on;
+	bool on = cpu_read(irq_on);
+	struct cpu *c;
 
 	if (on)
 		irq_disable();
+	c = this_cpu(); /* not before: only now we stay here */
 	if (c->irq_depth++ == 0)
 		c->irq_save = on;
 }
@@ -47,13 +48,13 @@ void pop_off(void)
 void cpu_relax(void)
 {
 	pause();
-	if (READ_ONCE(this_cpu()->tlb_pending))
+	if (cpu_read(tlb_pending))
 		tlb_serve();
 }
 
 bool spin_held(const struct spinlock *l)
 {
-	return READ_ONCE(l->held) && READ_ONCE(l->owner) == this_cpu()->index + 1;
+	return READ_ONCE(l->held) && READ_ONCE(l->owner) == cpu_read(index) + 1;
 }
 
 void spin_lock(struct spinlock *l)

@@ -223,7 +223,7 @@ static pa_t alloc(enum zone zone)
 	bool recycled;
 	pa_t pa;
 
-	ASSERT(this_cpu()->kmap_depth == 0);
+	ASSERT(cpu_read(kmap_depth) == 0);
 	spin_lock(&frame_lock);
 	pa = take(zone, &recycled);
 	if (!pa && zone != ZONE_LOW)

@@ -71,13 +71,16 @@ static void drain_pool(void)
 
 static void set_present(pa_t pa, bool present)
 {
-	u32 *d = &depth[this_cpu()->index];
+	u32 *d;
 
+	push_off();
+	d = &depth[this_cpu()->index];
 	ASSERT(*d == 0);
 	++*d;
 	if (!attr_change_local(va_of(pa), present ? ATTR_PRESENT : ATTR_NOT_PRESENT))
 		panic("pagealloc: no table for a split");
 	--*d;
+	pop_off();
 }
 
 void pagealloc_map(pa_t pa)

@@ -37,10 +37,11 @@ static void flush_here(ulong start, ulong end, bool kernel)
 
 void tlb_serve(void)
 {
-	struct cpu *c = this_cpu();
+	struct cpu *c;
 
 	/* No interrupt in between: a second request must not be taken for the first. */
 	push_off();
+	c = this_cpu();
 	if (atomic_load(&c->tlb_pending)) {
 		flush_here(request_start, request_end, request_kernel);
 		atomic_store(&c->tlb_pending, 0);

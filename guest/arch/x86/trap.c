@@ -4,6 +4,7 @@
  * process is entitled to, the process's own end, an access with a fixup, a panic.
  * The fixup table holds pairs {address of the instruction the CPU reports, where to continue}.
  */
+#include "kernel/mutex.h"
 #include "mm/mm.h"
 #include "x86.h"
 #include "word.h"
@@ -37,7 +38,7 @@ void trap_load(void)
 	lidt(&reg);
 }
 
-static void interrupt(struct trapframe *tf)
+static void interrupt(struct trapframe *tf, bool was_on)
 {
 	struct cpu *c = this_cpu();
 
@@ -52,7 +53,7 @@ static void interrupt(struct trapframe *tf)
 	else if (tf->vector != VEC_RESCHED)
 		panic("unexpected interrupt 0x%lx", tf->vector);
 	apic_eoi();
-	if (tf->vector == VEC_TIMER && from_user(tf))
+	if (tf->vector == VEC_TIMER && (from_user(tf) || preempt_tick(was_on)))
 		sched_tick();
 }
 
@@ -95,18 +96,16 @@ static void exception(struct trapframe *tf)
 
 void trap(struct trapframe *tf)
 {
-	struct cpu *c = this_cpu();
-	bool on = c->irq_on;
+	bool on = this_cpu()->irq_on;
 
-	c->irq_on = false;
+	this_cpu()->irq_on = false;
 	if (tf->vector == VEC_SYSCALL && from_user(tf))
 		syscall(tf);
 	else if (tf->vector >= FIRST_IRQ)
-		interrupt(tf);
+		interrupt(tf, on);
 	else
 		exception(tf);
-	/* A frame from user mode may have moved to another CPU, where the flag is clear as
-	 * well. */
+	/* We may be on another CPU by now. In user mode the flag is clear. */
 	if (!from_user(tf))
-		c->irq_on = on;
+		this_cpu()->irq_on = on;
 }
