@@ -217,6 +217,7 @@ struct proc {
 	struct context *ctx;
 	const void *chan;
 	bool retry;			/* SYS_RETRY */
+	bool no_memory;			/* its last fault failed for that */
 	bool wander, resched;		/* preempt.c */
 	u32 preemptible, preempt_depth; /* preempt.c */
 	u8 held[8];			/* mutexes, by rank: mutex.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
 #include "kernel/kernel.h"
+#include "kernel/mutant.h"
 
 struct options options = {.seed = 1, .lowmem = LOWMEM_DEFAULT};
 static struct spinlock random_lock = {.name = "random"};
@@ -19,6 +20,8 @@ static void parse_word(const char *w, size_t len)
 	if (len > 9 && strneq(w, "scenario=", 9) && len - 9 < sizeof(options.scenario)) {
 		memcpy(options.scenario, w + 9, len - 9);
 		options.scenario[len - 9] = 0;
+	} else if (len > 7 && strneq(w, "mutant=", 7)) {
+		mutant_choose(w + 7, len - 7);
 	} else if (len > 5 && strneq(w, "cpus=", 5)) {
 		options.cpus = (u32)parse_number(w + 5);
 	} else if (len > 5 && strneq(w, "seed=", 5)) {

@@ -4,7 +4,7 @@
  * the parent's old rights are flushed from every CPU before the child can run. Under the
  * parent's lock.
  */
-#include "mm/mm.h"
+#include "mm/swap.h"
 
 struct copy {
 	struct mm *from, *to;
@@ -19,18 +19,18 @@ static void share_page(struct copy *c, const struct vma *v, ulong va)
 	pte_t *from = walk(c->from->root, va, 1, 0), entry = pte_load(from);
 
 	ASSERT(own);
-	if (!v->shared && (entry & PTE_W)) {
+	if (!v->shared && (entry & PTE_P) && (entry & PTE_W)) {
 		/* Only this bit, atomically: the CPU may be setting D. */
 		entry = pte_clear_bits(from, PTE_W) & ~PTE_W;
 		c->flush = true;
 	}
-	frame_get(entry & PTE_ADDR);
+	entry_copy(entry);
 	pte_store(to, entry);
 	pte_unmap(from);
 	pte_unmap(to);
 }
 
-/* Present pages of one area, skipping whole tables that are not there. */
+/* Pages of one area, those in swap too, skipping whole tables that are not there. */
 static void share_area(struct copy *c, const struct vma *v)
 {
 	ulong va = v->start;
@@ -39,7 +39,7 @@ static void share_area(struct copy *c, const struct vma *v)
 		int level;
 		pte_t *e = lookup(c->from->root, va, &level);
 
-		bool present = level == 1 && (pte_load(e) & PTE_P);
+		bool present = level == 1 && (pte_load(e) & (PTE_P | PTE_SWAP));
 
 		pte_unmap(e);
 		if (present)

@@ -256,6 +256,12 @@ pa_t frame_try(enum zone zone)
 	return frame_may_fail() ? 0 : alloc(zone);
 }
 
+/* The same for a page of a process: reclaim.c. It is never told to fail. */
+pa_t frame_user(void)
+{
+	return alloc(ZONE_HIGH);
+}
+
 static pa_t must_alloc(enum zone zone)
 {
 	pa_t pa = alloc(zone);

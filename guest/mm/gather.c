@@ -3,7 +3,8 @@
  * Unhooked frames, pages and tables alike, wait here until every CPU has forgotten them: flush
  * first, free after. The caller holds mm->lock from the first entry to gather_end().
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/swap.h"
 
 #define IS_TABLE  1
 #define IS_SHARED 2
@@ -35,6 +36,13 @@ void gather_frame(struct gather *g, pa_t pa)
 		gather_range(g, 0, USER_END);
 	}
 	g->frame[g->count++] = pa;
+}
+
+/* A page, by the entry it had. If that held no reference there is nothing to let go of. */
+void gather_page(struct gather *g, pte_t e)
+{
+	if (!(e & PTE_PFN) || mutant(RESERVED_PUTS))
+		gather_frame(g, e & PTE_ADDR);
 }
 
 /* A table, unhooked empty. The mark is in a bit that no frame's address has. */

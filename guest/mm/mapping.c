@@ -3,7 +3,7 @@
  * mmap, munmap, mprotect and brk for anonymous memory. Areas are split at page boundaries as
  * needed; tables left empty by an unmap are freed with the pages. Everything under mm->lock.
  */
-#include "mm/mm.h"
+#include "mm/swap.h"
 
 /* The one place where rights become entry bits. A and D are preset, as for any anonymous fault.
  */
@@ -17,6 +17,10 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 		e |= PTE_NX;
 	if (v->shared)
 		e |= PTE_SOFT;
+	if (v->pfn)
+		e |= PTE_PFN;
+	if (v->reserved && v->reserved->device)
+		e |= PTE_PCD | PTE_PWT;
 	if (!mm->clean_ptes)
 		e |= PTE_A | (v->prot & PROT_W ? PTE_D : 0);
 	return e;
@@ -86,6 +90,7 @@ bool mm_split(struct mm *mm, ulong va)
 	upper = *v;
 	head = va - v->start;
 	upper.start = va;
+	upper.first += head >> PAGE_SHIFT;
 	upper.src = v->src_len > head ? v->src + head : NULL;
 	upper.src_len = v->src_len > head ? v->src_len - head : 0;
 	if (!mm_add(mm, &upper))
@@ -132,7 +137,7 @@ static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong s
 		ulong va = base + (ulong)i * PT_SPAN(level);
 		pte_t e = pte_load(&table[i]);
 
-		if (!(e & PTE_P))
+		if (!(e & (PTE_P | PTE_SWAP)))
 			continue;
 		if (level == 2 && share_is(e) && va < end && va + PT_SPAN(level) > start) {
 			if (clear_shared(g, &table[i], va, start, end))
@@ -144,9 +149,13 @@ static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong s
 			ulong last = va + PT_SPAN(level);
 
 			e = pte_swap(&table[i], 0);
+			if (entry_is_swap(e)) { /* in no TLB */
+				entry_drop(e);
+				continue;
+			}
 			gather_range(g, va > start ? va : start, last < end ? last : end);
 			if (level == 1)
-				gather_frame(g, e & PTE_ADDR);
+				gather_page(g, e);
 			else
 				gather_table(g, e & PTE_ADDR);
 			continue;
@@ -247,7 +256,7 @@ slong mm_brk(struct mm *mm, ulong brk)
 	if (!brk) {
 		r = (slong)mm->brk;
 	} else if (brk >= mm->brk && brk < USER_MMAP_BASE) {
-		struct vma heap = {mm->brk, brk, PROT_R | PROT_W, false, NULL, 0};
+		struct vma heap = {.start = mm->brk, .end = brk, .prot = PROT_R | PROT_W};
 
 		v = mm_find(mm, mm->brk - PAGE_SIZE);
 		if (v && !v->src && !v->shared)

@@ -19,6 +19,7 @@ extern pa_t direct_end;	 /* physical addresses below it are direct mapped */
 ulong frame_alloc(void); /* low, zeroed, one reference; panics when there is none */
 pa_t frame_alloc_high(void);
 pa_t frame_try(enum zone zone); /* 0 when there is none */
+pa_t frame_user(void);
 ulong frame_fail_after(ulong n);
 void frame_get(pa_t pa);
 void frame_put(pa_t pa);
@@ -93,6 +94,10 @@ struct vma {
 	bool shared;
 	const u8 *src; /* initial contents, or NULL for zeroes */
 	ulong src_len;
+	/* A driver's memory from page `first` on; pfn: mapped at once, without references. reserved.c */
+	struct reserved *reserved;
+	ulong first;
+	bool pfn;
 };
 #define MAX_VMAS 32
 struct mm {
@@ -103,6 +108,7 @@ struct mm {
 	ulong frame;	      /* where this struct lives */
 	struct mm *next, **prev; /* all of them but kernel_mm: mm_list */
 	ulong brk;
+	ulong hand;	 /* of the clock in reclaim.c */
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];
 };
@@ -161,6 +167,7 @@ struct gather {
 void gather_begin(struct gather *g, struct mm *mm);
 void gather_range(struct gather *g, ulong start, ulong end);
 void gather_frame(struct gather *g, pa_t pa);
+void gather_page(struct gather *g, pte_t e);
 void gather_table(struct gather *g, pa_t pa);
 void gather_shared(struct gather *g, pa_t pa);
 void gather_end(struct gather *g);

@@ -12,7 +12,8 @@
  * forgotten by every CPU before the lock is let go, and only then are its empty tables freed.
  * Read first: tables.c, highmem.c, mapping.c.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/swap.h"
 
 /* How far one step at `va` can go: a whole table, if it and `to` begin one, else a page. */
 static ulong step_of(ulong va, ulong to, ulong left)
@@ -40,7 +41,7 @@ static int move_table(struct mm *mm, ulong va, ulong to)
 static bool has_page(struct mm *mm, ulong va)
 {
 	pte_t *e = walk(mm->root, va, 1, 0);
-	bool yes = e && (pte_load(e) & PTE_P);
+	bool yes = e && (pte_load(e) & (PTE_P | PTE_SWAP));
 
 	pte_unmap(e);
 	return yes;
@@ -86,6 +87,12 @@ static ulong move(struct mm *mm, ulong va, ulong to, ulong len)
 	return done;
 }
 
+/* A driver's area has as many pages as the driver has. */
+static bool may_grow(const struct vma *v)
+{
+	return !v->reserved || mutant(RESERVED_GROWS);
+}
+
 static bool is_free(struct mm *mm, ulong va, ulong len)
 {
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
@@ -120,8 +127,9 @@ slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to)
 	if (!to)
 		to = mm_find_hole(mm, new_len);
 	v = mm_find(mm, va);
-	if (v && va + len <= v->end && !mm_bad_range(to, new_len) && is_free(mm, to, new_len) &&
-	    mm_split(mm, va) && mm_split(mm, va + len)) {
+	if (v && va + len <= v->end && (new_len == len || may_grow(v)) &&
+	    !mm_bad_range(to, new_len) && is_free(mm, to, new_len) && mm_split(mm, va) &&
+	    mm_split(mm, va + len)) {
 		v = mm_find(mm, va);
 		if (move_all(mm, va, to, len)) {
 			v->start = to;

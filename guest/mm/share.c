@@ -17,7 +17,7 @@
  * owner. Nobody writes to an entry of a table before share_break().
  * Locks: mm->lock of the space whose entry it is, then the table's.
  */
-#include "mm/mm.h"
+#include "mm/swap.h"
 
 #define LOCKS 16
 
@@ -42,11 +42,10 @@ static void copy_table(pa_t to, pa_t from)
 	for (int i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = pte_load(&src[i]);
 
-		if (!(e & PTE_P))
+		if (!entry_copy(e))
 			continue;
-		if (!(e & PTE_SOFT))
+		if ((e & PTE_P) && !(e & PTE_SOFT))
 			e = pte_clear_bits(&src[i], PTE_W) & ~PTE_W;
-		frame_get(e & PTE_ADDR);
 		pte_store(&dst[i], e);
 	}
 	kunmap_local(src);
@@ -97,8 +96,7 @@ void share_drop(pa_t table)
 		return;
 	t = kmap_local(table);
 	for (int i = 0; i < PT_ENTRIES; i++)
-		if (t[i] & PTE_P)
-			frame_put(t[i] & PTE_ADDR);
+		entry_drop(t[i]);
 	kunmap_local(t);
 	frame_put(table);
 }

@@ -4,7 +4,7 @@
  * A reference is held by every process in it and by every CPU whose CR3 holds its root, so
  * tables are freed only after the hardware has left them. kernel_mm is never freed.
  */
-#include "mm/mm.h"
+#include "mm/swap.h"
 #include "x86.h"
 
 extern const u8 user_image[];
@@ -80,17 +80,19 @@ static void free_pages(pte_t *table, int level)
 	for (int i = 0; i < PT_USER_COUNT(level); i++) {
 		pte_t *below;
 
+		if (level == 1) {
+			entry_drop(table[i]);
+			continue;
+		}
 		if (!(table[i] & PTE_P))
 			continue;
 		if (level == 2 && share_is(table[i])) {
 			share_drop(table[i] & PTE_ADDR);
 			continue;
 		}
-		if (level > 1) {
-			below = table_map(table[i], level - 1);
-			free_pages(below, level - 1);
-			pte_unmap(below);
-		}
+		below = table_map(table[i], level - 1);
+		free_pages(below, level - 1);
+		pte_unmap(below);
 		frame_put(table[i] & PTE_ADDR);
 	}
 }
@@ -152,8 +154,11 @@ bool mm_add(struct mm *mm, const struct vma *area)
 
 static void add_segment(struct mm *mm, ulong start, ulong file_end, ulong end, u32 prot)
 {
-	struct vma v = {start, ALIGN_UP(end, PAGE_SIZE),	  prot,
-			false, user_image + (start - USER_IMAGE), file_end - start};
+	struct vma v = {.start = start,
+			.end = ALIGN_UP(end, PAGE_SIZE),
+			.prot = prot,
+			.src = user_image + (start - USER_IMAGE),
+			.src_len = file_end - start};
 
 	if (start < v.end)
 		(void)mm_add(mm, &v);
@@ -162,12 +167,9 @@ static void add_segment(struct mm *mm, ulong start, ulong file_end, ulong end, u
 void mm_load_image(struct mm *mm)
 {
 	const struct image_header *h = header();
-	struct vma stack = {USER_STACK_TOP - USER_STACK_LEN,
-			    USER_STACK_TOP,
-			    PROT_R | PROT_W,
-			    false,
-			    NULL,
-			    0};
+	struct vma stack = {.start = USER_STACK_TOP - USER_STACK_LEN,
+			    .end = USER_STACK_TOP,
+			    .prot = PROT_R | PROT_W};
 
 	add_segment(mm, USER_IMAGE, h->text_end, h->text_end, PROT_R | PROT_X);
 	add_segment(mm, h->text_end, h->rodata_end, h->rodata_end, PROT_R);

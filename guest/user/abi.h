@@ -28,6 +28,8 @@ enum syscall_number {
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
 	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
+	SYS_CAPTURE, /* enum capture_op -> see there */
+	SYS_DUMP,    /* struct dump_info *: all of the space but what drivers have in it */
 	SYS_COUNT
 };
 
@@ -37,6 +39,22 @@ enum syscall_number {
 
 #define MAP_SHARED   1 /* populated at once, the same frames after fork */
 #define MAP_POPULATE 2
+
+enum capture_op {
+	CAPTURE_NOPAGE,	   /* map the buffers, to be filled in by faults -> address, -1 */
+	CAPTURE_REMAP,	   /* map them at once -> address, -1 */
+	CAPTURE_REGISTERS, /* map the device's registers -> address, -1 */
+	CAPTURE_RUN,	   /* new pictures -> their sequence number, -1 */
+	CAPTURE_PAGES,	   /* -> pages of the buffers */
+	CAPTURE_FAULTS,	   /* -> how often nopage was asked */
+	CAPTURE_READS, /* -> how often the device's registers were read, this time included */
+};
+
+struct dump_info {
+	unsigned long pages, sum, skipped;
+};
+
+#define KILLED_NO_MEMORY 0x200 /* exit_info.vector */
 
 struct exit_info {
 	unsigned int pid;
@@ -71,6 +89,17 @@ enum user_program {
 	USER_TABLES,
 	USER_SHARE_ZAP,
 	USER_BENCH_FAULT,
+	USER_SWAP,
+	USER_SWAP_FORK,
+	USER_SWAP_THREADS,
+	USER_SWAP_CLOCK,
+	USER_SWAP_OOM,
+	USER_RESERVED,
+	USER_RESERVED_FORK,
+	USER_RESERVED_OOM,
+	USER_REMAP_FAIL,
+	USER_CAPTURE,
+	USER_CAPTURE_REGISTERS,
 	USER_COUNT
 };
 

@@ -76,5 +76,16 @@ ulong prog_tables(ulong arg);
 ulong prog_mremap(ulong arg);
 ulong prog_mremap_fail(ulong arg);
 ulong prog_smp_mremap(ulong arg);
+ulong prog_swap(ulong arg);
+ulong prog_swap_fork(ulong arg);
+ulong prog_swap_threads(ulong arg);
+ulong prog_swap_clock(ulong arg);
+ulong prog_swap_oom(ulong arg);
+ulong prog_reserved(ulong arg);
+ulong prog_reserved_fork(ulong arg);
+ulong prog_reserved_oom(ulong arg);
+ulong prog_remap_fail(ulong arg);
+ulong prog_capture(ulong arg);
+ulong prog_capture_registers(ulong arg);
 
 #endif
