@@ -213,6 +213,10 @@ int kvm_take_foreign(struct kvm_vcpu *kv)
 	if (!atomic_load(&vm->foreign))
 		return 0;
 	pthread_mutex_lock(&vm->foreign_lock);
+	if (!atomic_load(&vm->foreign)) { /* another vCPU was first, and is done */
+		pthread_mutex_unlock(&vm->foreign_lock);
+		return 0;
+	}
 	pthread_spin_lock(&kv->qlock);
 	for (uint32_t w = 0; w < (vm->tables + 63) / 64; w++) {
 		kv->table_bits[w] |= vm->foreign_bits[w];
