@@ -27,6 +27,7 @@
 
 struct reclaim_stats reclaim_stats;
 ulong memory_limit;
+bool reclaim_blindly;
 static struct spinlock reclaim_lock = {.name = "reclaim"};
 static const struct mm *last_space; /* that was looked at; compared, never followed */
 static ulong in_hand;		    /* frames of faults under way */
@@ -169,6 +170,8 @@ static void look_area(struct clock *c, const struct vma *v, ulong start, ulong e
 		va = look(c, va);
 		c->mm->hand = va;
 	}
+	if (c->count) /* of one area, so that what is flushed is small */
+		write_batch(c);
 }
 
 static void look_areas(struct clock *c, ulong start, ulong end)
@@ -187,8 +190,6 @@ static void look_space(struct clock *c)
 	c->cleared = false;
 	look_areas(c, from, USER_END);
 	look_areas(c, 0, from);
-	if (c->count)
-		write_batch(c);
 	if (c->cleared && !mutant(RECLAIM_A_UNFLUSHED))
 		tlb_flush_mm(mm, 0, USER_END);
 	spin_unlock(&mm->lock);
@@ -254,20 +255,29 @@ static bool may_have(void)
 	return !memory_limit || frames_used() < memory_limit;
 }
 
-/* Frames that became free, or may be had now: others came first. 0: there are none. */
+static ulong run_clock(struct clock *c)
+{
+	c->round = reclaim_blindly ? ROUNDS - 1 : 0;
+	for (; c->round < ROUNDS && !enough(c); c->round++)
+		one_round(c);
+	if (!mutant(RECLAIM_TRUSTS) && !mutant(RECLAIM_RESERVED))
+		return c->freed;
+	return c->claimed;
+}
+
+/* Frames that became free, or 1 if some may be had now: others came first. 0: there are none. */
 static ulong reclaim(void)
 {
 	struct clock c = {.want = WANT};
+	ulong got = 1;
 
 	spin_lock(&reclaim_lock);
-	if (may_have() && memory_limit) {
-		c.freed = c.claimed = 1;
-	} else {
-		for (; c.round < ROUNDS && !enough(&c); c.round++)
-			one_round(&c);
+	if (!memory_limit || !may_have()) {
+		got = run_clock(&c);
+		reclaim_stats.lies += got > c.freed;
 	}
 	spin_unlock(&reclaim_lock);
-	return mutant(RECLAIM_TRUSTS) || mutant(RECLAIM_RESERVED) ? c.claimed : c.freed;
+	return got;
 }
 
 static pa_t try(void)
@@ -302,9 +312,7 @@ pa_t user_frame(void)
 	while (!(pa = try())) {
 		ulong got = reclaim();
 
-		if (++tries > reclaim_stats.worst)
-			reclaim_stats.worst = tries;
-		if (tries > PATIENCE) {
+		if (++tries > PATIENCE) {
 			atomic_add(&reclaim_stats.livelocks, 1);
 			break;
 		}

@@ -58,9 +58,13 @@ void mm_dump(struct mm *mm, struct dump *d);
 
 /* reclaim.c */
 struct reclaim_stats {
-	ulong rounds, looked, reserved, unmapped, freed, kills, livelocks, worst;
+	ulong rounds, looked, reserved; /* passes; pages seen; areas of drivers passed by */
+	ulong unmapped, freed;		/* pages taken out of tables; frames that became free */
+	ulong kills, livelocks;
+	ulong lies; /* progress was reported, and nothing was free */
 };
 extern struct reclaim_stats reclaim_stats;
+extern bool reclaim_blindly; /* a page may go at any time, used or not */
 extern ulong memory_limit; /* frames in use at which pages of processes have to wait; 0: none */
 pa_t user_frame(void);
 void user_frame_done(void);

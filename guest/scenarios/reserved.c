@@ -44,7 +44,7 @@ const char *remap_fail(void)
 
 static const char *capture_under_pressure(ulong slots)
 {
-	const char *why = run_under_pressure(USER_CAPTURE, 4, 50, slots, false);
+	const char *why = run_under_pressure(USER_CAPTURE, 3, 45, slots, false);
 
 	CHECK(why || swap_stats.out > 20, "only %lu pages were swapped", swap_stats.out);
 	CHECK(why || reclaim_stats.reserved, "reclaim met no area of a driver's");

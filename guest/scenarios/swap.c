@@ -28,6 +28,8 @@ const char *pressure_end(void)
 	     reclaim_stats.rounds);
 	left = swap_off();
 	CHECK(!left, "%u slots of swap are in use", left);
+	CHECK(!reclaim_stats.lies, "reclaim said %lu times that frames are free",
+	      reclaim_stats.lies);
 	CHECK(!reclaim_stats.livelocks, "reclaim made no progress %lu times",
 	      reclaim_stats.livelocks);
 	return NULL;
@@ -41,7 +43,7 @@ const char *run_under_pressure(u32 program, ulong arg, ulong frames, u32 slots, 
 		return why;
 	why = run_program(program, arg);
 	end = pressure_end();
-	return why ? why : end;
+	return end ? end : why;
 }
 
 /* Nobody has ended for want of memory, and there was some. */
@@ -66,7 +68,7 @@ const char *swap_pages(void)
 
 const char *swap_fork(void)
 {
-	const char *why = run_under_pressure(USER_SWAP_FORK, 40, 110, 512, false);
+	const char *why = run_under_pressure(USER_SWAP_FORK, 60, 64, 512, false);
 
 	why = why ? why : check_swapped(40);
 	CHECK(why || reclaim_stats.freed < reclaim_stats.unmapped, "no page had two owners");
@@ -83,8 +85,11 @@ const char *swap_clock(void)
 
 const char *smp_swap(void)
 {
-	const char *why = run_under_pressure(USER_SWAP_THREADS, 51, 50, 512, false);
+	const char *why;
 
+	reclaim_blindly = true;
+	why = run_under_pressure(USER_SWAP_THREADS, 51, 50, 512, false);
+	reclaim_blindly = false;
 	return why ? why : check_swapped(50);
 }
 

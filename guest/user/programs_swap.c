@@ -2,9 +2,10 @@
 /* Programs with more pages than there is memory for. Each page says who wrote it last. */
 #include "user/user.h"
 
-#define RW   (PROT_R | PROT_W)
-#define STEP 7 /* pages are looked at in another order than they were written in */
-#define KIDS 4
+#define RW     (PROT_R | PROT_W)
+#define STEP   7 /* pages are looked at in another order than they were written in */
+#define KIDS   2
+#define STORES 400
 
 static void write_page(volatile ulong *base, ulong page, ulong value)
 {
@@ -117,10 +118,10 @@ static void thread(ulong me)
 			if (word[at * WORDS] != r - 1)
 				bad = 1000 + at;
 			/* Many stores, so that the page is perhaps taken in between. */
-			for (ulong k = 0; k < 50; k++)
+			for (ulong k = 0; k < STORES; k++)
 				word[at * WORDS + 1] = k + r;
 			word[at * WORDS] = r;
-			if (word[at * WORDS + 1] != 49 + r)
+			if (word[at * WORDS + 1] != STORES - 1 + r)
 				bad = 2000 + at;
 		}
 	exit_with(bad);
@@ -132,7 +133,7 @@ ulong prog_swap_threads(ulong pages)
 
 	shared = map(pages, RW, 0);
 	shared_pages = pages;
-	thread_rounds = 3;
+	thread_rounds = 2;
 	CHECK(shared);
 	for (ulong i = 0; i < cpus; i++)
 		CHECK(start_thread(thread, i) > 0);
@@ -143,20 +144,22 @@ ulong prog_swap_threads(ulong pages)
 	return 0;
 }
 
-/* One page is used all the time while many others are used once in turn: how often is it gone? */
+/* One page is used all the time, each of many others is used once and then marked as not used: how
+ * often is the first one gone? */
 ulong prog_swap_clock(ulong pages)
 {
 	volatile ulong *hot = map(1, RW, 0), *p = map(pages, RW, 0);
-	ulong gone = 0;
+	ulong gone = 0, rounds = 6 * pages;
 
 	CHECK(hot && p);
-	for (ulong i = 0; i < 8 * pages; i++) {
+	for (ulong i = 0; i < rounds; i++) {
 		p[i % pages * WORDS] = i;
+		CALL1(SYS_CLEAR_AD, &p[i % pages * WORDS]);
 		gone += CALL1(SYS_PTE, hot) == 0;
 		hot[0]++;
 	}
-	CHECK(hot[0] == 8 * pages);
-	return gone < 4 ? 0 : 10000 + gone;
+	CHECK(hot[0] == rounds);
+	return gone < 2 ? 0 : 10000 + gone;
 }
 
 static ulong hog(ulong pages)
