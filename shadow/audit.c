@@ -16,6 +16,7 @@
 
 #include "shadow/audit_report.h"
 #include "shadow/dmap_internal.h"
+#include "shadow/defer.h"
 #include "shadow/spte.h"
 #include "shadow/unsync.h"
 
@@ -190,6 +191,9 @@ unsigned sh_audit(struct sh_mmu *mmu, char *buf, size_t n)
 	sh_dmap_audit(mmu, &rep);
 	check_unused(&a, &mmu->free_list);
 	check_unused(&a, &mmu->dying_list);
+	check_unused(&a, &mmu->defer->queued);
+	check_unused(&a, &mmu->defer->grace);
+	check_unused(&a, &mmu->defer->kept);
 	if (a.leaves != a.rmap_slots || a.leaves != sh_leaves(mmu))
 		sh_report(&rep, "leaves and reverse map differ in number", SH_SLOT_NONE,
 			  a.leaves - a.rmap_slots);

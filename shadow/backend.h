@@ -58,6 +58,15 @@ struct sh_backend {
 	 * other lock and not inside an RCU read-side section. Returns the number of vCPUs kicked. */
 	unsigned (*shootdown)(void *ctx, struct sh_vcpu *cur);
 
+	/* Optional (NULL: shootdown() is used instead). Returns when each vCPU of the set has left the
+	 * guest, if it was in it; none of them enters again without sh_catch_up(), and no vCPU walks
+	 * the tables as they were before the call once it returns. cur is not in the set. Called and
+	 * waits as shootdown(); returns the number kicked. */
+	unsigned (*shootdown_some)(void *ctx, struct sh_vcpu *cur, uint64_t vcpus);
+	/* From so many single invalidations on, forgetting everything is no dearer, as measured on
+	 * this host; 0: not known. */
+	unsigned invalidate_ceiling;
+
 	/* cur forgets gva, or everything, before its next guest instruction. */
 	void (*invalidate)(void *ctx, struct sh_vcpu *cur, gva_t gva);
 	void (*invalidate_all)(void *ctx, struct sh_vcpu *cur);

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 
+#include "shadow/gather.h"
 #include "shadow/spte.h"
 #include "shadow/unsync.h"
 
@@ -263,6 +264,14 @@ static void forget_page(struct sh_vcpu *v, const struct sh_walk *w)
 		sh_unsync_sync_walked(v->mmu, v, w->table[1], w->gva);
 }
 
+/* The frame is being released: whoever does that has the lock until it is through. */
+static void let_gather_end(struct sh_mmu *mmu)
+{
+	sh_may_wait();
+	pthread_mutex_lock(&mmu->lock);
+	pthread_mutex_unlock(&mmu->lock);
+}
+
 /* Sets *r and returns true, or returns false: the guest changed something, walk again. */
 static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 		   enum sh_fault_result *r)
@@ -281,6 +290,10 @@ static bool hidden(struct sh_vcpu *v, unsigned flags, const struct sh_walk *w,
 	}
 	if (one_attempt(&a) != STEP_DONE)
 		return false;
+	if (a.result == SH_FAULT_SPURIOUS && sh_frame_held(v->mmu, gpa_gfn(w->gpa))) {
+		let_gather_end(v->mmu);
+		return false;
+	}
 	if (a.lagging)
 		forget_page(v, w);
 	/* The leaf was there, the way to it was not. */

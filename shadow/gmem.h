@@ -123,6 +123,12 @@ bool gmem_valid(const struct gmem *gm, gpa_t gpa, uint64_t len);
  * without windows or memory: then nothing has changed. May allocate. */
 int gmem_move(struct gmem *gm, gpa_t dst, gpa_t src, size_t len);
 
+/* Gives frames back to the host: they read as zeroes until written again. 0, -EFAULT unless all are RAM
+ * of one region, or an errno of the host's. */
+int gmem_discard(struct gmem *gm, gfn_t gfn, uint64_t frames);
+/* Frames of RAM that the host keeps memory for. */
+uint64_t gmem_resident(const struct gmem *gm);
+
 /* Single-copy atomic accesses of naturally aligned words (the address's low bits are the
  * caller's to check). -EFAULT outside RAM, -ENOMEM without a window. */
 int gmem_load64(struct gmem *gm, gpa_t gpa, uint64_t *val);

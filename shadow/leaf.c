@@ -6,6 +6,7 @@
  * Locks: the page's lock is held by the caller; the stripe of the frame is taken here.
  * Read first: spte.h, locks.h.
  */
+#include "shadow/gather.h"
 #include "shadow/spte.h"
 
 /* The stripe is held from the entry to the count of the drop: sh_track() of this frame, which takes
@@ -14,6 +15,10 @@
 static void drop_locked(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p,
 			unsigned index, gfn_t gfn)
 {
+	if (sh_mutant(SH_MUT_RMAP_FIRST)) {
+		sh_set_del(mmu, &mmu->rmap[gfn.v], sh_slot(mmu, p, index));
+		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
+	}
 	atomic_store(&sh_page_table(mmu, p)[index], 0);
 	mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 	if (!sh_mutant(SH_MUT_STALE_RMAP))
@@ -82,6 +87,10 @@ enum sh_fault_result sh_leaf_set(struct sh_mmu *mmu, struct sh_vcpu *v, struct s
 	pthread_spin_lock(&st->lock);
 	/* Again, under the stripe: track() may have taken W away meanwhile. */
 	old = atomic_load_explicit(entry, memory_order_relaxed);
+	if (sh_frame_held(mmu, gfn)) {
+		pthread_spin_unlock(&st->lock);
+		return SH_FAULT_SPURIOUS; /* the caller waits: fault.c */
+	}
 	tracked = sh_tracked(mmu, gfn);
 	held = atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_relaxed);
 	if ((tracked && !sh_mutant(SH_MUT_NEW_LEAF_WRITABLE)) || held & SH_SET_NO_WRITE)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 lib_LTLIBRARIES += libumbra-shadow.la
 
-shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/mmu.h \
-	shadow/option.h shadow/role.h shadow/share.h shadow/stats.h shadow/walk.h
+shadow_public = shadow/addr.h shadow/backend.h shadow/dmap.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/inject.h shadow/map.h shadow/mmu.h \
+	shadow/option.h shadow/reserve.h shadow/role.h shadow/share.h shadow/stats.h shadow/unmap.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
@@ -15,6 +15,9 @@ shadow_sources = $(shadow_public) \
 	shadow/mmu.c shadow/mutant.c shadow/mutant.h shadow/option.c shadow/page.c \
 	shadow/page.h shadow/path.c shadow/pool.c shadow/reclaim.c shadow/rmap.c shadow/rcu.h \
 	shadow/role.c shadow/share.c shadow/spte.c shadow/spte.h shadow/stats.c shadow/track.c \
+	shadow/reserve.c shadow/defer.c shadow/defer.h shadow/walker.c \
+	shadow/gather.c shadow/gather.h shadow/map.c shadow/gmem_discard.c shadow/inject.c \
+	shadow/shootdown.c shadow/shootdown.h shadow/unmap.c shadow/ways.c shadow/ways.h \
 	shadow/walk.c shadow/window.c shadow/write.c
 
 umbraincdir = $(includedir)/umbra/shadow

@@ -4,10 +4,10 @@
  *
  *   1. mmu->lock (mutex)   the graph of shadow pages: which exist, the hash, parent links, upper
  *                          entries, pins, which gfns are tracked, the pool and the list of dying
- *                          pages, the copies of the vCPUs' PDPTEs, the large leaves and the
- *                          regions' sets and counts. Held over shootdown() and,
- *                          when tables run out, over synchronize_rcu(). Not taken by a hidden
- *                          fault whose tables exist.
+ *                          pages and its queue (defer.h), the copies of the vCPUs' PDPTEs, the large leaves and the
+ *                          regions' sets and counts. Held over shootdown(), and over
+ *                          synchronize_rcu() only when tables have run out (defer.h). Not taken
+ *                          by a hidden fault whose tables exist.
  *   2. page->lock (spin)   the entries of one shadow table and its `invalid` flag.
  *                          Two page locks are never held at once. Of the direct map's tables: their
  *                          leaves; what else it takes to write one is in dmap_internal.h.

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "shadow/dmap.h"
+#include "shadow/defer.h"
+#include "shadow/shootdown.h"
 #include "shadow/unsync.h"
 
 static int check_config(const struct sh_mmu_config *cfg)
@@ -54,6 +56,10 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 		err = sh_rmap_init(mmu);
 	if (!err)
 		err = sh_unsync_init(mmu);
+	if (!err)
+		err = sh_shootdown_init(mmu);
+	if (!err)
+		err = sh_defer_init(mmu);
 	if (err) {
 		sh_mmu_destroy(mmu);
 		return err;
@@ -77,7 +83,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 
 	if (!mmu)
 		return 0;
-	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync) {
+	if (mmu->pages && mmu->rmap && mmu->descs && mmu->unsync && mmu->sd && mmu->defer) {
 		for (struct sh_page *p = mmu->lru.list_next; p != &mmu->lru; p = p->list_next)
 			left += atomic_load(&p->pins);
 		zap_all(mmu);
@@ -85,7 +91,9 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 		for (unsigned i = 0; i < SH_LARGE_LEVELS; i++)
 			left += (unsigned)atomic_load(&mmu->large_pages[i]);
 	}
+	sh_defer_fini(mmu);
 	sh_dmap_fini(mmu);
+	sh_shootdown_fini(mmu);
 	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);
 	sh_pool_fini(mmu);
@@ -111,6 +119,8 @@ int sh_vcpu_create(struct sh_mmu *mmu, unsigned index, struct sh_vcpu **out)
 	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	taken = mmu->vcpus & 1ull << index;
+	if (!taken)
+		sh_shootdown_fresh(mmu, index);
 	mmu->vcpus |= 1ull << index;
 	pthread_mutex_unlock(&mmu->lock);
 	if (taken) {
@@ -210,7 +220,7 @@ static void forget_current(struct sh_vcpu *v)
 	pthread_mutex_unlock(&mmu->lock);
 	v->large_seen = atomic_load(&mmu->large_drops);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
-	mmu->be.invalidate_all(mmu->be.ctx, v);
+	sh_forget_all(v);
 }
 
 /* INVLPG drops all of a large page, whatever pieces of it are cached (SDM vol. 3, section 4.10.4.1,
@@ -247,7 +257,7 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
 	if (may_be_large(v, gva)) {
 		v->large_seen = atomic_load(&mmu->large_drops);
-		mmu->be.invalidate_all(mmu->be.ctx, v);
+		sh_forget_all(v);
 		return;
 	}
 	mmu->be.invalidate(mmu->be.ctx, v, sh_linear(&sh_formats[v->mode.format], gva));
@@ -330,6 +340,8 @@ static int make_root(struct sh_vcpu *v, enum sh_view view)
 		p = sh_page_get(mmu, v, sh_root_gfn(v), root_role(v, view), &made);
 	if (p)
 		atomic_fetch_add(&p->pins, 1);
+	if (p)
+		sh_hold(v, p);
 	pthread_mutex_unlock(&mmu->lock);
 	v->root[view] = p;
 	return p ? 0 : -ENOMEM;

@@ -83,6 +83,27 @@ bool sh_root_peek(const struct sh_vcpu *v, enum sh_view view, mfn_t *root);
 /* The hardware's CR3 now points at root: whatever it pointed at before may be let go. */
 void sh_root_loaded(struct sh_vcpu *v, mfn_t root);
 
+/* Forgets what shootdowns have asked of v since it was last called. To be called on v's thread before
+ * each entry into the guest, after the last look at requests but one (backend.h, shootdown_some). */
+void sh_catch_up(struct sh_vcpu *v);
+
+/* A backend that waits for a vCPU to leave the guest says so by sh_late() once it has waited
+ * SH_LATE_SECONDS, and after as long again each time; it goes on waiting, because nothing may be freed
+ * before. fn hears of it on the waiting thread, the MMU's lock held: it must not call back. */
+#define SH_LATE_SECONDS 5u
+typedef void sh_late_fn(void *ctx, unsigned vcpu, unsigned seconds);
+void sh_on_late(struct sh_mmu *mmu, sh_late_fn *fn, void *ctx);
+void sh_late(struct sh_mmu *mmu, unsigned vcpu, unsigned seconds);
+
+/* State of a vCPU's shootdowns, without a lock. False: no such vCPU. */
+struct sh_shootdown_info {
+	uint64_t want, done;	 /* generations asked for, and caught up with */
+	uint64_t held;		 /* roots it may hold translations of, hashed */
+	uint64_t partial, full;	 /* times it caught up by addresses, by everything */
+	uint64_t requests, late; /* of the whole MMU */
+};
+bool sh_shootdown_info(struct sh_mmu *mmu, unsigned vcpu, struct sh_shootdown_info *out);
+
 enum sh_fault_result {
 	SH_FAULT_RESUME,   /* shadow entry made: run the instruction again */
 	SH_FAULT_SPURIOUS, /* the shadow already permits it: run again; the engine counts these */

@@ -116,6 +116,28 @@ enum sh_mutant {
 	SH_MUT_ZAP_SHARED_IN_PLACE,	/* a part of a shared table is zapped for all */
 	SH_MUT_ZAP_THROUGH_SHARED,	/* a zap of a root empties what others share */
 	SH_MUT_EVERY_SHARER_SYNCS,	/* a grace period for each entry let go */
+	SH_MUT_HELD_FORGOTTEN,		/* a root is loaded and not noted as held */
+	SH_MUT_KICKS_UNSENT,		/* a request is posted, nobody is kicked */
+	SH_MUT_PARTIAL_BLINDLY,		/* who missed a request takes the last one alone */
+	SH_MUT_NOT_HELD_BACK,		/* a frame gets new entries before its flush */
+	SH_MUT_LOOSE_DROPS_IGNORED,  /* a gather flushes what it dropped itself, nothing else */
+	SH_MUT_GATHER_UNFLUSHED,     /* a gather does not flush */
+	SH_MUT_TABLES_LEAF_FLUSH,    /* nor does it what it took out of use of tables */
+	SH_MUT_RELEASE_BEFORE_FLUSH, /* frames are released first */
+	SH_MUT_RMAP_FIRST,	     /* a leaf leaves its frame's set before the table */
+	SH_MUT_WALKERS_IGNORED,	  /* a table is free after its grace period, whoever is in it */
+	SH_MUT_NO_GRACE,	  /* and without one */
+	SH_MUT_RAW_RELEASED,	  /* frames nobody counts are released */
+	SH_MUT_SWEEP_RESERVED,	  /* the sweep takes what is reserved */
+	SH_MUT_CLAIMS_BELIEVED,	  /* progress is what a release says */
+	SH_MUT_PART_STAYS_MAPPED, /* a range that fails keeps what it has */
+	SH_MUT_BATCHES_UNUSED,	  /* a gather never grows */
+	SH_MUT_CEILING_IGNORED,	  /* single addresses up to the room there is */
+	SH_MUT_FLUSH_FOR_NOTHING, /* a gather flushes though nothing was cleared */
+	SH_MUT_STRIDE_OF_4K,	  /* a large leaf is forgotten page by page */
+	SH_MUT_ALONE_NO_GRACE,	  /* with one vCPU there are no readers */
+	SH_MUT_REFUSED_LOST,	  /* tables that no queue takes wait for ever */
+	SH_MUT_INNER_FLUSH_CLAIMS, /* another gather's flush covers ours, too */
 	SH_MUTANTS
 };
 

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "shadow/context.h"
+#include "shadow/inject.h"
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
 #include "shadow/rcu.h"
@@ -46,6 +47,8 @@ struct sh_page {
 	_Atomic uint32_t used;	  /* second-chance mark for reclaim */
 	_Atomic uint32_t heat;	  /* direct: leaves set by faults; large.c */
 	pthread_spinlock_t lock;
+	bool kept;		  /* past its grace period, but walkers are in it; mmu->lock */
+	_Atomic uint32_t walkers; /* defer.h */
 	_Atomic uint8_t invalid;  /* no new entries; page->lock to set */
 	_Atomic uint8_t state;	  /* LIVE is stored after gfn and role */
 	bool copy;		  /* one parent entry's own: share.c. Set before LIVE */
@@ -104,6 +107,18 @@ struct sh_mmu {
 	_Atomic uint64_t large_drops;
 
 	struct sh_unsync_set *unsync;
+	struct sh_shootdowns *sd; /* shootdown.h */
+	struct sh_inject inject;
+	struct sh_defer *defer; /* defer.h */
+
+	/* Ranges of reserved frames, and where the sweep goes on (reserve.h); mmu->lock. */
+	struct sh_reserved {
+		gfn_t first;
+		uint64_t frames;
+		bool counted;
+	} reserved[32];
+	unsigned reserved_n;
+	uint64_t sweep_hand;
 
 	_Atomic(struct sh_dmap *) dmap; /* NULL until it is asked for; mmu->lock to set */
 	struct sh_dmap_config dmap_cfg;
@@ -207,7 +222,7 @@ void sh_pool_fini(struct sh_mmu *mmu);
 /* A zeroed, unhashed page or NULL when the reserve is used up (see sh_reclaim_reserve). */
 struct sh_page *sh_pool_get(struct sh_mmu *mmu);
 void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p);
-/* Shootdown, grace period, and all dying pages are free. */
+/* Shootdown; all dying pages are on their way to be free (defer.h). */
 void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v);
 void sh_lru_add(struct sh_mmu *mmu, struct sh_page *p);
 void sh_lru_del(struct sh_page *p);
@@ -318,6 +333,8 @@ static inline bool sh_is_unsync(struct sh_mmu *mmu, gfn_t gfn)
 	return gfn.v < mmu->rmap_frames &&
 	       atomic_load_explicit(&mmu->rmap[gfn.v], memory_order_acquire) & SH_SET_UNSYNC;
 }
+/* In rmap[gfn]: a gather is about to release it, no entry is made for it (gather.h). */
+#define SH_SET_BACK (1ull << 5)
 /* Whether writes to gfn must be followed by an update of shadow entries. */
 static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
 {

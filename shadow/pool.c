@@ -3,14 +3,14 @@
  * The pool of shadow pages: free, live and dying ones.
  *
  * Invariants: a free table is all zeroes; used + dying never exceed the limit; a dying page becomes
- * free only in sh_pool_reap(), after a shootdown and a grace period.
+ * free only in sh_pool_free(), after a shootdown and a grace period (defer.h).
  * Locks: mmu->lock for everything here. Read first: page.h.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/page.h"
+#include "shadow/defer.h"
 
 char sh_rcu_tag;
 
@@ -110,28 +110,26 @@ void sh_pool_dying(struct sh_mmu *mmu, struct sh_page *p)
 	mmu->dying++;
 }
 
+void sh_pool_free(struct sh_mmu *mmu, struct sh_page *p)
+{
+	p->state = SH_PAGE_FREE;
+	mmu->dying--;
+	tell(mmu, p, SH_TABLE_FREE);
+	if (sh_dmap_table_freed(mmu, NULL, p)) {
+		take(mmu, p);
+		return;
+	}
+	list_add_tail(&mmu->free_list, p);
+	mmu->free++;
+}
+
 void sh_pool_reap(struct sh_mmu *mmu, struct sh_vcpu *v)
 {
-	if (!mmu->dying)
+	if (mmu->dying_list.list_next == &mmu->dying_list)
 		return;
 	if (!sh_mutant(SH_MUT_FREE_WITHOUT_FLUSH)) {
 		sh_dropped(mmu); /* the dying tables themselves may be cached */
 		sh_flush_drops(mmu, v);
-		sh_read_wait();
 	}
-	while (mmu->dying_list.list_next != &mmu->dying_list) {
-		struct sh_page *p = mmu->dying_list.list_next;
-
-		list_del(p);
-		p->state = SH_PAGE_FREE;
-		mmu->dying--;
-		tell(mmu, p, SH_TABLE_FREE);
-		if (sh_dmap_table_freed(mmu, v, p)) {
-			take(mmu, p);
-			continue;
-		}
-		list_add_tail(&mmu->free_list, p);
-		mmu->free++;
-	}
-	sh_dmap_tables_freed(mmu, v);
+	sh_defer_dying(mmu);
 }

@@ -9,18 +9,19 @@
  */
 #include <errno.h>
 
-#include "shadow/page.h"
+#include "shadow/defer.h"
+#include "shadow/shootdown.h"
+
+/* With batches of so many, the next ones are queued before the last table is gone. */
+#define LOW_WATER_FROM 8u
 
 void sh_flush_drops(struct sh_mmu *mmu, struct sh_vcpu *v)
 {
-	uint64_t drops = atomic_load(&mmu->drops);
 	unsigned kicks;
 
-	if (drops == atomic_load(&mmu->drops_flushed))
+	if (atomic_load(&mmu->drops) == atomic_load(&mmu->drops_flushed) + mmu->sd->settled)
 		return;
-	sh_may_wait();
-	kicks = mmu->be.shootdown(mmu->be.ctx, v);
-	atomic_store(&mmu->drops_flushed, drops);
+	kicks = sh_shootdown_all(mmu, v);
 	sh_count(mmu, v, SH_ST_REMOTE_FLUSH, 1);
 	sh_count(mmu, v, SH_ST_KICKS, kicks);
 }
@@ -61,16 +62,31 @@ static void take_some(struct sh_mmu *mmu, struct sh_vcpu *v, uint32_t want)
 	}
 }
 
+/* Tables on their way: those that are dying, and if these are too few, some that live. */
+static void refill(struct sh_mmu *mmu, struct sh_vcpu *v, uint32_t want)
+{
+	if (mmu->dying < want)
+		take_some(mmu, v, want - mmu->dying);
+	sh_pool_reap(mmu, v);
+}
+
+static bool press(struct sh_mmu *mmu)
+{
+	mmu->defer->pressed++;
+	return sh_defer_now(mmu);
+}
+
 int sh_reclaim_reserve(struct sh_mmu *mmu, struct sh_vcpu *v, unsigned n)
 {
 	uint32_t batch = mmu->limit / 16;
 
-	if (available(mmu) >= n)
+	if (available(mmu) >= n) {
+		if (batch >= LOW_WATER_FROM && available(mmu) < n + batch / 2)
+			refill(mmu, v, batch);
 		return 0;
-	sh_pool_reap(mmu, v);
-	if (available(mmu) >= n)
-		return 0;
-	take_some(mmu, v, n > batch ? n : batch);
-	sh_pool_reap(mmu, v);
+	}
+	refill(mmu, v, n > batch ? n : batch);
+	while (available(mmu) < n && press(mmu))
+		;
 	return available(mmu) >= n ? 0 : -ENOMEM;
 }

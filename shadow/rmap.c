@@ -4,8 +4,8 @@
  * of upper entries that point at it. One representation for both.
  *
  * A set is one word: empty, a single slot inline (the common case), or a chain of 64-byte
- * descriptors of 13 slots. Only the first descriptor of a chain is ever partly full. Bits 1 to 4 of
- * the word belong to the set's owner (track.c, dmap_alias.c) and are left alone here.
+ * descriptors of 13 slots. Only the first descriptor of a chain is ever partly full. Bits 1 to 5 of
+ * the word belong to the set's owner (track.c, dmap_alias.c, gather.c) and are left alone here.
  *
  * Locks: the caller holds what guards the set (locks.h); the descriptor reserve has a spin lock of
  * its own that is taken innermost. Nothing is allocated while a set is changed: the reserve is
@@ -21,7 +21,7 @@
 #include "shadow/page.h"
 
 #define SET_ONE	    (1ull << 0)
-#define SET_OWNER   (15ull << 1)
+#define SET_OWNER   (31ull << 1)
 #define DESC_SLOTS  13u
 #define SLAB_DESCS  1024u
 #define MAX_THREADS 65u /* 64 vCPUs and one more may stand between reserve and use */

@@ -243,7 +243,7 @@ static void zap_span(struct zap *c, struct sh_page *p, uint64_t first, uint64_t 
 	}
 }
 
-/* Every vCPU forgets what went. Only who took tables out of use waits for the walkers, too. */
+/* Every vCPU forgets what went. Only tables taken out of use wait for walkers, in the queue. */
 static void finish(struct zap *c)
 {
 	if (c->z->tables) {

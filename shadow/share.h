@@ -29,7 +29,7 @@ struct sh_zap {
 	uint64_t tables;   /* tables that were this root's own and went out of use */
 	uint64_t released; /* shared tables that lost one entry, and nothing else */
 	uint64_t unshared; /* shared tables that were copied for this root */
-	uint64_t syncs;	   /* grace periods waited for; 0 if no table went out of use */
+	uint64_t syncs; /* grace periods this takes, which others wait for; 0: no table went */
 };
 
 /* Everything below the root with this key, as sh_roots() lists it. The top table itself stays if a

@@ -16,6 +16,8 @@ shadow_test_base = tests/model/mmu_model.c tests/model/mmu_model.h \
 	tests/unit/shadow_fixture.c tests/unit/shadow_fixture.h
 shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/unit/shadow_audit.c \
 	tests/unit/shadow_exhaustive.c tests/unit/shadow_fault.c tests/unit/shadow_gmem.c tests/unit/shadow_keys.c \
+	tests/unit/shadow_gather.c tests/unit/shadow_gather.h tests/unit/shadow_gather_rig.c \
+	tests/unit/shadow_map.c tests/unit/shadow_reserve.c tests/unit/shadow_defer.c tests/unit/shadow_shootdown.c \
 	tests/unit/shadow_modes.c tests/unit/shadow_modes.h tests/unit/shadow_pae.c \
 	tests/unit/shadow_dmap.c tests/unit/shadow_dmap.h tests/unit/shadow_dmap_guest.c \
 	tests/unit/shadow_dmap_model.c tests/unit/shadow_dmap_pressure.c \
@@ -83,7 +85,7 @@ check-long: tests/unit/shadow_prop$(EXEEXT)
 # of guest memory are mapped for some of it; guest tables and shadows take 0.5 GiB of the host.
 noinst_PROGRAMS += tests/bench/shadow_bench
 tests_bench_shadow_bench_SOURCES = tests/bench/bench.h tests/bench/bench_dmap.c tests/bench/bench_machine.c \
-	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/shadow_bench.c
+	tests/bench/bench_memory.c tests/bench/bench_threads.c tests/bench/bench_unmap.c tests/bench/shadow_bench.c
 tests_bench_shadow_bench_LDADD = libumbra-shadow.la $(URCU_LIBS) -lpthread
 
 .PHONY: bench

@@ -48,6 +48,19 @@ static int create_memory(struct machine *m, char *msg, size_t n)
 	return err;
 }
 
+/* A shootdown waits for it, with the shadow MMU's lock: not the moment to take another. */
+static void on_late(void *ctx, unsigned vcpu, unsigned seconds)
+{
+	struct machine *m = ctx;
+	struct vcpu *v = &m->vcpu[vcpu];
+
+	fprintf(stderr,
+		"umbra: vCPU %u has not left the guest for another %u s "
+		"(mode %d, requests %#x, left it %llu times); waiting on\n",
+		vcpu, seconds, atomic_load(&v->mode), atomic_load(&v->requests),
+		(unsigned long long)atomic_load(&v->runs));
+}
+
 static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg, size_t n)
 {
 	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
@@ -58,6 +71,8 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 	if (err)
 		snprintf(msg, n, "cannot create the shadow MMU with %u tables: %s", be->tables,
 			 strerror(-err));
+	else
+		sh_on_late(m->mmu, on_late, m);
 	return err;
 }
 

@@ -19,6 +19,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "vmm/cpu/deliver.h"
+#include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
 #include "vmm/machine.h"
 
@@ -39,9 +40,20 @@ void vcpu_request(struct vcpu *v, uint32_t req)
 		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
 }
 
+/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence. */
+static void tell_if_late(struct vcpu *v, uint64_t *at)
+{
+	uint64_t now = clock_ns();
+
+	if (*at && now >= *at)
+		sh_late(v->m->mmu, v->index, SH_LATE_SECONDS);
+	if (!*at || now >= *at)
+		*at = now + SH_LATE_SECONDS * 1000000000ull;
+}
+
 bool vcpu_wait_out(struct vcpu *v)
 {
-	uint64_t runs = atomic_load(&v->runs);
+	uint64_t runs = atomic_load(&v->runs), late = 0;
 	bool again = false;
 
 	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
@@ -52,6 +64,7 @@ bool vcpu_wait_out(struct vcpu *v)
 			v->m->engine->kick(v);
 			again = true;
 		}
+		tell_if_late(v, &late);
 		sched_yield();
 	}
 	return true;
@@ -165,7 +178,7 @@ static void take_interrupt(struct vcpu *v)
 
 static bool something_to_do(struct vcpu *v)
 {
-	return atomic_load(&v->requests) & ~REQ_FLUSH || deadline_passed(v) ||
+	return atomic_load(&v->requests) & ~(REQ_FLUSH | REQ_CATCH_UP) || deadline_passed(v) ||
 	       nmi_ready(&v->cpu.s) ||
 	       (interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
 }
@@ -256,6 +269,7 @@ static void run_engine(struct vcpu *v)
 			    strerror(-err));
 		return;
 	}
+	sh_catch_up(v->sh);
 	v->m->engine->run(v, root, &x);
 	vcpu_handle_exit(v, &x);
 	if (v->ahead)

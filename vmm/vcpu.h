@@ -22,14 +22,15 @@
 #include "vmm/interp/interp.h"
 #include "vmm/xlat.h"
 
-#define REQ_FLUSH (1u << 0) /* forget all translations before entering */
-#define REQ_EVENT (1u << 2) /* the local APIC has something */
-#define REQ_PAUSE (1u << 3)
-#define REQ_QUIT  (1u << 4)
-#define REQ_INIT  (1u << 5)
-#define REQ_SIPI  (1u << 6)
-#define REQ_NMI	  (1u << 7)
-#define REQ_TICK  (1u << 8) /* the deadline has passed */
+#define REQ_FLUSH    (1u << 0) /* forget all translations before entering */
+#define REQ_CATCH_UP (1u << 1) /* sh_catch_up() before entering */
+#define REQ_EVENT    (1u << 2) /* the local APIC has something */
+#define REQ_PAUSE    (1u << 3)
+#define REQ_QUIT     (1u << 4)
+#define REQ_INIT     (1u << 5)
+#define REQ_SIPI     (1u << 6)
+#define REQ_NMI	     (1u << 7)
+#define REQ_TICK     (1u << 8) /* the deadline has passed */
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
 

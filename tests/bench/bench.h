@@ -8,7 +8,7 @@
 
 #include "shadow/mmu.h"
 
-#define BENCH_VCPUS 4u
+#define BENCH_VCPUS 8u
 #define BENCH_RWUAD (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 
 struct bench_config {
@@ -46,5 +46,6 @@ void bench_print(const char *group, const char *what, double value, const char *
 void bench_threads(void);
 void bench_memory(void);
 void bench_dmap(void);
+void bench_unmap(void);
 
 #endif

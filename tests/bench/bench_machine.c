@@ -30,6 +30,13 @@ static unsigned shootdown(void *c, struct sh_vcpu *cur)
 	return 0;
 }
 
+/* All are in the guest at all times. */
+static unsigned shootdown_some(void *c, struct sh_vcpu *cur, uint64_t vcpus)
+{
+	(void)c, (void)cur;
+	return (unsigned)__builtin_popcountll(vcpus);
+}
+
 static void invalidate(void *c, struct sh_vcpu *cur, gva_t g)
 {
 	(void)c, (void)cur, (void)g;
@@ -128,6 +135,7 @@ static void create_mmu(struct bench *b, const struct bench_config *cfg)
 					 .touch = touch,
 					 .touch_table = touch_table,
 					 .shootdown = shootdown,
+					 .shootdown_some = shootdown_some,
 					 .invalidate = invalidate,
 					 .invalidate_all = invalidate_all};
 	sh_options_default(&mc.options);

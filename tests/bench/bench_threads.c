@@ -10,9 +10,10 @@
 
 #include "tests/bench/bench.h"
 
-#define TABLES 128u /* of each thread */
-#define ROUNDS 100u /* at most */
-#define GOOD   10u  /* rounds enough in which two threads had a core each */
+#define THREADS 4u
+#define TABLES	128u /* of each thread */
+#define ROUNDS	100u /* at most */
+#define GOOD	10u  /* rounds enough in which two threads had a core each */
 
 struct worker {
 	struct bench *b;
@@ -54,10 +55,10 @@ struct rate {
 static struct rate round_of(unsigned n)
 {
 	struct bench_config cfg = {.lowmem = 64 << 20,
-				   .pages = (uint64_t)BENCH_VCPUS * TABLES * 512};
+				   .pages = (uint64_t)THREADS * TABLES * 512};
 	double begin = 1e300, end = 0, most = 0;
-	struct worker w[BENCH_VCPUS];
-	pthread_t thread[BENCH_VCPUS];
+	struct worker w[THREADS];
+	pthread_t thread[THREADS];
 	pthread_barrier_t start;
 	struct rate r = {0};
 	struct bench b;

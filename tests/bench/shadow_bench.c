@@ -3,7 +3,7 @@
  * What the shadow MMU's operations cost without any hardware behind them. One core: ns each, with
  * all the guest's tables always mapped for the host and with none of them (every look is through a
  * window). Threads: hidden faults a second. Memory: bytes per mapped page.
- *   shadow_bench [ops | threads | memory]     default: all
+ *   shadow_bench [ops | threads | memory | unmap]     default: all
  */
 #include <string.h>
 #include <urcu/urcu-memb.h>
@@ -297,6 +297,8 @@ int main(int argc, char **argv)
 		bench_memory();
 	if (!only || !strcmp(only, "dmap"))
 		bench_dmap();
+	if (!only || !strcmp(only, "unmap"))
+		bench_unmap();
 	urcu_memb_unregister_thread();
 	return 0;
 }

@@ -57,7 +57,7 @@ rule_shadow_may_wait() {
 		/sh_may_wait\(\)/ { said = FNR }
 		/LINT: may-wait/ { allowed = FNR }
 		/^[ \t]*(\/?\*|\/\/)/ { next }
-		/(pthread_mutex_lock|pthread_cond_(timed)?wait|[^_a-z](malloc|calloc|aligned_alloc|realloc)|[^_a-z]mmap\(NULL,|shootdown|urcu_memb_synchronize_rcu)[ (]*\(?/ &&
+		/(pthread_mutex_lock|pthread_cond_(timed)?wait|[^_a-z](malloc|calloc|aligned_alloc|realloc)|[^_a-z]mmap\(NULL,|be\.shootdown(_some)?|urcu_memb_synchronize_rcu)[ (]*\(?/ &&
 		FNR - said > 3 && !(allowed && FNR - allowed <= 1) { print FILENAME ":" FNR ": " $0 }'
 }
 
@@ -77,7 +77,7 @@ rule_vmm_uses_only_shadow() {
 	includes vmm | grep -E '"(tools|tests|guest)/' | grep -vE 'abi\.h"'
 }
 rule_tools_use_the_socket_only() {
-	includes tools | grep -E '"(vmm|shadow)/'
+	includes tools | grep -E '"(vmm|shadow)/' | grep -vE '"vmm/(opttable|sizes|guestpath)\.h"'
 }
 rule_guest_stands_alone() {
 	includes guest | grep -E '"(vmm|shadow|tools|tests)/' | grep -vE 'abi\.h"'
@@ -168,15 +168,19 @@ rule_readme_commands() {
 	done
 }
 
-rule_options_documented() {
+# options_of TABLE MANUAL: each option of a table has its paragraph.
+options_of() {
 	local name
-	for name in $(grep -oE '\.name = "[a-z-]+"' vmm/options.c | cut -d'"' -f2); do
-		grep -qE "^\.It .*Fl -?$name( |$)" docs/umbra.1 ||
-			echo "docs/umbra.1: --$name is missing"
+	for name in $(grep -oE '\.name = "[a-z-]+"' "$1" | cut -d'"' -f2); do
+		grep -qE "^\.It .*Fl -?$name( |$)" "$2" || echo "$2: --$name is missing"
 	done
-	for name in $(grep -oE "\.letter = '.'" vmm/options.c | cut -d"'" -f2); do
-		grep -qE "^\.It .*Fl $name( |$)" docs/umbra.1 || echo "docs/umbra.1: -$name is missing"
+	for name in $(grep -oE "\.letter = '.'" "$1" | cut -d"'" -f2); do
+		grep -qE "^\.It .*Fl $name( |$)" "$2" || echo "$2: -$name is missing"
 	done
+}
+rule_options_documented() {
+	options_of vmm/options.c docs/umbra.1
+	options_of tools/ref/options.c docs/umbra-ref.1
 }
 
 rules=$(declare -F | sed -n 's/^declare -f rule_//p')

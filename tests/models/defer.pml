@@ -5,7 +5,8 @@
  *
  * Models:
  *   reclaimer()  sh_page_zap() and sh_pool_reap(): unhook the entry, clear the table, shootdown (every
- *                vCPU has forgotten when it returns), sh_read_wait() for the walkers, and only then
+ *                vCPU has forgotten when it returns), and then the queue: sh_read_wait() by the thread of
+ *                shadow/defer.c (or by a producer out of tables), sh_pool_free(), and only then
  *                sh_pool_get() gives the frame out anew
  *   walker()     descend_fast(), sh_path(): sh_read_lock(), from parent to child, entries, unlock; it
  *                may be parked anywhere in between, for as long as it likes

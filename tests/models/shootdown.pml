@@ -9,9 +9,9 @@
  *   vcpu(), leaving     runs counts up and mode goes OUTSIDE after a kick or an exit
  *   request()           vcpu_request(): the bit, then a look at mode, then the kick
  *   wait_out()          vcpu_wait_out(): runs, mode, and waiting for either to move on
- *   flusher()           a drop counted by sh_dropped(), then sh_flush_drops() of shadow/reclaim.c: the
- *                       generation (drops) is read before the shootdown and is done (drops_flushed)
- *                       after it; who finds it done has nothing to wait for
+ *   flusher()           a drop counted by sh_dropped(), then sh_flush_drops() of shadow/reclaim.c and
+ *                       sh_shootdown_all(): the generation (drops) is read before the shootdown and is
+ *                       done (drops_flushed) after it; who finds it done has nothing to wait for
  * Two flushers drop an entry each; mmu->lock orders their shootdowns. The vCPU's TLB holds the
  * generation its translations are from: it walks the tables when it uses one it has not.
  *

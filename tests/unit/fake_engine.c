@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/fake_hardware.h"
 
@@ -15,6 +16,8 @@ static void touch_one(struct fake *f, struct sh_vcpu *cur, uint32_t slot)
 {
 	(void)cur;
 	atomic_fetch_add(&f->touches, 1);
+	if (f->on_touch)
+		f->on_touch(f->ctx, slot);
 	if (!f->cfg.gated)
 		return;
 	pthread_mutex_lock(&f->touch_lock);
@@ -58,6 +61,48 @@ static unsigned shootdown(void *ctx, struct sh_vcpu *cur)
 		pthread_mutex_unlock(&f->vcpu[i].guest_lock);
 	}
 	return f->cfg.vcpus - 1;
+}
+
+/* Returns with the guest_lock: the vCPU is out of the guest. */
+static void wait_out(struct fake_vcpu *vc)
+{
+	unsigned ms = vc->f->cfg.patience_ms;
+	struct timespec t;
+
+	while (ms) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += (long)ms * 1000000;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		if (pthread_mutex_timedlock(&vc->guest_lock, &t) == 0)
+			return;
+		sh_late(vc->f->mmu, vc->index, SH_LATE_SECONDS);
+	}
+	pthread_mutex_lock(&vc->guest_lock);
+}
+
+/* Those of the set leave the guest; what they forget they look up themselves. */
+static unsigned shootdown_some(void *ctx, struct sh_vcpu *cur, uint64_t set)
+{
+	struct fake *f = ctx;
+	unsigned kicks = 0;
+
+	(void)cur;
+	atomic_fetch_add(&f->requests, 1);
+	if (f->on_shootdown)
+		f->on_shootdown(f->ctx);
+	for (unsigned i = 0; i < f->cfg.vcpus; i++) {
+		if (!(set >> i & 1))
+			continue;
+		wait_out(&f->vcpu[i]);
+		f->vcpu[i].due = true;
+		if (atomic_exchange(&f->vcpu[i].running, false)) {
+			f->vcpu[i].kicks++;
+			kicks++;
+		}
+		pthread_mutex_unlock(&f->vcpu[i].guest_lock);
+	}
+	return kicks;
 }
 
 static void invalidate(void *ctx, struct sh_vcpu *cur, gva_t gva)
@@ -110,19 +155,22 @@ void fake_defaults(struct fake_config *cfg)
 
 static struct sh_backend backend_of(struct fake *f)
 {
-	return (struct sh_backend){.ctx = f,
-				   .table_mem = f->tables,
-				   .table_mfn = MFN(FAKE_TABLE_MFN),
-				   .tables = f->cfg.tables,
-				   .levels = f->cfg.levels,
-				   .gb_pages = f->cfg.gb_pages,
-				   .gate_entry = f->cfg.gate_entry,
-				   .touch = touch,
-				   .touch_table = touch_table,
-				   .shootdown = shootdown,
-				   .invalidate = invalidate,
-				   .invalidate_all = invalidate_all,
-				   .cache_flush = cache_flush};
+	return (struct sh_backend){
+		.ctx = f,
+		.table_mem = f->tables,
+		.table_mfn = MFN(FAKE_TABLE_MFN),
+		.tables = f->cfg.tables,
+		.levels = f->cfg.levels,
+		.gb_pages = f->cfg.gb_pages,
+		.gate_entry = f->cfg.gate_entry,
+		.touch = touch,
+		.touch_table = touch_table,
+		.shootdown = shootdown,
+		.shootdown_some = f->cfg.gated || f->cfg.all_only ? NULL : shootdown_some,
+		.invalidate_ceiling = f->cfg.ceiling,
+		.invalidate = invalidate,
+		.invalidate_all = invalidate_all,
+		.cache_flush = cache_flush};
 }
 
 static int create_memory(struct fake *f)
@@ -220,6 +268,7 @@ int fake_enter(struct fake *f, unsigned vcpu, unsigned flags)
 		pthread_mutex_unlock(&vc->guest_lock);
 	}
 	sh_root_loaded(vc->v, root);
+	sh_catch_up(vc->v);
 	return 0;
 }
 

@@ -40,7 +40,10 @@ struct fake_config {
 	bool tagged;	/* TLB entries survive a change of root */
 	bool threads;	/* vCPUs run at once */
 	bool pde_cache; /* paging-structure cache */
-	unsigned evict; /* one in so many lookups evicts at random; 0 never */
+	bool all_only;	/* no shootdown_some() */
+	unsigned ceiling;
+	unsigned patience_ms; /* before sh_late(); 0: never */
+	unsigned evict;	      /* one in so many lookups evicts at random; 0 never */
 	uint64_t seed;
 	uint64_t gate_entry;
 };
@@ -64,6 +67,9 @@ struct fake_vcpu {
 	struct fake_tlb_entry tlb[FAKE_TLB_SETS][FAKE_TLB_WAYS];
 	struct fake_pde pde[FAKE_PDE_SETS];
 	uint64_t rng;
+	_Atomic bool due;     /* sh_catch_up() before the next instruction */
+	_Atomic bool running; /* set by a test: has to be kicked */
+	_Atomic unsigned kicks;
 };
 
 /* What one native access found; passed to the fill hook. */
@@ -89,9 +95,11 @@ struct fake {
 	/* Called when the hardware walks the tables and finds the access permitted. */
 	void (*on_fill)(void *ctx, const struct fake_path *p);
 	void (*on_shootdown)(void *ctx);
+	/* An entry was changed; its locks are held. */
+	void (*on_touch)(void *ctx, uint32_t slot);
 	void *ctx;
 	_Atomic uint64_t cache_bytes, cache_flushes; /* ranged ones; there are no others */
-	_Atomic unsigned shootdowns, touches, invalidations, faults, native, emulated;
+	_Atomic unsigned shootdowns, requests, touches, invalidations, faults, native, emulated;
 	/* Things that must never happen, with the first one described. */
 	_Atomic unsigned violations;
 	const char *why;

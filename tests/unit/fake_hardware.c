@@ -266,6 +266,11 @@ bool fake_native(struct fake_vcpu *vc, uint64_t gva, unsigned flags, uint64_t *v
 		return false;
 	fake_apply_touches(vc->f);
 	pthread_mutex_lock(&vc->guest_lock);
+	while (atomic_exchange(&vc->due, false)) {
+		pthread_mutex_unlock(&vc->guest_lock);
+		sh_catch_up(vc->v);
+		pthread_mutex_lock(&vc->guest_lock);
+	}
 	done = locked(vc, gva, flags, val, size, r);
 	pthread_mutex_unlock(&vc->guest_lock);
 	if (done)

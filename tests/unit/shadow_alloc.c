@@ -213,7 +213,7 @@ static void test_mmu(void)
 		if (more)
 			CU_ASSERT_EQUAL(live, before);
 	}
-	CU_ASSERT_EQUAL(k, 8);
+	CU_ASSERT_EQUAL(k, 10);
 	arm(MEMORY, 0);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), -ENOMEM);
 	CU_ASSERT_EQUAL(sh_vcpu_create(mmu, 3, &v), 0);

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <urcu/urcu-memb.h>
 
+#include "shadow/defer.h"
 #include "tests/unit/shadow_fixture.h"
 
 struct sh_regs fx_regs(unsigned cr3_gfn)
@@ -183,4 +185,21 @@ uint64_t fx_stat(struct fake *f, enum sh_stat s)
 void fx_invlpg(struct fake *f, unsigned vcpu, uint64_t va)
 {
 	sh_invlpg(f->vcpu[vcpu].v, GVA(va));
+}
+
+void fx_settle(struct fake *f)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0; i < 5000; i++) {
+		bool idle;
+
+		pthread_mutex_lock(&f->mmu->lock);
+		idle = !(f->mmu->defer->in_queue + f->mmu->defer->in_grace);
+		pthread_mutex_unlock(&f->mmu->lock);
+		if (idle)
+			return;
+		nanosleep(&ms, NULL);
+	}
+	CU_FAIL("the deferral does not come to rest");
 }

@@ -57,6 +57,8 @@ struct fake_result fx_store(struct fake *f, unsigned vcpu, uint64_t va, unsigned
 
 uint64_t fx_stat(struct fake *f, enum sh_stat s);
 void fx_invlpg(struct fake *f, unsigned vcpu, uint64_t va);
+/* Until no table waits for a grace period; at most 5 s. */
+void fx_settle(struct fake *f);
 
 /* Run fn from inside this thread's nth next (from 0) mapping of a window, or just before its nth
  * next spin lock is taken. See shadow_hook.c. */
@@ -84,6 +86,7 @@ extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_
 	suite_modes[], suite_pae[], suite_life[], suite_alloc[], suite_keys[], suite_unsync[],
 	suite_rules[], suite_leaf[], suite_windows[], suite_pool[], suite_windows_mmu[],
 	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[],
-	suite_share[], suite_share_race[];
+	suite_share[], suite_share_race[], suite_gather[], suite_shootdown[], suite_defer[],
+	suite_reserve[], suite_map[];
 
 #endif

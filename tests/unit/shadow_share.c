@@ -81,8 +81,8 @@ static void test_whole(void)
 
 #define SHARERS 8u
 
-/* Eight roots have the same tables. Seven go for one entry each; the last one waits for the
- * walkers. */
+/* Eight roots have the same tables. Seven go for one entry each; the last one's tables wait for the
+ * walkers. Nobody does so with the lock, here. */
 static void test_last_pays(void)
 {
 	struct sh_root_info root[SHARERS];
@@ -100,19 +100,23 @@ static void test_last_pays(void)
 	}
 	CU_ASSERT_EQUAL(sh_share_count(sr_page_at(&f, 0, 3)), SHARERS);
 	for (unsigned i = SHARERS; i-- > 0;) {
-		unsigned periods = sr_grace_periods, flushes = f.shootdowns;
+		unsigned periods = sr_grace_periods, here = sr_waited_here();
+		unsigned flushes = f.shootdowns;
 		bool own = i == 0, top = i < SHARERS - 1; /* the last is the vCPU's: it stays */
 
 		/* The tops are out of the way first, so that what is counted is the sharing. */
 		sh_zap_range(f.mmu, NULL, root[i].gfn, root[i].role, GVA(0),
 			     GVA((1ull << 39) - 1), &z);
+		fx_settle(&f);
 		CU_ASSERT_EQUAL(sr_grace_periods - periods, own);
+		CU_ASSERT_EQUAL(sr_waited_here(), here);
 		CU_ASSERT_EQUAL(z.syncs, own);
 		CU_ASSERT_EQUAL(z.released, !own);
 		CU_ASSERT_EQUAL(z.entries, own ? PAGES + 3 : 1);
 		CU_ASSERT_EQUAL(f.shootdowns - flushes, 1);
 		CU_ASSERT_EQUAL(sh_zap_root(f.mmu, NULL, root[i].gfn, root[i].role, &z), 0);
 		CU_ASSERT_EQUAL(z.tables, top);
+		fx_settle(&f);
 	}
 	CU_ASSERT_EQUAL(sh_zap_root(f.mmu, NULL, root[0].gfn, root[0].role, &z), -ENOENT);
 	fx_end(&f);

@@ -13,6 +13,7 @@ int __real_pthread_mutex_lock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
 
 _Atomic unsigned sr_grace_periods;
+static __thread unsigned waited_here;
 static __thread void (*at_mutex)(void *ctx);
 static __thread void *at_mutex_ctx;
 static __thread unsigned at_mutex_nth;
@@ -20,7 +21,13 @@ static __thread unsigned at_mutex_nth;
 void __wrap_urcu_memb_synchronize_rcu(void)
 {
 	atomic_fetch_add(&sr_grace_periods, 1);
+	waited_here++;
 	__real_urcu_memb_synchronize_rcu();
+}
+
+unsigned sr_waited_here(void)
+{
+	return waited_here;
 }
 
 /* Calls the hook before this thread's nth next mutex is taken. */

@@ -17,6 +17,8 @@ enum { OWN_PDPT = 20, OWN_PD = 21 };
 
 /* Grace periods waited for so far, by anybody. */
 extern _Atomic unsigned sr_grace_periods;
+/* Of those, by the calling thread. */
+unsigned sr_waited_here(void);
 /* fn runs before this thread's nth next mutex is taken. */
 void sr_hook_mutex(unsigned nth, void (*fn)(void *ctx), void *ctx);
 

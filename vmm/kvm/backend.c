@@ -205,6 +205,24 @@ static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 	return kicked;
 }
 
+/* Where the processor walks our tables in memory: the entries are as they should be, and whoever may
+ * have used them before is made to catch up. Where KVM has tables of its own, every vCPU must be kept
+ * out until a touch has brought those in step. */
+static unsigned be_shootdown_some(void *ctx, struct sh_vcpu *cur, uint64_t vcpus)
+{
+	struct machine *m = ctx;
+	unsigned kicked = 0;
+
+	(void)cur;
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vcpus >> i & 1)
+			vcpu_request(&m->vcpu[i], REQ_CATCH_UP);
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vcpus >> i & 1)
+			kicked += vcpu_wait_out(&m->vcpu[i]);
+	return kicked;
+}
+
 int kvm_take_foreign(struct kvm_vcpu *kv)
 {
 	struct kvm_vm *vm = kv->vm;
@@ -254,6 +272,8 @@ void kvm_backend_fill(struct machine *m, struct sh_backend *be)
 		.touch = be_touch,
 		.touch_table = be_touch_table,
 		.shootdown = be_shootdown,
+		.shootdown_some = vm->facts.update_gated ? NULL : be_shootdown_some,
+		.invalidate_ceiling = KVM_INVLPGS,
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
 	};

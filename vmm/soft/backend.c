@@ -67,6 +67,22 @@ static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 	return kicked;
 }
 
+/* Each looks up what to forget itself, in the guest or before it is there. */
+static unsigned be_shootdown_some(void *ctx, struct sh_vcpu *cur, uint64_t vcpus)
+{
+	struct machine *m = ctx;
+	unsigned kicked = 0;
+
+	(void)cur;
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vcpus >> i & 1)
+			vcpu_request(&m->vcpu[i], REQ_CATCH_UP);
+	for (unsigned i = 0; i < m->cfg.cpus; i++)
+		if (vcpus >> i & 1)
+			kicked += vcpu_wait_out(&m->vcpu[i]);
+	return kicked;
+}
+
 static void be_table_event(void *ctx, mfn_t table, enum sh_table_event e)
 {
 	struct machine *m = ctx;
@@ -88,6 +104,7 @@ void soft_backend_fill(struct machine *m, struct sh_backend *be)
 		.touch = be_touch,
 		.touch_table = be_touch_table,
 		.shootdown = be_shootdown,
+		.shootdown_some = be_shootdown_some,
 		.invalidate = be_invalidate,
 		.invalidate_all = be_invalidate_all,
 		.table_event = m->cfg.tlb_adversarial ? be_table_event : NULL,

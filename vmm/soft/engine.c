@@ -166,8 +166,11 @@ static void vcpu_destroy(struct vcpu *v)
 
 void soft_forget(struct vcpu *v)
 {
-	atomic_fetch_and(&v->requests, ~REQ_FLUSH);
-	tlb_flush(soft_vcpu(v)->tlb);
+	uint32_t req = atomic_fetch_and(&v->requests, ~(REQ_FLUSH | REQ_CATCH_UP));
+
+	if (req & REQ_FLUSH)
+		tlb_flush(soft_vcpu(v)->tlb);
+	sh_catch_up(v->sh);
 	/* Whoever waits has what it asked for: nothing was looked up since. */
 	atomic_fetch_add(&v->runs, 1);
 }
@@ -214,7 +217,7 @@ static inline bool due(struct vcpu *v, bool watch, const struct interp_info *inf
 	const struct cpu_state *s = &v->cpu.s;
 	uint32_t req = atomic_load(&v->requests);
 
-	if (req == REQ_FLUSH)
+	if (req && !(req & ~(REQ_FLUSH | REQ_CATCH_UP)))
 		soft_forget(v);
 	else if (req)
 		return true;

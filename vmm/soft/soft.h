@@ -50,7 +50,7 @@ void soft_forget(struct vcpu *v);
 static inline void soft_in(struct vcpu *v)
 {
 	atomic_store(&v->mode, VCPU_IN_GUEST);
-	if (atomic_load(&v->requests) & REQ_FLUSH)
+	if (atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))
 		soft_forget(v);
 }
 

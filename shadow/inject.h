@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Trouble on demand: named points of the library that can be made to fail or to stall, from tests
+ * and by whoever steers a machine. Always compiled in: an unarmed point is one relaxed load, and
+ * none lies on the path of a fault.
+ *
+ * Locks: none; a point is armed and taken atomically, from any thread. Read first: nothing.
+ */
+#ifndef UMBRA_SHADOW_INJECT_H
+#define UMBRA_SHADOW_INJECT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sh_inject_point {
+	SH_INJECT_BATCH,    /* memory for more frames in a gather */
+	SH_INJECT_DEFER,    /* handing tables to the deferral */
+	SH_INJECT_GRACE,    /* the deferral's wait for readers */
+	SH_INJECT_SHOOT,    /* kicks, before they are sent */
+	SH_INJECT_MAP_PAGE, /* one page of a range that is being mapped */
+	SH_INJECTS
+};
+
+#define SH_INJECT_ALWAYS UINT32_MAX
+
+struct sh_inject {
+	struct {
+		_Atomic uint32_t pass, fail; /* calls that still succeed; that then fail */
+		_Atomic uint32_t stall_ms;
+		_Atomic uint64_t hits;
+	} at[SH_INJECTS];
+};
+
+extern const char *const sh_inject_names[SH_INJECTS];
+
+/* After pass more calls, fail of them fail (SH_INJECT_ALWAYS: all); each call first waits stall_ms. */
+void sh_inject_arm(struct sh_inject *in, enum sh_inject_point p, uint32_t pass, uint32_t fail,
+		   uint32_t stall_ms);
+/* Point by name, -1 if there is none. */
+int sh_inject_find(const char *name);
+/* Whether this call is to fail. May wait. */
+bool sh_inject(struct sh_inject *in, enum sh_inject_point p);
+
+#endif
