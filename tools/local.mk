@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
+noinst_LTLIBRARIES += libumbra-tools.la
+libumbra_tools_la_SOURCES = tools/common/keeper.c tools/common/keeper.h tools/common/program.c \
+	tools/common/program.h tools/common/tap.c tools/common/tap.h
+libumbra_tools_la_LIBADD = libumbra-front.la
+
 bin_PROGRAMS += umbra-ref
 umbra_ref_SOURCES = tools/ref/ref.h tools/ref/options.h tools/ref/main.c tools/ref/options.c \
-	tools/ref/machine.c tools/ref/process.c tools/ref/keeper.c tools/ref/tap.c tools/ref/table.c
-umbra_ref_LDADD = libumbra-front.la $(JSONC_LIBS)
+	tools/ref/machine.c tools/ref/process.c tools/ref/table.c
+umbra_ref_LDADD = libumbra-tools.la $(JSONC_LIBS)
 if HAVE_LIBVIRT
 umbra_ref_SOURCES += tools/ref/virt.c tools/ref/virt_xml.c
 umbra_ref_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
@@ -12,5 +17,13 @@ umbra_ref_SOURCES += tools/ref/virt_none.c
 umbra_ref_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tools/ref/virt.c tools/ref/virt_xml.c
 endif
-man1_MANS += docs/umbra-ref.1
-EXTRA_DIST += docs/umbra-ref.1
+
+bin_PROGRAMS += umbra-stress
+umbra_stress_SOURCES = tools/stress/stress.h tools/stress/options.h tools/stress/main.c \
+	tools/stress/options.c tools/stress/key.c tools/stress/script.c tools/stress/check.c \
+	tools/stress/plan.c tools/stress/runner.c tools/stress/report.c
+umbra_stress_LDADD = libumbra-tools.la $(JSONC_LIBS)
+
+man1_MANS += docs/umbra-ref.1 docs/umbra-stress.1
+man5_MANS += docs/umbra-stress.5
+EXTRA_DIST += docs/umbra-ref.1 docs/umbra-stress.1 docs/umbra-stress.5

@@ -3,6 +3,8 @@
 # and a folder for temporary files of its own, all empty, and at its end they must be so again.
 # shellcheck disable=SC2034 # used by the tests
 
+bats_require_minimum_version 1.5.0
+
 common_setup() {
 	: "${srcdir:=$BATS_TEST_DIRNAME/../..}"
 	: "${builddir:=$srcdir/build}"

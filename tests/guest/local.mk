@@ -4,9 +4,9 @@ guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash
 	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/swap.bats tests/guest/hybrid.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
 	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh \
-	tests/guest/engines.sh tests/guest/ref.bats
+	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
 TESTS += $(guest_tests)
-EXTRA_DIST += tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py \
+EXTRA_DIST += tests/stress/smoke.stress tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats
 

@@ -181,6 +181,7 @@ options_of() {
 rule_options_documented() {
 	options_of vmm/options.c docs/umbra.1
 	options_of tools/ref/options.c docs/umbra-ref.1
+	options_of tools/stress/options.c docs/umbra-stress.1
 }
 
 rules=$(declare -F | sed -n 's/^declare -f rule_//p')

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PASS, FAIL, USAGE, HOST };
@@ -35,14 +34,6 @@ static int complain(int code, const char *what, const char *more)
 	fflush(stdout);
 	fprintf(stderr, "umbra-ref: %s%s\n", what, more);
 	return code;
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* The guest's command line. */
@@ -74,7 +65,7 @@ static int serial_path(const struct work *w, const struct ref_job *job,
 static void run_one(struct work *w, struct ref_job *job, struct ref_column *c)
 {
 	char serial[PATH_MAX * 2];
-	double start = now();
+	double start = tool_clock();
 	int err = serial_path(w, job, c->machine, serial, sizeof(serial));
 
 	c->end = REF_ABSENT;
@@ -87,7 +78,7 @@ static void run_one(struct work *w, struct ref_job *job, struct ref_column *c)
 	fprintf(stderr, "umbra-ref: %s, %u cpus, %s ...", job->guest, job->cpus,
 		c->machine->name);
 	c->end = c->machine->run(c->machine, job, c->why);
-	c->seconds = now() - start;
+	c->seconds = tool_clock() - start;
 	if (c->end != REF_ABSENT)
 		tap_read(serial, &c->tap);
 	fprintf(stderr, c->end == REF_ABSENT ? " not here\n" : " %.1f s\n", c->seconds);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * umbra as a child process. It is looked for beside umbra-ref, as in a build and where both are
- * installed, then in PATH; UMBRA names another.
+ * umbra as a child process.
  *
  * Read first: ref.h. Locks: none.
  */
@@ -18,32 +17,10 @@
 
 #define GRACE 10 /* seconds that umbra has to end itself after its own --timeout */
 
-static const char *program(char *buf, size_t n)
-{
-	const char *named = getenv("UMBRA");
-	ssize_t len;
-	char *slash;
-
-	if (named && *named)
-		return named;
-	len = readlink("/proc/self/exe", buf, n - 1);
-	buf[len > 0 ? len : 0] = '\0';
-	slash = strrchr(buf, '/');
-	/* libtool keeps the program itself in .libs, and a script that finds its libraries outside. */
-	if (slash && slash - buf > 6 && !strncmp(slash - 6, "/.libs", 6))
-		slash -= 6;
-	if (slash && (size_t)(slash - buf) + sizeof("/umbra") <= n) {
-		strcpy(slash, "/umbra");
-		if (!access(buf, X_OK))
-			return buf;
-	}
-	return "umbra";
-}
-
 static void child(const struct ref_machine *m, const struct ref_job *job, const char *log)
 {
 	char cpus[12], memory[32], serial[PATH_MAX + 8], timeout[12], buf[PATH_MAX];
-	const char *umbra = program(buf, sizeof(buf));
+	const char *umbra = umbra_program(buf, sizeof(buf));
 	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -4,11 +4,11 @@
  *
  * Three parts that know nothing of each other: a *machine* says what a guest runs on (a row of the
  * table in machine.c); a *transport* starts it and waits for its end (virt.c: QEMU by libvirt's
- * embedded driver; process.c: umbra as a child process); the *comparison* (tap.c, table.c) sees
+ * embedded driver; process.c: umbra as a child process); the *comparison* (table.c) sees
  * nothing but the serial file that came out. They meet in main.c, and in the types below.
  *
  * Everything runs in one child of the process that was started, whose only work is to leave nothing
- * behind: keeper.c.
+ * behind: common/keeper.h.
  *
  * Read first: nothing. Read next: machine.c, virt.c, table.c.
  */
@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "tools/common/keeper.h"
+#include "tools/common/program.h"
+#include "tools/common/tap.h"
 
 #define REF_MAX_COLUMNS 8
 #define REF_WHY		200
@@ -61,37 +65,6 @@ enum ref_end virt_run(const struct ref_machine *m, const struct ref_job *job, ch
 enum ref_end process_run(const struct ref_machine *m, const struct ref_job *job, char *why);
 /* virt_xml.c: a libvirt domain, to be freed; NULL: no memory. name is the domain's. */
 char *virt_xml(const char *type, const char *name, const struct ref_job *job);
-
-/* keeper.c: runs work(arg) in a child and returns its exit code, whatever ends it; then every process
- * it left is gone, and so is the folder. dir is made by this and is short enough for the sockets that
- * libvirt puts there. -errno if that fails. */
-int keep(int (*work)(const char *dir, void *arg), void *arg);
-/* A signal asked to end. */
-bool keep_stopped(void);
-
-/* ---- what a guest said ---- */
-#define TAP_MAX	 256
-#define TAP_NAME 48
-#define TAP_TEXT 80
-
-enum tap_kind { TAP_MISSING, TAP_OK, TAP_FAIL, TAP_SKIP };
-struct tap_line {
-	char name[TAP_NAME];
-	char text[TAP_TEXT]; /* why it was skipped or failed */
-	enum tap_kind kind;
-};
-struct tap {
-	int planned; /* -1: no plan was seen */
-	bool bailed;
-	unsigned count;
-	struct tap_line line[TAP_MAX];
-};
-/* Reads a serial file; what isn't TAP is passed over, and what is too long is cut. 0 or -errno. */
-int tap_read(const char *path, struct tap *t);
-/* Of the scenario called name; one of kind TAP_MISSING if there is none. */
-const struct tap_line *tap_find(const struct tap *t, const char *name);
-/* As many results as were planned. */
-bool tap_whole(const struct tap *t);
 
 /* ---- the table ---- */
 struct ref_column {

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char qemu_conf[] =
@@ -103,22 +102,14 @@ static bool running(virDomainPtr dom)
 	       state != VIR_DOMAIN_CRASHED;
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static enum ref_end wait_end(virDomainPtr dom, unsigned timeout)
 {
-	double end = now() + timeout;
+	double end = tool_clock() + timeout;
 
 	while (running(dom)) {
 		if (keep_stopped())
 			return REF_STOPPED;
-		if (now() > end)
+		if (tool_clock() > end)
 			return REF_TIMEOUT;
 		usleep(20000);
 	}

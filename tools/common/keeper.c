@@ -7,15 +7,16 @@
  *
  * Owns the folder and the flag that a signal came. Locks: none.
  *
- * Read first: ref.h.
+ * Read first: keeper.h.
  */
 #include "config.h"
 
-#include "tools/ref/ref.h"
+#include "tools/common/keeper.h"
 
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>

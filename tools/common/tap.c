@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A guest's results, from its serial file. The guest isn't trusted: whatever it writes, this reads it
- * to the end in bounded memory.
+ * Lines of TAP; see tap.h.
  *
- * Read first: ref.h. Locks: none.
+ * Read first: tap.h. Locks: none.
  */
-#include "tools/ref/ref.h"
+#include "tools/common/tap.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
