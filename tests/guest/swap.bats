@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
 # Our own devices and what the guest does with them: swap, drivers' areas. Each deliberate bug of the
 # guest that docs/hazards.md names for them is found by its scenario. In turns, so that each run is the
 # same every time.
