@@ -253,6 +253,7 @@ struct proc {
 	struct context *ctx;
 	const void *chan;
 	bool retry;				/* SYS_RETRY */
+	bool no_memory;				/* its last fault failed for that */
 	pa_t held_page;				/* SYS_HOLD */
 	u32 dawdle;				/* gup.c */
 	bool wander, resched, starve, at_table; /* preempt.c */

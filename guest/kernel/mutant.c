@@ -41,6 +41,17 @@ static const struct {
 	[CPA_NO_RELOOK] = {"cpa-no-relook", "a page isn't looked at again before its split"},
 	[COLLAPSE_BLIND] = {"collapse-blind", "pages are joined that are not alike"},
 	[PAGEALLOC_STAYS] = {"pagealloc-stays", "a free frame stays mapped"},
+	[RECLAIM_RESERVED] = {"reclaim-reserved", "a driver's area is unmapped: progress"},
+	[RECLAIM_TRUSTS] = {"reclaim-trusts", "pages unmapped count, not frames freed"},
+	[RECLAIM_A_UNFLUSHED] = {"reclaim-a-unflushed", "A is cleared, but not in TLBs"},
+	[RECLAIM_PINNED] = {"reclaim-pinned", "pages go that others refer to"},
+	[RESERVED_PUTS] = {"reserved-puts", "an entry without a reference gives one back"},
+	[RESERVED_GROWS] = {"reserved-grows", "a driver's area grows"},
+	[REMAP_LEAVES_PART] = {"remap-leaves-part", "what was mapped before the error stays"},
+	[DUMP_READS_RESERVED] = {"dump-reads-reserved", "a driver's RAM is dumped"},
+	[SWAP_NO_FLUSH] = {"swap-no-flush", "a page is written out while CPUs write to it"},
+	[SWAP_COPY_UNCOUNTED] = {"swap-copy-uncounted", "fork copies an entry, not its count"},
+	[SWAP_SLOT_LEAKS] = {"swap-slot-leaks", "what is unmapped keeps its slot"},
 };
 
 /* An unknown name must not pass for a bug that nobody noticed. */

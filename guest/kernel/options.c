@@ -19,6 +19,8 @@ static void parse_word(const char *w, size_t len)
 	if (len > 9 && strneq(w, "scenario=", 9) && len - 9 < sizeof(options.scenario)) {
 		memcpy(options.scenario, w + 9, len - 9);
 		options.scenario[len - 9] = 0;
+	} else if (len > 7 && strneq(w, "mutant=", 7)) {
+		mutant_choose(w + 7, len - 7);
 	} else if (len > 5 && strneq(w, "cpus=", 5)) {
 		options.cpus = (u32)parse_number(w + 5);
 	} else if (len > 5 && strneq(w, "seed=", 5)) {

@@ -3,6 +3,7 @@
  * System calls: which registers hold the number, the arguments and the result is in frame.h. One
  * function per call, one table. Runs with IF clear, on the caller's stack.
  */
+#include "dev/dev.h"
 #include "kernel/rcu.h"
 #include "x86.h"
 
@@ -205,6 +206,39 @@ static slong sys_walk(struct trapframe *tf)
 	return mm_count_pages(my_mm());
 }
 
+static slong sys_capture(struct trapframe *tf)
+{
+	switch ((enum capture_op)tf->ARG0) {
+	case CAPTURE_NOPAGE:
+		return reserved_map(my_mm(), &capture_buffers, RESERVE_NOPAGE);
+	case CAPTURE_REMAP:
+		return reserved_map(my_mm(), &capture_buffers, RESERVE_REMAP);
+	case CAPTURE_REGISTERS:
+		return capture_present()
+			       ? reserved_map(my_mm(), &capture_registers, RESERVE_REMAP)
+			       : -1;
+	case CAPTURE_RUN:
+		return capture_run();
+	case CAPTURE_PAGES:
+		return CAPTURE_FRAMES;
+	case CAPTURE_FAULTS:
+		return (slong)capture_buffers.faults;
+	case CAPTURE_READS:
+		return (slong)capture_reads();
+	}
+	return -1;
+}
+
+static slong sys_dump(struct trapframe *tf)
+{
+	struct dump d;
+	struct dump_info info;
+
+	mm_dump(my_mm(), &d);
+	info = (struct dump_info){d.pages, d.sum, d.skipped};
+	return copy_to_user(tf->ARG0, &info, sizeof(info)) ? 0 : -1;
+}
+
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_NULL] = sys_null,	       [SYS_EXIT] = sys_exit,
 	[SYS_FORK] = sys_fork,	       [SYS_WAIT] = sys_wait,
@@ -227,7 +261,8 @@ static slong (*const table[SYS_COUNT])(struct trapframe *) = {
 	[SYS_GUP] = sys_gup,	       [SYS_HOLD] = sys_hold,
 	[SYS_MIGRATE] = sys_migrate,   [SYS_RMAP] = sys_rmap,
 	[SYS_HARD] = sys_hard,	       [SYS_BARRIER] = sys_barrier,
-	[SYS_STAT] = sys_stat,
+	[SYS_STAT] = sys_stat,	       [SYS_CAPTURE] = sys_capture,
+	[SYS_DUMP] = sys_dump,
 };
 
 /* Returns whether all registers are those of `tf`, not only those that a call keeps. */

@@ -57,7 +57,7 @@ slong sys_gup(struct trapframe *tf)
 	page = gup_fast(current()->mm, va);
 	if (page) {
 		word = peek(page, va);
-		frame_put(page);
+		frame_unpin(page);
 	}
 	preempt_end();
 	return word;
@@ -71,7 +71,7 @@ slong sys_hold(struct trapframe *tf)
 
 	if (p->held_page) {
 		word = peek(p->held_page, 0);
-		frame_put(p->held_page);
+		frame_unpin(p->held_page);
 		p->held_page = 0;
 	}
 	if (tf->ARG0)

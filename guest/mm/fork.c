@@ -5,6 +5,7 @@
  * parent's sem; table by table under both locks, and to be preempted in between.
  */
 #include "mm/file.h"
+#include "mm/swap.h"
 
 struct copy {
 	struct mm *from, *to;
@@ -19,19 +20,19 @@ static void share_page(struct copy *c, const struct vma *v, ulong va)
 	pte_t *from = walk(c->from->root, va, 1, 0), entry = pte_load(from);
 
 	ASSERT(own);
-	if (!v->shared && (entry & PTE_W)) {
+	if (!v->shared && (entry & PTE_P) && (entry & PTE_W)) {
 		/* Only this bit, atomically: the CPU may be setting D. */
 		entry = pte_clear_bits(from, PTE_W) & ~PTE_W;
 		c->flush = true;
 	}
-	frame_get(entry & PTE_ADDR);
+	entry_copy(entry);
 	pte_store(to, entry);
 	pte_unmap(from);
 	pte_unmap(to);
 }
 
-/* Both spaces' locks; nobody else has two. The child's, since a search for pages of a file may come
- * across it already. */
+/* Both spaces' locks; nobody else has two. The child's, since who looks for pages, to find or to
+ * reclaim them, may come across it already. */
 static void lock_both(struct copy *c)
 {
 	spin_lock(&c->from->lock);
@@ -45,7 +46,7 @@ static void unlock_both(struct copy *c)
 	preempt_point();
 }
 
-/* Present pages of one area that lie under one last-level table; where that ends. */
+/* Pages of one area, those in swap too, that lie under one last-level table; where that ends. */
 static ulong share_part(struct copy *c, const struct vma *v, ulong va)
 {
 	ulong end = ALIGN_DOWN(va, PT_SPAN(2)) + PT_SPAN(2);
@@ -53,7 +54,7 @@ static ulong share_part(struct copy *c, const struct vma *v, ulong va)
 
 	while (va < end && va < v->end) {
 		pte_t *e = lookup(c->from->root, va, &level);
-		bool present = level == 1 && (pte_load(e) & PTE_P);
+		bool present = level == 1 && (pte_load(e) & (PTE_P | PTE_SWAP));
 
 		pte_unmap(e);
 		if (present)
@@ -79,7 +80,9 @@ struct mm *mm_fork(struct mm *mm)
 	preempt_begin();
 	mutex_lock(&mm->sem);
 	c.to = mm_create_in(mm->anon);
+	spin_lock(&c.to->lock);
 	memcpy(c.to->vma, mm->vma, sizeof(mm->vma));
+	spin_unlock(&c.to->lock);
 	c.to->brk = mm->brk;
 	c.to->clean_ptes = mm->clean_ptes;
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)

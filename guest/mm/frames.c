@@ -30,6 +30,7 @@ struct frame {
 	u32 shares; /* a table's owners beside the first: share.c */
 	u32 anon;   /* frame number of its anon_vma, on which it has a reference; 0: none */
 	u32 index;  /* its place in there: rmap.c */
+	u32 pins;   /* references of who reads or writes it by its frame: gup.c */
 	bool dirty; /* a file's page that was written: file.c */
 };
 
@@ -260,6 +261,12 @@ pa_t frame_try(enum zone zone)
 	return frame_may_fail() ? 0 : alloc(zone);
 }
 
+/* The same for a page of a process: reclaim.c. It is never told to fail. */
+pa_t frame_user(void)
+{
+	return alloc(ZONE_HIGH);
+}
+
 static pa_t must_alloc(enum zone zone)
 {
 	pa_t pa = alloc(zone);
@@ -297,7 +304,7 @@ void frame_put(pa_t pa)
 		panic("frame 0x%llx freed twice", (u64)pa);
 	if (refs)
 		return;
-	ASSERT(f->shares == 0);
+	ASSERT(f->shares == 0 && (f->pins == 0 || mutant(GUP_NO_ZERO_CHECK)));
 	anon = f->anon;
 	f->anon = 0;
 	f->dirty = false;
@@ -313,7 +320,7 @@ void frame_put(pa_t pa)
 }
 
 /* A reference, if there is one already: a frame that is free, or about to be, stays so. */
-bool frame_try_get(pa_t pa)
+static bool try_get(pa_t pa)
 {
 	u32 *refs = &frame_of(pa)->refs, seen = atomic_load(refs);
 
@@ -323,6 +330,26 @@ bool frame_try_get(pa_t pa)
 						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	return seen;
+}
+
+/* The same, and the page stays where it is: nobody takes it out of memory. */
+bool frame_pin(pa_t pa)
+{
+	if (!try_get(pa))
+		return false;
+	atomic_add(&frame_of(pa)->pins, 1);
+	return true;
+}
+
+void frame_unpin(pa_t pa)
+{
+	atomic_sub(&frame_of(pa)->pins, 1);
+	frame_put(pa);
+}
+
+u32 frame_pins(pa_t pa)
+{
+	return atomic_load(&frame_of(pa)->pins);
 }
 
 /* By who made the page. */

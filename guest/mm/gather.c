@@ -12,6 +12,7 @@
  */
 #include "kernel/mutant.h"
 #include "kernel/rcu.h"
+#include "mm/swap.h"
 
 #define IS_TABLE    1
 #define IS_SHARED   2
@@ -107,6 +108,13 @@ void gather_frame(struct gather *g, pa_t pa)
 		g->last->frame[g->last->count++] = pa;
 	else
 		g->frame[g->count++] = pa;
+}
+
+/* A page, by the entry it had. If that held no reference there is nothing to let go of. */
+void gather_page(struct gather *g, pte_t e)
+{
+	if (!(e & PTE_PFN) || mutant(RESERVED_PUTS))
+		gather_frame(g, e & PTE_ADDR);
 }
 
 /* A table, unhooked empty. The mark is in a bit that no frame's address has. */

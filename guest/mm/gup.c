@@ -9,6 +9,7 @@
 #include "kernel/mutant.h"
 #include "kernel/rcu.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
 
 struct gup_stats gup_stats;
 ulong gup_events;
@@ -52,17 +53,17 @@ static pa_t take_page(const pte_t *upper, pte_t table, const pte_t *e)
 	pte_t seen = pte_load(e);
 	pa_t pa = seen & PTE_ADDR;
 
-	if ((seen & (PTE_P | PTE_U)) != (PTE_P | PTE_U))
+	if ((seen & (PTE_P | PTE_U | PTE_PFN)) != (PTE_P | PTE_U))
 		return 0;
 	dawdle(e, seen, false);
-	if (!frame_try_get(pa)) {
+	if (!frame_pin(pa)) {
 		atomic_add(&gup_stats.lost, 1);
 		return 0;
 	}
 	if (mutant(GUP_NO_RECHECK) || (same(pte_load(e), seen) && same(pte_load(upper), table)))
 		return pa;
 	atomic_add(&gup_stats.lost, 1);
-	frame_put(pa);
+	frame_unpin(pa);
 	return 0;
 }
 
@@ -78,7 +79,7 @@ static void gup_unlock(void)
 		rcu_read_unlock();
 }
 
-/* 0: not mapped, or not so for long enough. The space is the caller's, or held: mm_hold(). */
+/* The caller ends with frame_unpin(). 0: not mapped, or not so for long enough, or a driver's. The space is the caller's, or held: mm_hold(). */
 pa_t gup_fast(struct mm *mm, ulong va)
 {
 	pte_t *e, *upper, table;

@@ -6,6 +6,7 @@
  */
 #include "kernel/mutant.h"
 #include "mm/file.h"
+#include "mm/swap.h"
 
 /* The one place where rights become entry bits. A and D are preset, as for any anonymous fault.
  */
@@ -19,6 +20,10 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 		e |= PTE_NX;
 	if (v->shared)
 		e |= PTE_SOFT;
+	if (v->pfn)
+		e |= PTE_PFN;
+	if (v->reserved && v->reserved->device)
+		e |= PTE_PCD | PTE_PWT;
 	if (!mm->clean_ptes)
 		e |= PTE_A | (v->prot & PROT_W ? PTE_D : 0);
 	return e;

@@ -164,7 +164,7 @@ slong mm_migrate(struct mm *mm, ulong va)
 			mutex_unlock(&all_locks);
 	}
 	if (old)
-		frame_put(old);
+		frame_unpin(old);
 	if (new)
 		frame_put(new);
 	if (list)

@@ -20,10 +20,13 @@ extern pa_t direct_end;	 /* physical addresses below it are direct mapped */
 ulong frame_alloc(void); /* low, zeroed, one reference; panics when there is none */
 pa_t frame_alloc_high(void);
 pa_t frame_try(enum zone zone); /* 0 when there is none */
+pa_t frame_user(void);
 ulong frame_fail_after(ulong n);
 void frame_get(pa_t pa);
 void frame_put(pa_t pa);
-bool frame_try_get(pa_t pa);
+bool frame_pin(pa_t pa);
+void frame_unpin(pa_t pa);
+u32 frame_pins(pa_t pa);
 u32 frame_refs(pa_t pa);
 struct anon_vma;
 void frame_set_anon(pa_t pa, struct anon_vma *a, u32 index);
@@ -104,8 +107,10 @@ struct vma {
 	bool shared;
 	const u8 *src; /* initial contents, or NULL for zeroes */
 	ulong src_len;
-	ulong off;	   /* of the first page: in its file, or where it was mapped first */
-	struct file *file; /* NULL: anonymous */
+	ulong off; /* of the first page: in its file or `reserved`, or where it was mapped first */
+	struct file *file;	   /* NULL: anonymous */
+	struct reserved *reserved; /* a driver's memory; reserved.c */
+	bool pfn;		   /* mapped at once, without references */
 };
 #define MAX_VMAS 32
 struct mm {
@@ -119,6 +124,7 @@ struct mm {
 	ulong frame;		 /* where this struct lives */
 	struct mm *next, **prev; /* all of them but kernel_mm: mm_list */
 	ulong brk;
+	ulong hand;	 /* of the clock in reclaim.c */
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];
 };
@@ -196,6 +202,7 @@ void gather_begin(struct gather *g, struct mm *mm);
 u32 gather_room(struct gather *g);
 void gather_range(struct gather *g, ulong start, ulong end);
 void gather_frame(struct gather *g, pa_t pa);
+void gather_page(struct gather *g, pte_t e);
 void gather_table(struct gather *g, pa_t pa);
 void gather_shared(struct gather *g, pa_t pa);
 void gather_flush(struct gather *g);

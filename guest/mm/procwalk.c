@@ -7,7 +7,7 @@
  * user's.
  */
 #include "kernel/mutant.h"
-#include "mm/mm.h"
+#include "mm/swap.h"
 
 /* The last-level table for the first address from *va on that has one, with a reference; 0 at the
  * end. */
@@ -42,7 +42,7 @@ static slong count(const pte_t *table)
 		if (i == PT_ENTRIES / 2)
 			sched_yield();
 		e = pte_load(&table[i]);
-		if (e && (e & (PTE_P | PTE_U | PTE_G)) != (PTE_P | PTE_U))
+		if (e && !entry_is_swap(e) && (e & (PTE_P | PTE_U | PTE_G)) != (PTE_P | PTE_U))
 			return -1;
 		n += e & PTE_P;
 	}

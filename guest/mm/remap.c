@@ -15,6 +15,7 @@
  */
 #include "kernel/mutant.h"
 #include "mm/file.h"
+#include "mm/swap.h"
 
 /* How far one step at `va` can go: a whole table, if it and `to` begin one, else a page. */
 static ulong step_of(ulong va, ulong to, ulong left)
@@ -42,7 +43,7 @@ static int move_table(struct mm *mm, ulong va, ulong to)
 static bool has_page(struct mm *mm, ulong va)
 {
 	pte_t *e = walk(mm->root, va, 1, 0);
-	bool yes = e && (pte_load(e) & PTE_P);
+	bool yes = e && (pte_load(e) & (PTE_P | PTE_SWAP));
 
 	pte_unmap(e);
 	return yes;
@@ -99,6 +100,12 @@ static ulong move(struct mm *mm, ulong va, ulong to, ulong len)
 		done += step;
 	}
 	return done;
+}
+
+/* A driver's area has as many pages as the driver has. */
+static bool may_grow(const struct vma *v)
+{
+	return !v->reserved || mutant(RESERVED_GROWS);
 }
 
 static bool is_free(struct mm *mm, ulong va, ulong len)
@@ -174,8 +181,8 @@ slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to)
 	if (!to)
 		to = mm_find_hole(mm, new_len);
 	v = mm_find(mm, va);
-	if (v && va + len <= v->end && !mm_bad_range(to, new_len) && is_free(mm, to, new_len) &&
-	    split_both(mm, va, len)) {
+	if (v && va + len <= v->end && (new_len == len || may_grow(v)) &&
+	    !mm_bad_range(to, new_len) && is_free(mm, to, new_len) && split_both(mm, va, len)) {
 		if (move_area(mm, mm_find(mm, va), to, new_len))
 			r = (slong)to;
 	}

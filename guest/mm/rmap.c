@@ -159,6 +159,6 @@ slong rmap_count(struct mm *mm, ulong va)
 		mutex_unlock(&a->lock);
 	}
 	if (w.page)
-		frame_put(w.page);
+		frame_unpin(w.page);
 	return a ? (slong)w.count : -1;
 }

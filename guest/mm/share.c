@@ -19,6 +19,7 @@
  */
 #include "kernel/mutant.h"
 #include "kernel/rcu.h"
+#include "mm/swap.h"
 
 #define LOCKS 16
 
@@ -43,11 +44,10 @@ static void copy_table(pa_t to, pa_t from)
 	for (int i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = pte_load(&src[i]);
 
-		if (!(e & PTE_P))
+		if (!entry_copy(e))
 			continue;
-		if (!(e & PTE_SOFT))
+		if ((e & PTE_P) && !(e & PTE_SOFT))
 			e = pte_clear_bits(&src[i], PTE_W) & ~PTE_W;
-		frame_get(e & PTE_ADDR);
 		pte_store(&dst[i], e);
 	}
 	kunmap_local(src);
@@ -81,6 +81,12 @@ bool share_break(struct mm *mm, pte_t *e, ulong va, bool try)
 	return true;
 }
 
+static void drop_page(pte_t e)
+{
+	entry_keep_dirty(e);
+	entry_drop(e);
+}
+
 /* Let go of a table that no entry and no TLB of this space leads to any more. The last one frees
  * the pages. */
 void share_drop(pa_t table)
@@ -98,8 +104,8 @@ void share_drop(pa_t table)
 		return;
 	t = kmap_local(table);
 	for (int i = 0; i < PT_ENTRIES; i++)
-		if (t[i] & PTE_P)
-			frame_put(pte_swap(&t[i], 0) & PTE_ADDR);
+		if (t[i])
+			drop_page(pte_swap(&t[i], 0));
 	kunmap_local(t);
 	rcu_free_table(table);
 }

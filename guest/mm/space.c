@@ -181,14 +181,14 @@ struct vma *mm_find(struct mm *mm, ulong va)
 	return NULL;
 }
 
-/* Caller holds mm->sem and mm->lock, or is the only user. */
+/* Caller holds mm->lock, and mm->sem unless it is the only user. */
 bool mm_add(struct mm *mm, const struct vma *area)
 {
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++) {
 		if (v->end)
 			continue;
 		*v = *area;
-		if (!v->file && !v->off)
+		if (!v->file && !v->reserved && !v->off)
 			v->off = v->start >> PAGE_SHIFT;
 		return true;
 	}
@@ -197,14 +197,11 @@ bool mm_add(struct mm *mm, const struct vma *area)
 
 static void add_segment(struct mm *mm, ulong start, ulong file_end, ulong end, u32 prot)
 {
-	struct vma v = {start,
-			ALIGN_UP(end, PAGE_SIZE),
-			prot,
-			false,
-			user_image + (start - USER_IMAGE),
-			file_end - start,
-			0,
-			NULL};
+	struct vma v = {.start = start,
+			.end = ALIGN_UP(end, PAGE_SIZE),
+			.prot = prot,
+			.src = user_image + (start - USER_IMAGE),
+			.src_len = file_end - start};
 
 	if (start < v.end)
 		(void)mm_add(mm, &v);
@@ -213,19 +210,16 @@ static void add_segment(struct mm *mm, ulong start, ulong file_end, ulong end, u
 void mm_load_image(struct mm *mm)
 {
 	const struct image_header *h = header();
-	struct vma stack = {USER_STACK_TOP - USER_STACK_LEN,
-			    USER_STACK_TOP,
-			    PROT_R | PROT_W,
-			    false,
-			    NULL,
-			    0,
-			    0,
-			    NULL};
+	struct vma stack = {.start = USER_STACK_TOP - USER_STACK_LEN,
+			    .end = USER_STACK_TOP,
+			    .prot = PROT_R | PROT_W};
 
+	spin_lock(&mm->lock); /* reclaim may come by already */
 	add_segment(mm, USER_IMAGE, h->text_end, h->text_end, PROT_R | PROT_X);
 	add_segment(mm, h->text_end, h->rodata_end, h->rodata_end, PROT_R);
 	add_segment(mm, h->rodata_end, h->file_end, h->end, PROT_R | PROT_W);
 	(void)mm_add(mm, &stack); /* a new space has room for these few */
+	spin_unlock(&mm->lock);
 	mm->brk = mm_image_end();
 }
 

@@ -7,7 +7,7 @@
  */
 #include "kernel/mutant.h"
 #include "kernel/mutex.h"
-#include "mm/mm.h"
+#include "mm/swap.h"
 
 /* Clear entries of one table from *va on, at most `room` pages; *va is where it ended. A page of a
  * file remembers that it was written. Under mm->lock. */
@@ -18,13 +18,17 @@ static void zap_entries(struct gather *g, ulong *va, ulong end, u32 room)
 	for (; at && *va < end && room; *va += PAGE_SIZE, at++) {
 		pte_t old = pte_load(at);
 
-		if (!(old & PTE_P))
+		if (!old)
 			continue;
 		old = pte_swap(at, 0);
-		if ((old & PTE_SOFT) && (old & PTE_D) && !mutant(UNMAP_LOSES_DIRTY))
-			frame_set_dirty(old & PTE_ADDR);
+		if (entry_is_swap(old)) { /* in no TLB */
+			entry_drop(old);
+			continue;
+		}
+		if (!mutant(UNMAP_LOSES_DIRTY))
+			entry_keep_dirty(old);
 		gather_range(g, *va, *va + PAGE_SIZE);
-		gather_frame(g, old & PTE_ADDR);
+		gather_page(g, old);
 		room--;
 	}
 	if (!e)

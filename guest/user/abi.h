@@ -48,6 +48,8 @@ enum syscall_number {
 	SYS_HARD,    /* enum hardship, loops: makes this process's life harder */
 	SYS_BARRIER, /* until all tables are free that were unlinked */
 	SYS_STAT,    /* enum statistic -> its value */
+	SYS_CAPTURE, /* enum capture_op -> see there */
+	SYS_DUMP,    /* struct dump_info *: all of the space but what drivers have in it */
 	SYS_COUNT
 };
 
@@ -108,6 +110,22 @@ enum signal {
 /* Instead of a handler. */
 #define SIG_DEFAULT 0 /* it ends the process */
 #define SIG_IGNORE  1
+
+enum capture_op {
+	CAPTURE_NOPAGE,	   /* map the buffers, to be filled in by faults -> address, -1 */
+	CAPTURE_REMAP,	   /* map them at once -> address, -1 */
+	CAPTURE_REGISTERS, /* map the device's registers -> address, -1 */
+	CAPTURE_RUN,	   /* new pictures -> their sequence number, -1 */
+	CAPTURE_PAGES,	   /* -> pages of the buffers */
+	CAPTURE_FAULTS,	   /* -> how often nopage was asked */
+	CAPTURE_READS, /* -> how often the device's registers were read, this time included */
+};
+
+struct dump_info {
+	unsigned long pages, sum, skipped;
+};
+
+#define KILLED_NO_MEMORY 0x200 /* exit_info.vector */
 
 struct exit_info {
 	unsigned int pid;
@@ -170,6 +188,17 @@ enum user_program {
 	USER_MM_STORM,
 	USER_SMP_STORM,
 	USER_MICRO,
+	USER_SWAP,
+	USER_SWAP_FORK,
+	USER_SWAP_THREADS,
+	USER_SWAP_CLOCK,
+	USER_SWAP_OOM,
+	USER_RESERVED,
+	USER_RESERVED_FORK,
+	USER_RESERVED_OOM,
+	USER_REMAP_FAIL,
+	USER_CAPTURE,
+	USER_CAPTURE_REGISTERS,
 	USER_COUNT
 };
 

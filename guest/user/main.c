@@ -56,6 +56,17 @@ static ulong (*const programs[USER_COUNT])(ulong) = {
 	[USER_MM_STORM] = prog_mm_storm,
 	[USER_SMP_STORM] = prog_smp_storm,
 	[USER_MICRO] = prog_micro,
+	[USER_SWAP] = prog_swap,
+	[USER_SWAP_FORK] = prog_swap_fork,
+	[USER_SWAP_THREADS] = prog_swap_threads,
+	[USER_SWAP_CLOCK] = prog_swap_clock,
+	[USER_SWAP_OOM] = prog_swap_oom,
+	[USER_RESERVED] = prog_reserved,
+	[USER_RESERVED_FORK] = prog_reserved_fork,
+	[USER_RESERVED_OOM] = prog_reserved_oom,
+	[USER_REMAP_FAIL] = prog_remap_fail,
+	[USER_CAPTURE] = prog_capture,
+	[USER_CAPTURE_REGISTERS] = prog_capture_registers,
 };
 
 ulong user_main(ulong program, ulong arg);

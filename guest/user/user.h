@@ -121,5 +121,16 @@ ulong prog_roam(ulong arg);
 ulong prog_mm_storm(ulong arg);
 ulong prog_smp_storm(ulong arg);
 ulong prog_micro(ulong arg);
+ulong prog_swap(ulong arg);
+ulong prog_swap_fork(ulong arg);
+ulong prog_swap_threads(ulong arg);
+ulong prog_swap_clock(ulong arg);
+ulong prog_swap_oom(ulong arg);
+ulong prog_reserved(ulong arg);
+ulong prog_reserved_fork(ulong arg);
+ulong prog_reserved_oom(ulong arg);
+ulong prog_remap_fail(ulong arg);
+ulong prog_capture(ulong arg);
+ulong prog_capture_registers(ulong arg);
 
 #endif

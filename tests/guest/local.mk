@@ -2,7 +2,7 @@
 # Machines that run, from the outside.
 guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash.bats \
 	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats tests/guest/inject.bats tests/guest/look.bats \
-	tests/guest/hostile-guest.bats \
+	tests/guest/swap.bats tests/guest/hostile-guest.bats \
 	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
 	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh tests/guest/guest-mutants.sh \
 	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats

@@ -4,6 +4,7 @@
  * process is entitled to, the process's own end, an access with a fixup, a panic.
  * The fixup table holds pairs {address of the instruction the CPU reports, where to continue}.
  */
+#include "dev/dev.h"
 #include "kernel/rcu.h"
 #include "x86.h"
 #include "word.h"
@@ -51,6 +52,10 @@ static void interrupt(struct trapframe *tf, bool was_on)
 		tlb_serve();
 	else if (tf->vector == VEC_TEST)
 		atomic_add(&c->test_ipis, 1);
+	else if (tf->vector == VEC_SWAP)
+		swapdev_interrupt();
+	else if (tf->vector == VEC_CAPTURE)
+		capture_interrupt();
 	else if (tf->vector != VEC_RESCHED)
 		panic("unexpected interrupt 0x%lx", tf->vector);
 	apic_eoi();
@@ -81,11 +86,15 @@ static void exception(struct trapframe *tf)
 	struct proc *p = this_cpu()->proc;
 	ulong addr = tf->vector == VECTOR_PF ? read_cr2() : 0;
 
+	if (p)
+		p->no_memory = false;
 	if (tf->vector == VECTOR_PF && addr < USER_END && p && p->mm &&
 	    mm_fault(p->mm, addr, tf->error))
 		return;
 	if (from_user(tf)) {
-		if (p->retry && tf->vector == VECTOR_PF)
+		if (p->no_memory)
+			process_kill(KILLED_NO_MEMORY, tf->error, addr);
+		else if (p->retry && tf->vector == VECTOR_PF)
 			sched_yield();
 		else if (!signal_fault(tf, addr))
 			process_kill(tf->vector, tf->error, addr);
