@@ -130,6 +130,7 @@ const char *share_flush(void);
 const char *swap_pages(void);
 const char *swap_fork(void);
 const char *swap_clock(void);
+const char *swap_pin(void);
 const char *swap_oom(void);
 const char *smp_swap(void);
 const char *dma_table(void);

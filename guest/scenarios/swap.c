@@ -83,6 +83,13 @@ const char *swap_clock(void)
 	return why ? why : check_swapped(100);
 }
 
+const char *swap_pin(void)
+{
+	const char *why = run_under_pressure(USER_SWAP_PIN, 60, 50, 256, false);
+
+	return why ? why : check_swapped(100);
+}
+
 const char *smp_swap(void)
 {
 	const char *why;

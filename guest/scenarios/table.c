@@ -98,6 +98,7 @@ const struct scenario scenarios[] = {
 	 false},
 	{"swap-fork", "pages in swap are copied on fork and on write", swap_fork, 1, false},
 	{"swap-clock", "a page in use stays while others go", swap_clock, 1, false},
+	{"swap-pin", "a page somebody refers to stays while others go", swap_pin, 1, false},
 	{"swap-oom", "no memory and no swap: who wants a page ends, others go on", swap_oom, 1,
 	 false},
 	{"smp-swap", "threads write to pages while these are written out", smp_swap, 2, false},

@@ -60,6 +60,7 @@ static ulong (*const programs[USER_COUNT])(ulong) = {
 	[USER_SWAP_FORK] = prog_swap_fork,
 	[USER_SWAP_THREADS] = prog_swap_threads,
 	[USER_SWAP_CLOCK] = prog_swap_clock,
+	[USER_SWAP_PIN] = prog_swap_pin,
 	[USER_SWAP_OOM] = prog_swap_oom,
 	[USER_RESERVED] = prog_reserved,
 	[USER_RESERVED_FORK] = prog_reserved_fork,

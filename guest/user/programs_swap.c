@@ -67,6 +67,23 @@ ulong prog_swap(ulong pages)
 	return 0;
 }
 
+/* A page to which somebody refers by its frame stays while all others go and come. */
+ulong prog_swap_pin(ulong pages)
+{
+	volatile ulong *p = map(pages, RW, 0);
+
+	CHECK(p);
+	for (ulong round = 1; round < 4; round++) {
+		p[0] = round;
+		CHECK(CALL1(SYS_HOLD, p) == (long)round);
+		fill(p + WORDS, pages - 1, 1000 * round);
+		CHECK(check_all(p + WORDS, pages - 1, 1000 * round) == 0);
+		p[0] = 100 + round;
+		CHECK(CALL1(SYS_HOLD, 0) == (long)(100 + round));
+	}
+	return 0;
+}
+
 /* Its parent's pages, then its own in their place; the even ones only. */
 static ulong kid(volatile ulong *p, ulong pages, ulong me)
 {

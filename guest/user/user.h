@@ -125,6 +125,7 @@ ulong prog_swap(ulong arg);
 ulong prog_swap_fork(ulong arg);
 ulong prog_swap_threads(ulong arg);
 ulong prog_swap_clock(ulong arg);
+ulong prog_swap_pin(ulong arg);
 ulong prog_swap_oom(ulong arg);
 ulong prog_reserved(ulong arg);
 ulong prog_reserved_fork(ulong arg);

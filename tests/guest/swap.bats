@@ -13,7 +13,7 @@ setup() {
 }
 teardown() { common_teardown; }
 
-all=swap,swap-fork,swap-clock,swap-oom,smp-swap,dma-table,reserved,reserved-fork,reserved-oom,remap-fail
+all=swap,swap-fork,swap-clock,swap-pin,swap-oom,smp-swap,dma-table,reserved,reserved-fork,reserved-oom,remap-fail
 all=$all,capture-reclaim,capture-device
 
 # guest OPTION...: runs to its end; its output is in $out.
@@ -82,5 +82,6 @@ noticed() {
 @test "mutant dump-reads-reserved" { noticed dump-reads-reserved reserved; }
 @test "mutant swap-no-flush" { noticed swap-no-flush smp-swap; }
 @test "mutant reclaim-a-unflushed" { noticed reclaim-a-unflushed swap-clock; }
+@test "mutant reclaim-pinned" { noticed reclaim-pinned swap-pin; }
 @test "mutant swap-copy-uncounted" { noticed swap-copy-uncounted swap-fork; }
 @test "mutant swap-slot-leaks" { noticed swap-slot-leaks swap; }
