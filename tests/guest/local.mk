@@ -27,6 +27,12 @@ check-long-hostile: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' HOSTILE_SEEDS=$(HOSTILE_SEEDS) HOSTILE_FIRST=$(HOSTILE_FIRST) \
 		$(BATS) -f '^hostile' $(top_srcdir)/tests/guest/hostile-guest.bats
 
+# All bugs of the guest's kernel; make check leaves out those that take long to find.
+.PHONY: check-long-guest-mutants
+check-long: check-long-guest-mutants
+check-long-guest-mutants: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/guest-mutants.sh --all
+
 # umbra with the bugs of shadow/mutant.h in it. The archives by their own names: libvmm.la would bring
 # the shared library without bugs with it.
 if HAVE_CUNIT
