@@ -90,7 +90,7 @@ try() {
 
 chosen=()
 for row in "${rows[@]}"; do
-	[[ ${1-} == --all || " $* " == *" ${row%%|*} "* || ($# -eq 0 && $row != *gup-storm) ]] &&
+	[[ ${1-} == --all || " $* " == *" ${row%%|*} "* || ($# -eq 0 && ! $row =~ pae.*mremap$|gup-storm$) ]] &&
 		chosen+=("$row")
 done
 if [[ ! -e $UMBRA_GUEST_DIR/umbra-guest-amd64 ]]; then
