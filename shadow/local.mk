@@ -28,4 +28,7 @@ libumbra_shadow_la_SOURCES = $(shadow_sources)
 libumbra_shadow_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined
 libumbra_shadow_la_LIBADD = $(URCU_LIBS) -lpthread
 
-EXTRA_DIST += shadow/README.md
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = shadow/umbra-shadow.pc
+
+EXTRA_DIST += shadow/README.md examples/README.md examples/shadow-walk.c

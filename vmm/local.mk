@@ -13,7 +13,7 @@ noinst_LTLIBRARIES += libvmm.la
 libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sources) \
 	$(control_sources) $(soft_sources) $(hybrid_sources) \
 	vmm/gate/gate.c vmm/gate/gate.h vmm/gate/gate_code.S \
-	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/fpu.c vmm/kvm/kvm.h vmm/kvm/probe.c vmm/kvm/probe.h vmm/kvm/probe_remote.c vmm/kvm/probe_stats.c \
+	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/foreign.c vmm/kvm/fpu.c vmm/kvm/kvm.h vmm/kvm/probe.c vmm/kvm/probe.h vmm/kvm/probe_remote.c vmm/kvm/probe_stats.c \
 	vmm/kvm/vm.c vmm/kvm/measure.c vmm/kvm/measure.h vmm/kvm/measure_cost.c \
 	vmm/kvm/measure_host.c vmm/kvm/measure_insn.c vmm/kvm/measure_loop.c \
 	vmm/kvm/measure_rig.h vmm/kvm/measure_tables.c \
