@@ -25,12 +25,22 @@ GUEST_LD_FLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-s
 	-Wl,-z,noexecstack
 
 guest_kernel_sources = \
-	guest/kernel/main.c guest/kernel/options.c guest/kernel/panic.c guest/kernel/print.c \
-	guest/kernel/process.c guest/kernel/runner.c guest/kernel/sched.c guest/kernel/serial.c \
-	guest/kernel/smp.c guest/kernel/spinlock.c guest/kernel/string.c guest/kernel/syscall.c \
-	guest/mm/attr.c guest/mm/collapse.c guest/mm/pagealloc.c guest/mm/fault.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/highmem.c \
-	guest/mm/kmap.c guest/mm/kmap_pool.c guest/mm/procwalk.c guest/mm/quicklist.c guest/mm/share.c guest/mm/mapping.c guest/mm/remap.c guest/mm/space.c guest/mm/tables.c guest/mm/tlb.c \
-	guest/scenarios/attr.c guest/scenarios/pagealloc.c guest/scenarios/bench.c guest/scenarios/boot.c guest/scenarios/crash.c guest/scenarios/paging.c \
+	guest/dev/capture.c guest/dev/ramdisk.c guest/dev/swapdev.c \
+	guest/kernel/calls.c guest/kernel/exec.c guest/kernel/lockcheck.c guest/kernel/main.c \
+	guest/kernel/mutant.c guest/kernel/mutex.c guest/kernel/options.c guest/kernel/panic.c \
+	guest/kernel/pipe.c guest/kernel/preempt.c guest/kernel/print.c guest/kernel/process.c \
+	guest/kernel/rcu.c guest/kernel/report.c guest/kernel/runner.c guest/kernel/sched.c \
+	guest/kernel/serial.c guest/kernel/signal.c guest/kernel/smp.c guest/kernel/spinlock.c \
+	guest/kernel/string.c guest/kernel/syscall.c guest/kernel/syscall_vm.c guest/kernel/timer.c \
+	guest/mm/advise.c guest/mm/attr.c guest/mm/collapse.c guest/mm/fault.c guest/mm/file.c \
+	guest/mm/filemap.c guest/mm/fork.c guest/mm/frames.c guest/mm/gather.c guest/mm/gup.c \
+	guest/mm/highmem.c guest/mm/kmap.c guest/mm/kmap_pool.c guest/mm/mapping.c guest/mm/migrate.c \
+	guest/mm/pagealloc.c guest/mm/procwalk.c guest/mm/quicklist.c guest/mm/remap.c guest/mm/reclaim.c \
+	guest/mm/reserved.c guest/mm/rmap.c guest/mm/share.c guest/mm/space.c guest/mm/swap.c guest/mm/tables.c guest/mm/tlb.c guest/mm/zap.c \
+	guest/scenarios/attr.c guest/scenarios/bench.c guest/scenarios/boot.c guest/scenarios/crash.c \
+	guest/scenarios/gather.c guest/scenarios/hostile.c guest/scenarios/hostile_cpu.c \
+	guest/scenarios/life.c guest/scenarios/pagealloc.c guest/scenarios/paging.c \
+	guest/scenarios/reserved.c guest/scenarios/rules.c guest/scenarios/swap.c \
 	guest/scenarios/process.c guest/scenarios/share.c guest/scenarios/smp.c guest/scenarios/table.c \
 	guest/arch/x86/apic.c guest/arch/x86/bootinfo.c guest/arch/x86/madt.c \
 	guest/arch/x86/probe.c guest/arch/x86/trap.c
@@ -40,15 +50,21 @@ guest_32_sources = $(guest_kernel_sources) guest/arch/x86_32/cpu.c
 guest_32_asm = guest/arch/x86_32/boot.S guest/arch/x86_32/entry.S guest/arch/x86_32/trampoline.S
 guest_user_sources = \
 	guest/user/main.c guest/user/programs_calls.c guest/user/programs_bench.c guest/user/programs_memory.c \
-	guest/user/programs_process.c guest/user/programs_walk.c guest/user/programs_remap.c guest/user/programs_smp.c
+	guest/user/programs_exec.c guest/user/programs_file.c guest/user/programs_gather.c \
+	guest/user/programs_micro.c guest/user/programs_misc.c guest/user/programs_pipe.c \
+	guest/user/programs_process.c guest/user/programs_remap.c guest/user/programs_reserved.c guest/user/programs_rmap.c \
+	guest/user/programs_signal.c guest/user/programs_smp.c guest/user/programs_storm.c \
+	guest/user/programs_swap.c guest/user/programs_walk.c
 guest_headers = \
 	guest/arch/amd64/paging.h guest/arch/i386/paging.h guest/arch/la57/paging.h \
 	guest/arch/pae/paging.h guest/arch/x86/format.h guest/arch/x86/layout.h \
 	guest/arch/x86/pte_word.h guest/arch/x86/x86.h guest/arch/x86_32/frame.h \
 	guest/arch/x86_32/pte_wide.h guest/arch/x86_32/usercall.h guest/arch/x86_32/word.h \
 	guest/arch/x86_64/frame.h guest/arch/x86_64/usercall.h guest/arch/x86_64/word.h \
-	guest/kernel/kernel.h guest/kernel/types.h guest/mm/attr.h guest/mm/mm.h guest/scenarios/scenarios.h \
-	guest/user/abi.h guest/user/user.h
+	guest/dev/dev.h \
+	guest/kernel/kernel.h guest/kernel/mutant.h guest/kernel/mutex.h guest/kernel/rcu.h \
+	guest/kernel/types.h guest/mm/attr.h guest/mm/file.h guest/mm/mm.h guest/mm/rmap.h guest/mm/swap.h guest/scenarios/pressure.h \
+	guest/scenarios/scenarios.h guest/user/abi.h guest/user/signal.h guest/user/try.h guest/user/user.h
 
 SUFFIXES = .amd64o .la57o .paeo .i386o
 AM_V_GUESTCC = $(AM_V_GUESTCC_@AM_V@)

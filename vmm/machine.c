@@ -84,6 +84,18 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 	return err;
 }
 
+/* Those that are ours alone: dev.h. */
+static int create_own_devices(struct machine *m)
+{
+	m->capture = capture_create(&m->host);
+	if (!m->capture || capture_attach(m->capture, m->bus, GPA(CAPTURE_GPA)))
+		return -ENOMEM;
+	if (!m->cfg.swap)
+		return 0;
+	m->swapdev = swapdev_create(&m->host, m->cfg.swap);
+	return m->swapdev ? swapdev_attach(m->swapdev, m->bus, GPA(SWAPDEV_GPA)) : -ENOMEM;
+}
+
 static int create_devices(struct machine *m)
 {
 	machine_host_init(m);
@@ -95,7 +107,7 @@ static int create_devices(struct machine *m)
 	if (uart_attach(m->uart, m->bus, 0x3f8) || debug_exit_attach(m->bus, 0xf4, &m->host) ||
 	    legacy_attach(m->bus) || apic_attach(m->apic, m->bus))
 		return -ENOMEM;
-	return 0;
+	return create_own_devices(m);
 }
 
 int machine_load_image(struct machine *m, char *msg, size_t n)
@@ -191,6 +203,8 @@ unsigned machine_destroy(struct machine *m)
 
 	if (!m)
 		return 0;
+	capture_destroy(m->capture);
+	swapdev_destroy(m->swapdev);
 	if (m->uart)
 		uart_destroy(m->uart);
 	if (m->apic)

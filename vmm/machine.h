@@ -41,6 +41,7 @@ struct machine_config {
 	const char *memory_file; /* NULL: none */
 	bool window_debug;
 	unsigned cpus;
+	uint64_t swap;	       /* bytes of the swap device; 0: there is none */
 	uint32_t shadow_limit; /* tables; 0 for the default */
 	enum umbra_pt_update pt_update;
 	struct sh_options options;
@@ -70,6 +71,8 @@ struct machine {
 	struct bus *bus;
 	struct apic *apic;
 	struct uart *uart;
+	struct capture *capture;
+	struct swapdev *swapdev; /* NULL: none */
 	struct cpu_model model;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct control *control; /* NULL without a socket */

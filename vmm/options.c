@@ -70,6 +70,8 @@ static const struct opt_range lowmem_range = {0, TIB, 4096,
 /* The library works with 16 tables and more. */
 static const struct opt_range limit_range = {64 * 1024, TIB, 4096,
 					     "a size from 64K to 1024G, such as 64M"};
+static const struct opt_range swap_range = {0, TIB, 4096,
+					    "0 or a size up to 1024G, such as 16M"};
 static const struct opt_range cpus_range = {1, UMBRA_MAX_CPUS, 0, "a number from 1 to 64"};
 static const struct opt_range timeout_range = {1, 31536000, 0, "seconds, 1 or more"};
 static const struct opt_range seed_range = {0, UINT64_MAX, 0, "a 64-bit number"};
@@ -275,6 +277,9 @@ const struct option_def run_options[] = {
 	{.name = "memory-file", .metavar = "FILE",
 	 .help = "file that keeps guest RAM: made if it is missing, else empty or as large as -m says",
 	 .parse = opt_file, .offset = FIELD(memory_file)},
+	{.name = "swap", .metavar = "SIZE",
+	 .help = "blocks of the swap device; 0 for none (16M)",
+	 .parse = opt_size, .offset = FIELD(swap), .rule = &swap_range},
 	{.name = "cpus", .letter = 'c', .metavar = "N",
 	 .help = "virtual CPUs, 1 to 64 (1)",
 	 .parse = opt_count, .offset = FIELD(cpus), .rule = &cpus_range},
@@ -389,6 +394,7 @@ static void defaults(struct umbra_options *o, const char *const *mmu_names)
 	*o = (struct umbra_options){
 		.guest = "amd64",
 		.memory = 256 * MIB,
+		.swap = 16 * MIB,
 		.cpus = 1,
 		.lowmem = 896 * MIB,
 		.window_debug = SWITCH_OFF,

@@ -44,6 +44,7 @@ struct umbra_options {
 	uint64_t memory;	 /* bytes, a multiple of 4 KiB */
 	const char *memory_file; /* keeps it; NULL: none */
 	unsigned cpus;		 /* 1..UMBRA_MAX_CPUS */
+	uint64_t swap;		 /* bytes, a multiple of 4 KiB; 0: no swap device */
 
 	enum umbra_engine engine;
 	enum umbra_exact exact;

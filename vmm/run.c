@@ -175,6 +175,7 @@ static int configure(struct run *r)
 		.memory_file = o->memory_file,
 		.window_debug = o->window_debug == SWITCH_ON,
 		.cpus = o->cpus,
+		.swap = o->swap,
 		.shadow_limit = (uint32_t)tables,
 		.pt_update = o->pt_update,
 		.kernel = o->kernel,

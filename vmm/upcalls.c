@@ -2,12 +2,14 @@
  *
  * What devices ask of the machine (dev/dev.h).
  *
- * Locks: a device's own lock may be held; nothing here takes one of the machine's but machine_end().
+ * Locks: a device's own lock may be held, except where dev.h says otherwise; nothing here takes one of
+ * the machine's but machine_end().
  * Read first: dev/dev.h, machine.h.
  */
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
+#include <urcu/urcu-memb.h>
 
 #include "vmm/machine.h"
 
@@ -94,6 +96,47 @@ static void host_serial_out(void *ctx, const uint8_t *buf, size_t n)
 	}
 }
 
+static int host_dma_read(void *ctx, gpa_t gpa, void *buf, size_t n)
+{
+	struct machine *m = ctx;
+
+	return gmem_read(m->gm, gpa, buf, n);
+}
+
+/* Whatever frame it is, a page table perhaps: through the door for outside writers. */
+static int host_dma_write(void *ctx, gpa_t gpa, const void *buf, size_t n)
+{
+	struct machine *m = ctx;
+
+	return sh_write(m->mmu, NULL, gpa, buf, (unsigned)n);
+}
+
+/* SDM vol. 3, section 11.11: destination in bits 19:12 of the address, physical; vector in bits 7:0
+ * of the data, delivery mode 0 in bits 10:8. */
+static void host_msi(void *ctx, uint64_t address, uint32_t data)
+{
+	struct machine *m = ctx;
+	unsigned vcpu = (address >> 12) & 0xff;
+
+	if (address >> 20 != 0xfee || address & 0xfff || data > 0xff || data < 0x10)
+		return;
+	apic_raise(m->apic, vcpu, (uint8_t)data);
+}
+
+static void host_thread_begin(void *ctx)
+{
+	(void)ctx;
+	urcu_memb_register_thread();
+}
+
+static void host_thread_end(void *ctx)
+{
+	struct machine *m = ctx;
+
+	gmem_thread_exit(m->gm);
+	urcu_memb_unregister_thread();
+}
+
 void machine_host_init(struct machine *m)
 {
 	m->host = (struct dev_host){
@@ -106,5 +149,11 @@ void machine_host_init(struct machine *m)
 		.nmi = host_nmi,
 		.debug_exit = host_debug_exit,
 		.serial_out = host_serial_out,
+		.dma_read = host_dma_read,
+		.dma_write = host_dma_write,
+		.msi = host_msi,
+		.threads = !m->cfg.one_thread,
+		.thread_begin = host_thread_begin,
+		.thread_end = host_thread_end,
 	};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Boot order. Entered by boot.S on CPU 0 with IF clear, on the boot tables and stack. */
+#include "dev/dev.h"
 #include "mm/attr.h"
 #include "x86.h"
 
@@ -25,6 +26,8 @@ void kernel_main(void)
 	frames_init();
 	kmap_init();
 	mm_switch(&kernel_mm);
+	swapdev_init();
+	capture_init();
 	if (options.pagealloc && !pagealloc_start())
 		panic("pagealloc: no memory");
 	cpu_count = wanted_cpus();

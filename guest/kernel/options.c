@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line: words separated by blanks, KEY=VALUE or KEY; unknown words are ignored. */
-#include "kernel/kernel.h"
+#include "kernel/mutant.h"
 
-struct options options = {.seed = 1, .lowmem = LOWMEM_DEFAULT};
+struct options options = {.seed = 1, .size = 1, .lowmem = LOWMEM_DEFAULT};
 static struct spinlock random_lock = {.name = "random"};
 
 static ulong parse_number(const char *s)
@@ -19,16 +19,23 @@ static void parse_word(const char *w, size_t len)
 	if (len > 9 && strneq(w, "scenario=", 9) && len - 9 < sizeof(options.scenario)) {
 		memcpy(options.scenario, w + 9, len - 9);
 		options.scenario[len - 9] = 0;
+	} else if (len > 7 && strneq(w, "mutant=", 7)) {
+		mutant_choose(w + 7, len - 7);
 	} else if (len > 5 && strneq(w, "cpus=", 5)) {
 		options.cpus = (u32)parse_number(w + 5);
 	} else if (len > 5 && strneq(w, "seed=", 5)) {
 		options.seed = parse_number(w + 5);
+	} else if (len > 5 && strneq(w, "size=", 5)) {
+		options.size = parse_number(w + 5);
+		options.size += !options.size;
 	} else if (len > 7 && strneq(w, "lowmem=", 7)) {
 		options.lowmem = parse_number(w + 7) << 20;
 	} else if (len == 12 && strneq(w, "pagealloc=4k", 12)) {
 		options.pagealloc = PAGEALLOC_4K;
 	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
 		options.pagealloc = PAGEALLOC_SPLIT;
+	} else if (len > 7 && strneq(w, "mutant=", 7)) {
+		mutant_choose(w + 7, len - 7);
 	} else if (len == 7 && strneq(w, "ptshare", 7)) {
 		options.share_tables = true;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {

@@ -20,6 +20,15 @@ void wake_all(const void *chan)
 			sched_make_ready(p);
 }
 
+/* Under sched_lock: the one process that sleeps there, or NULL. */
+struct proc *sleeper_on(const void *chan)
+{
+	for (struct proc *p = procs; p < procs + MAX_PROCS; p++)
+		if (p->state == PROC_SLEEPING && p->chan == chan)
+			return p;
+	return NULL;
+}
+
 static struct proc *alloc_proc(struct proc *parent)
 {
 	struct proc *p;
@@ -47,6 +56,17 @@ static void make_stack(struct proc *p, const struct trapframe *tf)
 	*frame = *tf;
 	p->ctx = (struct context *)frame - 1;
 	*p->ctx = (struct context){.ip = (ulong)process_entry};
+}
+
+/* What a new process has from the one that makes it. */
+static void inherit(struct proc *p, const struct proc *from)
+{
+	memcpy(p->handler, from->handler, sizeof(p->handler));
+	memcpy(p->restorer, from->restorer, sizeof(p->restorer));
+	p->blocked = from->blocked;
+	memcpy(p->fd, from->fd, sizeof(p->fd));
+	for (u32 i = 0; i < MAX_FDS; i++)
+		fd_get(&p->fd[i]);
 }
 
 static u32 start(struct proc *p)
@@ -99,6 +119,7 @@ u32 process_fork(const struct trapframe *tf)
 		return ~0U;
 	child.CALL_RESULT = 0;
 	p->affinity = me->affinity;
+	inherit(p, me);
 	p->mm = mm_fork(me->mm);
 	make_stack(p, &child);
 	return start(p);
@@ -115,6 +136,7 @@ u32 process_thread(const struct trapframe *tf, ulong entry, ulong stack, ulong a
 	child.sp = stack;
 	child.START0 = arg;
 	p->retry = me->retry;
+	inherit(p, me);
 	p->mm = mm_get(me->mm);
 	make_stack(p, &child);
 	return start(p);
@@ -124,6 +146,8 @@ static void finish(struct proc *p)
 {
 	struct mm *mm = p->mm;
 
+	for (u32 i = 0; i < MAX_FDS; i++)
+		fd_put(&p->fd[i]);
 	p->mm = NULL;
 	push_off();
 	mm_switch(&kernel_mm);
@@ -146,7 +170,7 @@ static void finish(struct proc *p)
 
 void process_exit(ulong code)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	p->exit.code = code;
 	finish(p);
@@ -155,12 +179,43 @@ void process_exit(ulong code)
 
 void process_kill(ulong vector, ulong error, ulong addr)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 
 	p->exit =
 		(struct exit_info){.killed = 1, .vector = vector, .error = error, .addr = addr};
 	finish(p);
 	__builtin_unreachable();
+}
+
+void process_end_by(u32 signal)
+{
+	struct proc *p = current();
+
+	p->exit = (struct exit_info){.killed = 2, .code = signal};
+	finish(p);
+	__builtin_unreachable();
+}
+
+/* Under sched_lock: the process of this number that may still run in ring 3, or NULL. */
+struct proc *process_find(u32 pid)
+{
+	for (struct proc *p = procs + 1; p < procs + MAX_PROCS; p++)
+		if (p->pid == pid && p->state != PROC_FREE && p->state != PROC_NEW &&
+		    p->state != PROC_ZOMBIE)
+			return p;
+	return NULL;
+}
+
+/* How many there are, whatever their state. */
+u32 processes(void)
+{
+	u32 n = 0;
+
+	spin_lock(&sched_lock);
+	for (struct proc *p = procs; p < procs + MAX_PROCS; p++)
+		n += p->state != PROC_FREE;
+	spin_unlock(&sched_lock);
+	return n;
 }
 
 /* Under sched_lock: a child that has ended, else NULL; *any tells whether there is a child at
@@ -178,7 +233,7 @@ static struct proc *ended_child(const struct proc *parent, bool *any)
 	return NULL;
 }
 
-/* Wait for one child to end; false without children. */
+/* Wait for one child to end; false without children, or if a signal came first. */
 bool process_wait(struct exit_info *out)
 {
 	struct proc *me = this_cpu()->proc, *p;
@@ -186,8 +241,8 @@ bool process_wait(struct exit_info *out)
 	bool any;
 
 	spin_lock(&sched_lock);
-	while (!(p = ended_child(me, &any)) && any)
-		sleep_on(me, &sched_lock);
+	while (!(p = ended_child(me, &any)) && any && sleep_or_signal(me, &sched_lock))
+		;
 	if (p) {
 		*out = p->exit;
 		kstack = p->kstack;

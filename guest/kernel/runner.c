@@ -3,6 +3,7 @@
  * Runs the chosen scenarios one after the other on process 1 and reports in TAP. Around each it
  * checks that no frame was leaked, with every process reaped and every other CPU idle.
  */
+#include "kernel/rcu.h"
 #include "mm/mm.h"
 #include "x86.h"
 #include "scenarios/scenarios.h"
@@ -54,14 +55,20 @@ static const char *run_checked(const struct scenario *s)
 
 	process_reap_all();
 	test_reset();
+	rcu_barrier();
 	smp_quiesce();
 	after = frames_used();
-	if ((!why || why == skip_reason) && after != before)
-		why = fail("leaked %ld frames", (slong)(after - before));
+	if (why && why != skip_reason)
+		return why;
+	CHECK(!mutexes_held(), "%lu mutexes are held", mutexes_held());
+	CHECK(after == before, "leaked %ld frames", (slong)(after - before));
+	CHECK(processes() == 1, "leaked %u processes", processes() - 1);
+	CHECK(!pipes_open(), "leaked %u pipes", pipes_open());
+	CHECK(!locks_held(), "%u locks are still held", locks_held());
 	return why;
 }
 
-static void report(u32 number, const struct scenario *s)
+static void run_and_report(u32 number, const struct scenario *s)
 {
 	u64 begin = rdtsc();
 	const char *why;
@@ -116,13 +123,6 @@ static u32 for_each_chosen(void (*fn)(u32, const struct scenario *))
 	return n;
 }
 
-static void run_chosen(u32 number, const struct scenario *s)
-{
-	if (s->by_name_only)
-		s->run(); /* ends the machine, or never ends */
-	report(number, s);
-}
-
 void runner_main(void)
 {
 	char why[64];
@@ -138,7 +138,7 @@ void runner_main(void)
 	}
 	smp_quiesce();
 	print("TAP version 13\n1..%u\n", for_each_chosen(NULL));
-	for_each_chosen(run_chosen);
+	for_each_chosen(run_and_report);
 	print("# %u passed, %u failed, %u skipped\n", passed, failed, skipped);
 	machine_exit(failed ? EXIT_FAILED : EXIT_PASSED);
 }

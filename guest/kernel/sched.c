@@ -3,10 +3,10 @@
  * Round-robin scheduling of all processes over all CPUs. Owns the run queue and idle_cpus.
  * Lock: sched_lock, for these and for state, chan, parent, next of every process. It is held
  * across swtch(): the side that is switched to releases it, so nobody can pick up, or reap, a
- * process whose context is not saved yet. The kernel itself is never preempted; user mode is,
- * on a tick.
+ * process whose context is not saved yet. A tick takes the CPU from user mode, and from the
+ * kernel where that is allowed: preempt.c.
  */
-#include "mm/mm.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 
 struct spinlock sched_lock = {.name = "sched"};
@@ -73,8 +73,11 @@ static void idle(struct cpu *c)
 		tlb_serve();
 	if (atomic_load(&c->call_fn))
 		return;
+	atomic_store(&c->rcu_idle, 1);
+	rcu_quiescent();
 	c->irq_on = true;
 	sti_hlt_cli();
+	atomic_store(&c->rcu_idle, 0);
 	c->irq_on = false;
 }
 
@@ -87,6 +90,7 @@ void sched_loop(void)
 		struct proc *p;
 
 		smp_serve(c);
+		rcu_quiescent();
 		spin_lock(&sched_lock);
 		idle_cpus &= ~bit;
 		p = next_for(c->index, true);
@@ -109,7 +113,7 @@ void sched_enter(void)
 	bool save = this_cpu()->irq_save;
 
 	ASSERT(spin_held(&sched_lock) && this_cpu()->irq_depth == 1);
-	ASSERT(p->state != PROC_RUNNING);
+	ASSERT(p->state != PROC_RUNNING && !p->preempt_depth);
 	ASSERT(this_cpu()->kmap_depth == 0); /* the windows are the CPU's, not ours */
 	swtch(&p->ctx, this_cpu()->sched_ctx);
 	this_cpu()->irq_save = save;
@@ -130,7 +134,7 @@ void sched_yield(void)
 	spin_unlock(&sched_lock);
 }
 
-/* A tick in user mode. With nobody waiting for this CPU there is nothing to do. */
+/* A tick in user mode, or where the kernel may be preempted. With nobody waiting for this CPU there is nothing to do. */
 void sched_tick(void)
 {
 	spin_lock(&sched_lock);
@@ -141,8 +145,16 @@ void sched_tick(void)
 	spin_unlock(&sched_lock);
 }
 
-/* Release `l`, sleep until wake_all(chan), take `l` again. No wake-up is lost. */
-void sleep_on(const void *chan, struct spinlock *l)
+static void doze(struct proc *p, const void *chan, bool may_interrupt)
+{
+	p->chan = chan;
+	p->may_interrupt = may_interrupt;
+	p->state = PROC_SLEEPING;
+	sched_enter();
+	p->chan = NULL;
+}
+
+static void sleep(const void *chan, struct spinlock *l, bool may_interrupt)
 {
 	struct proc *p = this_cpu()->proc;
 
@@ -150,12 +162,32 @@ void sleep_on(const void *chan, struct spinlock *l)
 		spin_lock(&sched_lock);
 		spin_unlock(l);
 	}
-	p->chan = chan;
-	p->state = PROC_SLEEPING;
-	sched_enter();
-	p->chan = NULL;
+	/* Signals are sent under sched_lock: one that comes now finds the process asleep. */
+	if (!may_interrupt || !signal_pending())
+		doze(p, chan, may_interrupt);
 	if (l != &sched_lock) {
 		spin_unlock(&sched_lock);
 		spin_lock(l);
 	}
+}
+
+/* Release `l`, sleep until wake_all(chan), take `l` again. No wake-up is lost. */
+void sleep_on(const void *chan, struct spinlock *l)
+{
+	sleep(chan, l, false);
+}
+
+/* The same, or until a signal comes: then false. */
+bool sleep_or_signal(const void *chan, struct spinlock *l)
+{
+	sleep(chan, l, true);
+	return !signal_pending();
+}
+
+/* wake_all() for who does not hold sched_lock. */
+void wake(const void *chan)
+{
+	spin_lock(&sched_lock);
+	wake_all(chan);
+	spin_unlock(&sched_lock);
 }

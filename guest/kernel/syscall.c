@@ -3,12 +3,13 @@
  * System calls: which registers hold the number, the arguments and the result is in frame.h. One
  * function per call, one table. Runs with IF clear, on the caller's stack.
  */
-#include "mm/mm.h"
+#include "dev/dev.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 
 static struct mm *my_mm(void)
 {
-	return this_cpu()->proc->mm;
+	return current()->mm;
 }
 
 static slong sys_null(struct trapframe *tf)
@@ -32,7 +33,7 @@ static slong sys_wait(struct trapframe *tf)
 	struct exit_info info;
 
 	if (!process_wait(&info))
-		return -1;
+		return signal_pending() ? ERR_INTR : ERR;
 	if (tf->ARG0 && !copy_to_user(tf->ARG0, &info, sizeof(info)))
 		return -1;
 	return info.pid;
@@ -41,7 +42,7 @@ static slong sys_wait(struct trapframe *tf)
 static slong sys_getpid(struct trapframe *tf)
 {
 	(void)tf;
-	return this_cpu()->proc->pid;
+	return current()->pid;
 }
 
 static slong sys_yield(struct trapframe *tf)
@@ -80,7 +81,7 @@ static slong sys_mix(struct trapframe *tf)
 /* Move to a CPU of the mask; if this one is not in it, that takes a trip through the queue. */
 static slong sys_pin(struct trapframe *tf)
 {
-	struct proc *p = this_cpu()->proc;
+	struct proc *p = current();
 	ulong all = (1UL << cpu_count) - 1;
 
 	if (tf->ARG0 && !(tf->ARG0 & all))
@@ -103,6 +104,8 @@ static slong sys_cpus(struct trapframe *tf)
 
 static slong sys_thread(struct trapframe *tf)
 {
+	if (tf->ARG0 >= USER_END || tf->ARG1 > USER_END)
+		return ERR;
 	return (int)process_thread(tf, tf->ARG0, tf->ARG1, tf->ARG2);
 }
 
@@ -183,7 +186,7 @@ static slong sys_random(struct trapframe *tf)
 
 static slong sys_retry(struct trapframe *tf)
 {
-	this_cpu()->proc->retry = tf->ARG0;
+	current()->retry = tf->ARG0;
 	return 0;
 }
 
@@ -203,21 +206,78 @@ static slong sys_walk(struct trapframe *tf)
 	return mm_count_pages(my_mm());
 }
 
+static slong sys_capture(struct trapframe *tf)
+{
+	switch ((enum capture_op)tf->ARG0) {
+	case CAPTURE_NOPAGE:
+		return reserved_map(my_mm(), &capture_buffers, RESERVE_NOPAGE);
+	case CAPTURE_REMAP:
+		return reserved_map(my_mm(), &capture_buffers, RESERVE_REMAP);
+	case CAPTURE_REGISTERS:
+		return capture_present()
+			       ? reserved_map(my_mm(), &capture_registers, RESERVE_REMAP)
+			       : -1;
+	case CAPTURE_RUN:
+		return capture_run();
+	case CAPTURE_PAGES:
+		return CAPTURE_FRAMES;
+	case CAPTURE_FAULTS:
+		return (slong)capture_buffers.faults;
+	case CAPTURE_READS:
+		return (slong)capture_reads();
+	}
+	return -1;
+}
+
+static slong sys_dump(struct trapframe *tf)
+{
+	struct dump d;
+	struct dump_info info;
+
+	mm_dump(my_mm(), &d);
+	info = (struct dump_info){d.pages, d.sum, d.skipped};
+	return copy_to_user(tf->ARG0, &info, sizeof(info)) ? 0 : -1;
+}
+
 static slong (*const table[SYS_COUNT])(struct trapframe *) = {
-	[SYS_NULL] = sys_null,	   [SYS_EXIT] = sys_exit,	  [SYS_FORK] = sys_fork,
-	[SYS_WAIT] = sys_wait,	   [SYS_GETPID] = sys_getpid,	  [SYS_YIELD] = sys_yield,
-	[SYS_MMAP] = sys_mmap,	   [SYS_MUNMAP] = sys_munmap,	  [SYS_MPROTECT] = sys_mprotect,
-	[SYS_BRK] = sys_brk,	   [SYS_MIX] = sys_mix,		  [SYS_PIN] = sys_pin,
-	[SYS_CPUS] = sys_cpus,	   [SYS_THREAD] = sys_thread,	  [SYS_PTE] = sys_pte,
-	[SYS_CLEAN] = sys_clean,   [SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
-	[SYS_RANDOM] = sys_random, [SYS_RETRY] = sys_retry,	  [SYS_MREMAP] = sys_mremap,
-	[SYS_FAIL] = sys_fail,	   [SYS_WALK] = sys_walk,
+	[SYS_NULL] = sys_null,	       [SYS_EXIT] = sys_exit,
+	[SYS_FORK] = sys_fork,	       [SYS_WAIT] = sys_wait,
+	[SYS_GETPID] = sys_getpid,     [SYS_YIELD] = sys_yield,
+	[SYS_MMAP] = sys_mmap,	       [SYS_MUNMAP] = sys_munmap,
+	[SYS_MPROTECT] = sys_mprotect, [SYS_BRK] = sys_brk,
+	[SYS_MIX] = sys_mix,	       [SYS_PIN] = sys_pin,
+	[SYS_CPUS] = sys_cpus,	       [SYS_THREAD] = sys_thread,
+	[SYS_PTE] = sys_pte,	       [SYS_CLEAN] = sys_clean,
+	[SYS_CLEAR_AD] = sys_clear_ad, [SYS_SUM] = sys_sum,
+	[SYS_RANDOM] = sys_random,     [SYS_RETRY] = sys_retry,
+	[SYS_MREMAP] = sys_mremap,     [SYS_FAIL] = sys_fail,
+	[SYS_WALK] = sys_walk,	       [SYS_EXEC] = sys_exec,
+	[SYS_MADVISE] = sys_madvise,   [SYS_PIPE] = sys_pipe,
+	[SYS_CLOSE] = sys_close,       [SYS_READ] = sys_read,
+	[SYS_WRITE] = sys_write,       [SYS_SIGNAL] = sys_signal,
+	[SYS_KILL] = sys_kill,	       [SYS_SLEEP] = sys_sleep,
+	[SYS_TICKS] = sys_ticks,       [SYS_REPORT] = sys_report,
+	[SYS_FILE] = sys_file,	       [SYS_MSYNC] = sys_msync,
+	[SYS_GUP] = sys_gup,	       [SYS_HOLD] = sys_hold,
+	[SYS_MIGRATE] = sys_migrate,   [SYS_RMAP] = sys_rmap,
+	[SYS_HARD] = sys_hard,	       [SYS_BARRIER] = sys_barrier,
+	[SYS_STAT] = sys_stat,	       [SYS_CAPTURE] = sys_capture,
+	[SYS_DUMP] = sys_dump,
 };
 
-void syscall(struct trapframe *tf)
+/* Returns whether all registers are those of `tf`, not only those that a call keeps. */
+bool syscall(struct trapframe *tf)
 {
-	if (tf->CALL_NUMBER < SYS_COUNT)
+	bool all = tf->CALL_NUMBER == SYS_SIGRETURN;
+
+	rcu_quiescent();
+	if (all)
+		signal_return(tf);
+	else if (tf->CALL_NUMBER < SYS_COUNT && table[tf->CALL_NUMBER])
 		tf->CALL_RESULT = (ulong)table[tf->CALL_NUMBER](tf);
 	else
 		tf->CALL_RESULT = ~0UL;
+	signal_deliver(tf);
+	lock_check_bare("a system call");
+	return all;
 }

@@ -12,6 +12,7 @@
  * A page taken out keeps its frame number, and a large one its size, in the entry without P.
  * Read first: arch/x86/format.h, mm/tables.c.
  */
+#include "kernel/mutant.h"
 #include "mm/attr.h"
 #include "x86.h"
 
@@ -66,7 +67,9 @@ pa_t attr_pa(pte_t entry, int level)
 
 pte_t attr_entry(pa_t pa, pte_t flags, int level)
 {
-	if (level > 1)
+	if (level > 1 && mutant(CPA_PAT_BIT))
+		flags |= PTE_PS;
+	else if (level > 1)
 		flags = (flags & ~PTE_PAT) | PTE_PS | (flags & PTE_PAT ? PAT_SHIFTED : 0);
 	return (pte_t)pa | flags;
 }
@@ -79,7 +82,8 @@ static pte_t changed(pte_t flags, enum attr attr)
 static void flush(ulong start, ulong end)
 {
 	attr_stats.flushes++;
-	tlb_flush_kernel(start, end);
+	if (!mutant(CPA_NO_FLUSH))
+		tlb_flush_kernel(start, end);
 }
 
 /* Write the lines of [va, end) back: only these, and on the CPU's own word for all CPUs. */
@@ -139,7 +143,7 @@ static bool split(ulong va)
 {
 	pa_t table;
 	int level;
-	pte_t *e;
+	pte_t *e = attr_leaf(va, &level);
 
 	spin_unlock(&attr_lock);
 	gate();
@@ -147,7 +151,8 @@ static bool split(ulong va)
 	spin_lock(&attr_lock);
 	if (!table)
 		return false;
-	e = attr_leaf(va, &level);
+	if (!mutant(CPA_NO_RELOOK))
+		e = attr_leaf(va, &level);
 	if (level > 1)
 		install(e, level, va, table);
 	else

@@ -5,6 +5,7 @@
  * table before it is freed. Under attr_lock, so nobody stands in the table; only readers of the
  * direct map that hold it, too, may go there.
  */
+#include "kernel/mutant.h"
 #include "mm/attr.h"
 
 /* A table that is linked nowhere goes where attr.c got it from. */
@@ -26,6 +27,8 @@ static pte_t common(const pte_t *t, int level)
 	for (int i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = pte_load(&t[i]), want = first + (pte_t)i * PT_SPAN(level);
 
+		if (mutant(COLLAPSE_BLIND))
+			continue;
 		if (!(e & PTE_P) || ((e ^ want) & ~(PTE_A | PTE_D)))
 			return 0;
 		ad |= e & (PTE_A | PTE_D);

@@ -14,7 +14,8 @@
  * is data of the next. Lock: frame_lock for the lists and the counts; poisoning and zeroing are
  * done outside it.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/rmap.h"
 
 #define MANAGED_END  ((pa_t)512 << 20)
 #define ABOVE_4G     ((u64)1 << 32)
@@ -25,8 +26,12 @@
 
 struct frame {
 	u32 refs;
-	u32 next;   /* number of the next free frame, plus one */
+	u32 next;   /* number of the next in a list, plus one */
 	u32 shares; /* a table's owners beside the first: share.c */
+	u32 anon;   /* frame number of its anon_vma, on which it has a reference; 0: none */
+	u32 index;  /* its place in there: rmap.c */
+	u32 pins;   /* references of who reads or writes it by its frame: gup.c */
+	bool dirty; /* a file's page that was written: file.c */
 };
 
 struct span {
@@ -223,7 +228,7 @@ static pa_t alloc(enum zone zone)
 	bool recycled;
 	pa_t pa;
 
-	ASSERT(this_cpu()->kmap_depth == 0);
+	ASSERT(cpu_read(kmap_depth) == 0);
 	spin_lock(&frame_lock);
 	pa = take(zone, &recycled);
 	if (!pa && zone != ZONE_LOW)
@@ -254,6 +259,12 @@ bool frame_may_fail(void)
 pa_t frame_try(enum zone zone)
 {
 	return frame_may_fail() ? 0 : alloc(zone);
+}
+
+/* The same for a page of a process: reclaim.c. It is never told to fail. */
+pa_t frame_user(void)
+{
+	return alloc(ZONE_HIGH);
 }
 
 static pa_t must_alloc(enum zone zone)
@@ -287,12 +298,16 @@ void frame_put(pa_t pa)
 	struct frame *f = frame_of(pa);
 	u32 refs = atomic_sub(&f->refs, 1);
 	enum zone zone = span_of(pa)->zone;
+	u32 anon;
 
 	if (refs == ~0U)
 		panic("frame 0x%llx freed twice", (u64)pa);
 	if (refs)
 		return;
-	ASSERT(f->shares == 0);
+	ASSERT(f->shares == 0 && (f->pins == 0 || mutant(GUP_NO_ZERO_CHECK)));
+	anon = f->anon;
+	f->anon = 0;
+	f->dirty = false;
 	poison(pa);
 	pagealloc_unmap(pa);
 	spin_lock(&frame_lock);
@@ -300,6 +315,97 @@ void frame_put(pa_t pa)
 	free_head[zone] = number_of(pa) + 1;
 	used--;
 	spin_unlock(&frame_lock);
+	if (anon)
+		anon_put(phys((ulong)anon << PAGE_SHIFT));
+}
+
+/* A reference, if there is one already: a frame that is free, or about to be, stays so. */
+static bool try_get(pa_t pa)
+{
+	u32 *refs = &frame_of(pa)->refs, seen = atomic_load(refs);
+
+	if (mutant(GUP_NO_ZERO_CHECK))
+		return atomic_add(refs, 1);
+	while (seen && !__atomic_compare_exchange_n(refs, &seen, seen + 1, false,
+						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	return seen;
+}
+
+/* The same, and the page stays where it is: nobody takes it out of memory. */
+bool frame_pin(pa_t pa)
+{
+	if (!try_get(pa))
+		return false;
+	atomic_add(&frame_of(pa)->pins, 1);
+	return true;
+}
+
+void frame_unpin(pa_t pa)
+{
+	atomic_sub(&frame_of(pa)->pins, 1);
+	frame_put(pa);
+}
+
+u32 frame_pins(pa_t pa)
+{
+	return atomic_load(&frame_of(pa)->pins);
+}
+
+/* By who made the page. */
+void frame_set_anon(pa_t pa, struct anon_vma *a, u32 index)
+{
+	struct frame *f = frame_of(pa);
+
+	ASSERT(!f->anon);
+	if (!mutant(ANON_NO_REF))
+		atomic_add(&a->refs, 1);
+	f->index = index;
+	f->anon = (u32)(((ulong)a - KBASE) >> PAGE_SHIFT);
+}
+
+/* With a reference. */
+u32 frame_anon(pa_t pa)
+{
+	return READ_ONCE(frame_of(pa)->anon);
+}
+
+u32 frame_index(pa_t pa)
+{
+	return frame_of(pa)->index;
+}
+
+void frame_set_dirty(pa_t pa)
+{
+	atomic_store(&frame_of(pa)->dirty, true);
+}
+
+bool frame_is_dirty(pa_t pa)
+{
+	return atomic_load(&frame_of(pa)->dirty);
+}
+
+bool frame_clear_dirty(pa_t pa)
+{
+	return atomic_xchg(&frame_of(pa)->dirty, false);
+}
+
+/* Lists of frames that are in use but of no use; under the lock of whoever owns the list. */
+void frame_push(u32 *list, pa_t pa)
+{
+	frame_of(pa)->next = *list;
+	*list = number_of(pa) + 1;
+}
+
+pa_t frame_pop(u32 *list)
+{
+	pa_t pa;
+
+	if (!*list)
+		return 0;
+	pa = pa_of(*list - 1);
+	*list = frame_of(pa)->next;
+	return pa;
 }
 
 /* Under the lock that share.c has for the table. */

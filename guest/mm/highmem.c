@@ -9,7 +9,8 @@
  * the mappings back in the reverse order. So windows nest (source and destination of a copy, a
  * table and the page below it) and cost no lock and no shootdown: no other CPU uses a slot of
  * ours, and an entry it might have read ahead is never used. In return the holder stays on this
- * CPU: it neither sleeps (sched_enter) nor allocates (frame_try), both of which check. For a
+ * CPU: interrupts are off, it neither sleeps (sched_enter) nor allocates (frame_try), both of which
+ * check. For a
  * direct-mapped frame all of this is the identity; LOW frames need no windows.
  */
 #include "mm/mm.h"
@@ -36,11 +37,14 @@ static bool is_window(const void *p)
 
 void *kmap_local(pa_t pa)
 {
-	struct cpu *c = this_cpu();
-	ulong i = slot_index(c, c->kmap_depth);
+	struct cpu *c;
+	ulong i;
 
 	if (pa < direct_end)
 		return phys((ulong)pa);
+	push_off(); /* the window is this CPU's */
+	c = this_cpu();
+	i = slot_index(c, c->kmap_depth);
 	if (c->kmap_depth == LOCAL_SLOTS)
 		panic("windows nest too deep");
 	ASSERT(!(pte_load(&slots[i]) & PTE_P));
@@ -52,16 +56,18 @@ void *kmap_local(pa_t pa)
 /* `p` is any address in the window, or NULL. */
 void kunmap_local(const void *p)
 {
-	struct cpu *c = this_cpu();
 	ulong i = ((ulong)p - KMAP_BASE) / PAGE_SIZE;
+	struct cpu *c;
 
 	if (!is_window(p))
 		return;
+	c = this_cpu();
 	if (!c->kmap_depth || i != slot_index(c, c->kmap_depth - 1))
 		panic("window %lu closed out of turn", i);
 	pte_store(&slots[i], 0);
 	invlpg(KMAP_BASE + i * PAGE_SIZE);
 	c->kmap_depth--;
+	pop_off();
 }
 
 void frame_zero(pa_t pa)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mmap, munmap, mprotect and brk for anonymous memory. Areas are split at page boundaries as
- * needed; tables left empty by an unmap are freed with the pages. Everything under mm->lock.
+ * mmap, munmap, mprotect and brk. Areas are split at page boundaries as needed; tables left empty
+ * by an unmap are freed with the pages. Everything under mm->sem; what changes an area or an entry,
+ * under mm->lock as well.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/file.h"
+#include "mm/swap.h"
 
 /* The one place where rights become entry bits. A and D are preset, as for any anonymous fault.
  */
@@ -17,6 +20,10 @@ pte_t prot_to_pte(const struct mm *mm, const struct vma *v)
 		e |= PTE_NX;
 	if (v->shared)
 		e |= PTE_SOFT;
+	if (v->pfn)
+		e |= PTE_PFN;
+	if (v->reserved && v->reserved->device)
+		e |= PTE_PCD | PTE_PWT;
 	if (!mm->clean_ptes)
 		e |= PTE_A | (v->prot & PROT_W ? PTE_D : 0);
 	return e;
@@ -44,12 +51,21 @@ ulong mm_find_hole(struct mm *mm, ulong len)
 	return va;
 }
 
+/* A page that is about to be mapped at `va` for the first time. Those of shared areas are not
+ * found by who looks for their users. */
+void mm_new_page(struct mm *mm, const struct vma *v, ulong va, pa_t pa)
+{
+	if (!v->shared)
+		frame_set_anon(pa, mm->anon, (u32)(v->off + (va - v->start) / PAGE_SIZE));
+}
+
 static void populate(struct mm *mm, const struct vma *v)
 {
 	for (ulong va = v->start; va < v->end; va += PAGE_SIZE) {
 		pa_t pa = frame_alloc_high();
 		pte_t *e = mm_walk(mm, va);
 
+		mm_new_page(mm, v, va, pa);
 		pte_store(e, pa | prot_to_pte(mm, v));
 		pte_unmap(e);
 	}
@@ -58,23 +74,29 @@ static void populate(struct mm *mm, const struct vma *v)
 slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags)
 {
 	struct vma v = {.prot = prot, .shared = flags & MAP_SHARED};
+	bool now = flags & (MAP_SHARED | MAP_POPULATE);
 	slong r = -1;
 
-	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R))
+	if (mm_bad_range(USER_MMAP_BASE, len) || !(prot & PROT_R) || (now && flags & MAP_IMAGE))
 		return -1;
+	if (flags & MAP_IMAGE)
+		v.src = mm_image(&v.src_len);
+	mutex_lock(&mm->sem);
 	spin_lock(&mm->lock);
 	v.start = mm_find_hole(mm, len);
 	v.end = v.start + len;
 	if (!mm_bad_range(v.start, len) && mm_add(mm, &v)) {
-		if (flags)
+		if (now)
 			populate(mm, &v);
+		atomic_add(&gup_events, 1);
 		r = (slong)v.start;
 	}
 	spin_unlock(&mm->lock);
+	mutex_unlock(&mm->sem);
 	return r;
 }
 
-/* Make `va` a boundary between areas. False if there is no slot for one more. */
+/* Make `va` a boundary between areas. False if there is no slot for one more. Under both locks. */
 bool mm_split(struct mm *mm, ulong va)
 {
 	struct vma *v = mm_find(mm, va);
@@ -88,99 +110,66 @@ bool mm_split(struct mm *mm, ulong va)
 	upper.start = va;
 	upper.src = v->src_len > head ? v->src + head : NULL;
 	upper.src_len = v->src_len > head ? v->src_len - head : 0;
+	upper.off += head / PAGE_SIZE;
 	if (!mm_add(mm, &upper))
 		return false;
 	v->end = va;
 	return true;
 }
 
-/*
- * Clear the entries of [start, end) below one table; returns whether the table is empty now.
- * `base` is the first address the table maps. The caller unlinks an empty table.
- */
-static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong start,
-		  ulong end);
-
-/* A shared table goes as it is if all of it goes; if not, it is made this space's own. Returns
- * whether it went. */
-static bool clear_shared(struct gather *g, pte_t *e, ulong va, ulong start, ulong end)
+static bool split_both(struct mm *mm, ulong va, ulong len)
 {
-	if (start > va || end - va < PT_SPAN(2)) {
-		share_break(g->mm, e, va, false);
-		return false;
-	}
-	gather_range(g, va, va + PT_SPAN(2));
-	gather_shared(g, pte_swap(e, 0) & PTE_ADDR);
-	return true;
+	bool ok;
+
+	spin_lock(&mm->lock);
+	ok = mm_split(mm, va) && mm_split(mm, va + len);
+	spin_unlock(&mm->lock);
+	return ok;
 }
 
-/* The same below one entry, which is present. */
-static bool clear_under(struct gather *g, pte_t e, int level, ulong va, ulong start, ulong end)
+/* The areas of the range, whose pages are gone, go. */
+static void drop_areas(struct mm *mm, ulong va, ulong len)
 {
-	pte_t *table = table_map(e, level - 1);
-	bool empty = clear(g, table, level - 1, va, start, end);
-
-	pte_unmap(table);
-	return empty && !(level == PT_LEVELS && PT_ROOT_FIXED);
-}
-
-static bool clear(struct gather *g, pte_t *table, int level, ulong base, ulong start, ulong end)
-{
-	bool empty = true;
-
-	for (int i = 0; i < PT_USER_COUNT(level); i++) {
-		ulong va = base + (ulong)i * PT_SPAN(level);
-		pte_t e = pte_load(&table[i]);
-
-		if (!(e & PTE_P))
+	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++) {
+		if (!v->end || v->start < va || v->end > va + len)
 			continue;
-		if (level == 2 && share_is(e) && va < end && va + PT_SPAN(level) > start) {
-			if (clear_shared(g, &table[i], va, start, end))
-				continue;
-			e = pte_load(&table[i]);
-		}
-		if (va < end && va + PT_SPAN(level) > start &&
-		    (level == 1 || clear_under(g, e, level, va, start, end))) {
-			ulong last = va + PT_SPAN(level);
-
-			e = pte_swap(&table[i], 0);
-			gather_range(g, va > start ? va : start, last < end ? last : end);
-			if (level == 1)
-				gather_frame(g, e & PTE_ADDR);
-			else
-				gather_table(g, e & PTE_ADDR);
+		if (v->file) {
+			file_leave(mm, v);
 			continue;
 		}
-		empty = false;
+		spin_lock(&mm->lock);
+		*v = (struct vma){0};
+		spin_unlock(&mm->lock);
 	}
-	return empty;
 }
 
-/* Take out what is mapped in the range, and the tables left empty. */
-void mm_clear(struct mm *mm, ulong va, ulong len)
+/* Under mm->sem, of a range that is not bad. */
+static slong unmap(struct mm *mm, ulong va, ulong len)
 {
-	struct gather g;
+	slong r = -1;
 
-	gather_begin(&g, mm);
-	clear(&g, phys(mm->root), PT_LEVELS, 0, va, va + len);
-	gather_end(&g);
+	if (split_both(mm, va, len)) {
+		mm_clear(mm, va, len);
+		drop_areas(mm, va, len);
+		atomic_add(&gup_events, 1);
+		r = 0;
+	}
+	return r;
 }
 
 slong mm_unmap(struct mm *mm, ulong va, ulong len)
 {
-	slong r = -1;
+	slong r;
 
 	if (mm_bad_range(va, len))
 		return -1;
-	spin_lock(&mm->lock);
-	if (mm_split(mm, va) && mm_split(mm, va + len)) {
-		for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
-			if (v->start >= va && v->end && v->end <= va + len)
-				*v = (struct vma){0};
-		mm_clear(mm, va, len);
-		r = 0;
-	}
-	spin_unlock(&mm->lock);
+	preempt_begin();
+	if (mutant(SLEEP_IN_SPINLOCK))
+		push_off();
+	mutex_lock(&mm->sem);
+	r = unmap(mm, va, len);
+	mutex_unlock(&mm->sem);
+	preempt_end();
 	return r;
 }
 
@@ -222,6 +211,7 @@ slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot)
 
 	if (mm_bad_range(va, len) || !(prot & PROT_R)) /* there is no PROT_NONE */
 		return -1;
+	mutex_lock(&mm->sem);
 	spin_lock(&mm->lock);
 	if (mm_split(mm, va) && mm_split(mm, va + len)) {
 		for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
@@ -233,28 +223,43 @@ slong mm_protect(struct mm *mm, ulong va, ulong len, u32 prot)
 		r = 0;
 	}
 	spin_unlock(&mm->lock);
+	mutex_unlock(&mm->sem);
 	return r;
 }
 
-/* Grow only; the heap is one area behind the image, found by its end. */
-slong mm_brk(struct mm *mm, ulong brk)
+/* The heap is one area behind the image, found by its end. */
+static slong grow_heap(struct mm *mm, ulong brk)
 {
-	struct vma *v = NULL;
-	slong r = -1;
+	struct vma heap = {.start = mm->brk, .end = brk, .prot = PROT_R | PROT_W}, *v;
+	bool ok;
 
 	spin_lock(&mm->lock);
-	brk = ALIGN_UP(brk, PAGE_SIZE);
-	if (!brk) {
-		r = (slong)mm->brk;
-	} else if (brk >= mm->brk && brk < USER_MMAP_BASE) {
-		struct vma heap = {mm->brk, brk, PROT_R | PROT_W, false, NULL, 0};
-
-		v = mm_find(mm, mm->brk - PAGE_SIZE);
-		if (v && !v->src && !v->shared)
-			v->end = brk;
-		if ((v && v->end == brk) || brk == mm->brk || mm_add(mm, &heap))
-			r = (slong)(mm->brk = brk);
-	}
+	v = mm_find(mm, mm->brk - PAGE_SIZE);
+	if (v && !v->src && !v->shared)
+		v->end = brk;
+	ok = (v && v->end == brk) || brk == mm->brk || mm_add(mm, &heap);
 	spin_unlock(&mm->lock);
+	return ok ? (slong)(mm->brk = brk) : ERR;
+}
+
+/* Under mm->sem. */
+static slong set_brk(struct mm *mm, ulong brk)
+{
+	if (!brk)
+		return (slong)mm->brk;
+	if (brk < mm->brk && brk >= mm_image_end())
+		return unmap(mm, brk, mm->brk - brk) ? ERR : (slong)(mm->brk = brk);
+	return brk >= mm->brk && brk < USER_MMAP_BASE ? grow_heap(mm, brk) : ERR;
+}
+
+slong mm_brk(struct mm *mm, ulong brk)
+{
+	slong r;
+
+	preempt_begin();
+	mutex_lock(&mm->sem);
+	r = set_brk(mm, ALIGN_UP(brk, PAGE_SIZE));
+	mutex_unlock(&mm->sem);
+	preempt_end();
 	return r;
 }

@@ -5,6 +5,7 @@
 #define GUEST_MM_H
 
 #include "kernel/kernel.h"
+#include "kernel/mutex.h"
 
 /* Only for what is direct mapped: ZONE_LOW and below, which an ulong can name. */
 static inline void *phys(ulong pa)
@@ -19,10 +20,23 @@ extern pa_t direct_end;	 /* physical addresses below it are direct mapped */
 ulong frame_alloc(void); /* low, zeroed, one reference; panics when there is none */
 pa_t frame_alloc_high(void);
 pa_t frame_try(enum zone zone); /* 0 when there is none */
+pa_t frame_user(void);
 ulong frame_fail_after(ulong n);
 void frame_get(pa_t pa);
 void frame_put(pa_t pa);
+bool frame_pin(pa_t pa);
+void frame_unpin(pa_t pa);
+u32 frame_pins(pa_t pa);
 u32 frame_refs(pa_t pa);
+struct anon_vma;
+void frame_set_anon(pa_t pa, struct anon_vma *a, u32 index);
+u32 frame_anon(pa_t pa);
+u32 frame_index(pa_t pa);
+void frame_set_dirty(pa_t pa);
+bool frame_is_dirty(pa_t pa);
+bool frame_clear_dirty(pa_t pa);
+void frame_push(u32 *list, pa_t pa);
+pa_t frame_pop(u32 *list);
 enum zone frame_zone(pa_t pa);
 u32 *frame_shares(pa_t pa);
 bool frame_may_fail(void);
@@ -93,24 +107,35 @@ struct vma {
 	bool shared;
 	const u8 *src; /* initial contents, or NULL for zeroes */
 	ulong src_len;
+	ulong off; /* of the first page: in its file or `reserved`, or where it was mapped first */
+	struct file *file;	   /* NULL: anonymous */
+	struct reserved *reserved; /* a driver's memory; reserved.c */
+	bool pfn;		   /* mapped at once, without references */
 };
 #define MAX_VMAS 32
 struct mm {
 	ulong root;
-	u32 refs;
+	u32 refs;	      /* CPUs whose CR3 holds root, lookers-on, and one for the users */
+	u32 users;	      /* processes */
 	ulong cpus;	      /* CPUs whose CR3 may hold root */
-	struct spinlock lock; /* vma[], brk, and every change to the user half of the tables */
-	ulong frame;	      /* where this struct lives */
+	struct mutex sem;     /* whoever changes vma[] or brk, or relies on them */
+	struct spinlock lock; /* every change to vma[], and to the user half of the tables */
+	struct anon_vma *anon;	 /* the family's: rmap.c */
+	ulong frame;		 /* where this struct lives */
 	struct mm *next, **prev; /* all of them but kernel_mm: mm_list */
 	ulong brk;
+	ulong hand;	 /* of the clock in reclaim.c */
 	bool clean_ptes; /* make entries with A and D clear */
 	struct vma vma[MAX_VMAS];
 };
 extern struct mm *mm_list;
 extern struct spinlock mm_list_lock; /* and the roots' shares of the kernel */
 struct mm *mm_create(void);
+struct mm *mm_create_in(struct anon_vma *family);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm);
+struct mm *mm_hold(struct mm *mm);
+void mm_drop(struct mm *mm);
 void mm_switch(struct mm *mm);
 pte_t *mm_walk(struct mm *mm, ulong va);
 pte_t *mm_walk_try(struct mm *mm, ulong va);
@@ -119,6 +144,8 @@ struct vma *mm_find(struct mm *mm, ulong va);
 bool mm_add(struct mm *mm, const struct vma *v);
 void mm_load_image(struct mm *mm);
 ulong mm_image_entry(void);
+const u8 *mm_image(ulong *len);
+ulong mm_image_end(void);
 
 /* mapping.c: the system calls that change an address space; 0 or an address, -1 on error */
 slong mm_map(struct mm *mm, ulong len, u32 prot, u32 flags);
@@ -128,11 +155,14 @@ slong mm_brk(struct mm *mm, ulong brk);
 bool mm_bad_range(ulong va, ulong len);
 ulong mm_find_hole(struct mm *mm, ulong len);
 bool mm_split(struct mm *mm, ulong va);
-void mm_clear(struct mm *mm, ulong va, ulong len);
+void mm_new_page(struct mm *mm, const struct vma *v, ulong va, pa_t pa);
 pte_t prot_to_pte(const struct mm *mm, const struct vma *v);
 
 /* remap.c */
 slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to);
+
+/* advise.c */
+slong mm_discard(struct mm *mm, ulong va, ulong len);
 
 /* fault.c */
 bool mm_fault(struct mm *mm, ulong va, ulong error);
@@ -141,6 +171,10 @@ bool mm_fault(struct mm *mm, ulong va, ulong error);
 struct mm *mm_fork(struct mm *mm);
 
 /* tlb.c */
+struct tlb_stats {
+	ulong flushes, ipis;
+};
+extern struct tlb_stats tlb_stats;
 void tlb_flush_mm(struct mm *mm, ulong start, ulong end);
 void tlb_flush_kernel(ulong start, ulong end);
 void tlb_serve(void);
@@ -151,18 +185,31 @@ void pagealloc_map(pa_t pa);
 void pagealloc_unmap(pa_t pa);
 
 /* gather.c: frames unhooked from the tables but perhaps still in some TLB */
-#define GATHER_MAX 48
+#define GATHER_LOCAL 8
+struct gather_batch;
 struct gather {
 	struct mm *mm;
 	ulong start, end; /* what has to be flushed; empty when start >= end */
-	u32 count;
-	pa_t frame[GATHER_MAX];
+	u32 count, batches;
+	struct gather_batch *first, *last;
+	pa_t frame[GATHER_LOCAL];
 };
+struct gather_stats {
+	ulong flushes, batches, no_memory;
+};
+extern struct gather_stats gather_stats;
 void gather_begin(struct gather *g, struct mm *mm);
+u32 gather_room(struct gather *g);
 void gather_range(struct gather *g, ulong start, ulong end);
 void gather_frame(struct gather *g, pa_t pa);
+void gather_page(struct gather *g, pte_t e);
 void gather_table(struct gather *g, pa_t pa);
 void gather_shared(struct gather *g, pa_t pa);
+void gather_flush(struct gather *g);
 void gather_end(struct gather *g);
+
+/* zap.c */
+void zap_range(struct gather *g, ulong va, ulong end, bool tables);
+void mm_clear(struct mm *mm, ulong va, ulong len);
 
 #endif

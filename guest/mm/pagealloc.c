@@ -11,6 +11,7 @@
  * Only this CPU forgets an unmapped frame: an IPI would have to be waited for under every lock
  * under which frames are freed. On another CPU a stray access may still succeed for a while.
  */
+#include "kernel/mutant.h"
 #include "mm/attr.h"
 
 extern char __rodata_end[];
@@ -71,13 +72,16 @@ static void drain_pool(void)
 
 static void set_present(pa_t pa, bool present)
 {
-	u32 *d = &depth[this_cpu()->index];
+	u32 *d;
 
+	push_off();
+	d = &depth[this_cpu()->index];
 	ASSERT(*d == 0);
 	++*d;
 	if (!attr_change_local(va_of(pa), present ? ATTR_PRESENT : ATTR_NOT_PRESENT))
 		panic("pagealloc: no table for a split");
 	--*d;
+	pop_off();
 }
 
 void pagealloc_map(pa_t pa)
@@ -88,7 +92,7 @@ void pagealloc_map(pa_t pa)
 
 void pagealloc_unmap(pa_t pa)
 {
-	if (pagealloc_on && pa < direct_end)
+	if (pagealloc_on && pa < direct_end && !mutant(PAGEALLOC_STAYS))
 		set_present(pa, false);
 }
 

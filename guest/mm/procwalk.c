@@ -6,7 +6,8 @@
  * may be emptied, moved or unlinked; it is not freed, so every entry in it is 0 or a page of the
  * user's.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/swap.h"
 
 /* The last-level table for the first address from *va on that has one, with a reference; 0 at the
  * end. */
@@ -41,7 +42,7 @@ static slong count(const pte_t *table)
 		if (i == PT_ENTRIES / 2)
 			sched_yield();
 		e = pte_load(&table[i]);
-		if (e && (e & (PTE_P | PTE_U | PTE_G)) != (PTE_P | PTE_U))
+		if (e && !entry_is_swap(e) && (e & (PTE_P | PTE_U | PTE_G)) != (PTE_P | PTE_U))
 			return -1;
 		n += e & PTE_P;
 	}
@@ -55,7 +56,7 @@ slong mm_count_pages(struct mm *mm)
 	pa_t table;
 
 	while (n >= 0 && (table = next_table(mm, &va))) {
-		pte_t *t = kmap(table);
+		pte_t *t = mutant(WALK_IN_WINDOW) ? kmap_local(table) : kmap(table);
 
 		n = count(t);
 		sum += n;

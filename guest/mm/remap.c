@@ -9,10 +9,13 @@
  *
  * A table for the new place is made before any window is opened: making it may wait, or fail.
  * If it fails, what has moved goes back, for which every table is still there. The old place is
- * forgotten by every CPU before the lock is let go, and only then are its empty tables freed.
+ * forgotten by every CPU before mm->lock is let go, and only then are its empty tables freed. mm->sem
+ * and the mutex of the area's pages are held throughout.
  * Read first: tables.c, highmem.c, mapping.c.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "mm/file.h"
+#include "mm/swap.h"
 
 /* How far one step at `va` can go: a whole table, if it and `to` begin one, else a page. */
 static ulong step_of(ulong va, ulong to, ulong left)
@@ -40,10 +43,22 @@ static int move_table(struct mm *mm, ulong va, ulong to)
 static bool has_page(struct mm *mm, ulong va)
 {
 	pte_t *e = walk(mm->root, va, 1, 0);
-	bool yes = e && (pte_load(e) & PTE_P);
+	bool yes = e && (pte_load(e) & (PTE_P | PTE_SWAP));
 
 	pte_unmap(e);
 	return yes;
+}
+
+/* The entry for `to`, its table being made if need be; NULL: no memory. */
+static pte_t *destination(struct mm *mm, ulong va, ulong to)
+{
+	pte_t *window = mutant(MREMAP_ALLOC_IN_WINDOW) ? walk(mm->root, va, 1, 0) : NULL, *dst;
+
+	if (!mm_own(mm, va, true))
+		return NULL;
+	dst = mm_walk_try(mm, to);
+	pte_unmap(window);
+	return dst;
 }
 
 /* False: no memory. The entry is taken out whole, with the A and D the CPU may just have set. */
@@ -53,15 +68,16 @@ static bool move_page(struct mm *mm, ulong va, ulong to)
 
 	if (!has_page(mm, va))
 		return true;
-	if (!mm_own(mm, va, true))
-		return false;
-	dst = mm_walk_try(mm, to);
-	if (!dst)
+	dst = destination(mm, va, to);
+	if (!dst && !mutant(MREMAP_NO_NULL_CHECK))
 		return false;
 	src = walk(mm->root, va, 1, 0);
 	pte_store(dst, pte_swap(src, 0));
+	if (mutant(MREMAP_WINDOW_ORDER))
+		pte_unmap(dst);
 	pte_unmap(src);
-	pte_unmap(dst);
+	if (!mutant(MREMAP_WINDOW_ORDER))
+		pte_unmap(dst);
 	return true;
 }
 
@@ -86,6 +102,12 @@ static ulong move(struct mm *mm, ulong va, ulong to, ulong len)
 	return done;
 }
 
+/* A driver's area has as many pages as the driver has. */
+static bool may_grow(const struct vma *v)
+{
+	return !v->reserved || mutant(RESERVED_GROWS);
+}
+
 static bool is_free(struct mm *mm, ulong va, ulong len)
 {
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
@@ -97,14 +119,52 @@ static bool is_free(struct mm *mm, ulong va, ulong len)
 /* All pages of [va, va + len) are at `to`, or, if that returns false, where they were. */
 static bool move_all(struct mm *mm, ulong va, ulong to, ulong len)
 {
-	ulong done = move(mm, va, to, len);
-	ulong gone = done == len ? va : to;
+	ulong done, gone;
 
+	spin_lock(&mm->lock);
+	done = move(mm, va, to, len);
+	gone = done == len ? va : to;
 	if (done < len && move(mm, to, va, done) != done)
 		panic("mremap: no way back");
-	tlb_flush_mm(mm, gone, gone + len);
+	if (!mutant(MREMAP_NO_FLUSH))
+		tlb_flush_mm(mm, gone, gone + len);
+	spin_unlock(&mm->lock);
 	mm_clear(mm, gone, len);
 	return done == len;
+}
+
+static void set_area(struct mm *mm, struct vma *v, ulong to, ulong len)
+{
+	spin_lock(&mm->lock);
+	v->start = to;
+	v->end = to + len;
+	if (mutant(RMAP_OFFSET_LOST))
+		v->off = to >> PAGE_SHIFT;
+	spin_unlock(&mm->lock);
+}
+
+/* Nobody looks for pages of the area while they are in neither place. */
+static bool move_area(struct mm *mm, struct vma *v, ulong to, ulong new_len)
+{
+	struct mutex *m = v->file ? &v->file->lock : &mm->anon->lock;
+	bool moved;
+
+	mutex_lock(m);
+	moved = move_all(mm, v->start, to, v->end - v->start);
+	if (moved)
+		set_area(mm, v, to, new_len);
+	mutex_unlock(m);
+	return moved;
+}
+
+static bool split_both(struct mm *mm, ulong va, ulong len)
+{
+	bool ok;
+
+	spin_lock(&mm->lock);
+	ok = mm_split(mm, va) && mm_split(mm, va + len);
+	spin_unlock(&mm->lock);
+	return ok;
 }
 
 /* [va, va + len), a part of one area or all of it, goes to `to`, or to where there is room if that
@@ -116,19 +176,17 @@ slong mm_remap(struct mm *mm, ulong va, ulong len, ulong new_len, ulong to)
 
 	if (mm_bad_range(va, len) || mm_bad_range(USER_MMAP_BASE, new_len) || new_len < len)
 		return -1;
-	spin_lock(&mm->lock);
+	preempt_begin();
+	mutex_lock(&mm->sem);
 	if (!to)
 		to = mm_find_hole(mm, new_len);
 	v = mm_find(mm, va);
-	if (v && va + len <= v->end && !mm_bad_range(to, new_len) && is_free(mm, to, new_len) &&
-	    mm_split(mm, va) && mm_split(mm, va + len)) {
-		v = mm_find(mm, va);
-		if (move_all(mm, va, to, len)) {
-			v->start = to;
-			v->end = to + new_len;
+	if (v && va + len <= v->end && (new_len == len || may_grow(v)) &&
+	    !mm_bad_range(to, new_len) && is_free(mm, to, new_len) && split_both(mm, va, len)) {
+		if (move_area(mm, mm_find(mm, va), to, new_len))
 			r = (slong)to;
-		}
 	}
-	spin_unlock(&mm->lock);
+	mutex_unlock(&mm->sem);
+	preempt_end();
 	return r;
 }

@@ -17,7 +17,9 @@
  * owner. Nobody writes to an entry of a table before share_break().
  * Locks: mm->lock of the space whose entry it is, then the table's.
  */
-#include "mm/mm.h"
+#include "kernel/mutant.h"
+#include "kernel/rcu.h"
+#include "mm/swap.h"
 
 #define LOCKS 16
 
@@ -42,11 +44,10 @@ static void copy_table(pa_t to, pa_t from)
 	for (int i = 0; i < PT_ENTRIES; i++) {
 		pte_t e = pte_load(&src[i]);
 
-		if (!(e & PTE_P))
+		if (!entry_copy(e))
 			continue;
-		if (!(e & PTE_SOFT))
+		if ((e & PTE_P) && !(e & PTE_SOFT))
 			e = pte_clear_bits(&src[i], PTE_W) & ~PTE_W;
-		frame_get(e & PTE_ADDR);
 		pte_store(&dst[i], e);
 	}
 	kunmap_local(src);
@@ -80,6 +81,12 @@ bool share_break(struct mm *mm, pte_t *e, ulong va, bool try)
 	return true;
 }
 
+static void drop_page(pte_t e)
+{
+	entry_keep_dirty(e);
+	entry_drop(e);
+}
+
 /* Let go of a table that no entry and no TLB of this space leads to any more. The last one frees
  * the pages. */
 void share_drop(pa_t table)
@@ -97,10 +104,10 @@ void share_drop(pa_t table)
 		return;
 	t = kmap_local(table);
 	for (int i = 0; i < PT_ENTRIES; i++)
-		if (t[i] & PTE_P)
-			frame_put(t[i] & PTE_ADDR);
+		if (t[i])
+			drop_page(pte_swap(&t[i], 0));
 	kunmap_local(t);
-	frame_put(table);
+	rcu_free_table(table);
 }
 
 static void share_table(pte_t *from, pte_t *to)
@@ -109,9 +116,12 @@ static void share_table(pte_t *from, pte_t *to)
 	struct spinlock *l = lock_of(table);
 
 	spin_lock(l);
-	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W));
+	pte_t w = mutant(SHARE_KEEPS_WRITE) ? PTE_W : 0;
+
+	pte_store(from, table | ((PTE_TABLE | PTE_U | PTE_SOFT) & ~PTE_W) | w);
 	pte_store(to, pte_load(from));
-	++*frame_shares(table);
+	if (!mutant(SHARE_LOST_COUNT))
+		++*frame_shares(table);
 	share_stats.shared++;
 	spin_unlock(l);
 }

@@ -23,8 +23,13 @@ extern const struct scenario scenarios[]; /* table.c; ends with a NULL name */
 /* runner.c: what a scenario returns that has nothing to check here */
 const char *skip(const char *why);
 
+/* hostile.c */
+u32 chance(u32 n); /* below n */
+void ran_on(const char *what) __attribute__((noreturn));
+
 /* process.c: run one ring-3 program to its end */
 const char *run_program(u32 program, ulong arg);
+ulong scaled(ulong n); /* n times size= of the command line */
 
 /* Each is one row of table.c. */
 const char *scenario_unknown(void);
@@ -71,6 +76,70 @@ const char *cpa_selftest(void);
 const char *cpa_fail(void);
 const char *cpa_smp(void);
 const char *pagealloc(void);
+const char *exec_named(void);
+const char *exec_storm(void);
+const char *madvise_dontneed(void);
+const char *brk_shrink(void);
+const char *pipe_bytes(void);
+const char *pipe_end(void);
+const char *pipeline(void);
+const char *signal_faults(void);
+const char *signal_nested(void);
+const char *signal_bad_stack(void);
+const char *signal_registers(void);
+const char *kill_any(void);
+const char *sleep_ticks(void);
+const char *mm_storm(void);
+const char *smp_pipe(void);
+const char *smp_migrate(void);
+const char *smp_storm(void);
+const char *micro_call(void);
+const char *micro_anon(void);
+const char *micro_file(void);
+const char *micro_prot(void);
+const char *micro_fork_4(void);
+const char *micro_fork_40(void);
+const char *micro_fork_400(void);
+const char *micro_map(void);
+const char *micro_remap(void);
+const char *micro_switch(void);
+const char *micro_shootdown(void);
+const char *panic_lock_order(void);
+const char *panic_lock_twice(void);
+const char *panic_lock_sleep(void);
+const char *panic_lock_irq(void);
+const char *panic_window_sleep(void);
+const char *panic_poison(void);
+const char *panic_free_twice(void);
+const char *hostile_tables(void);
+const char *hostile_cr3(void);
+const char *hostile_descriptors(void);
+const char *hostile_alias(void);
+const char *hostile_control(void);
+const char *file_map(void);
+const char *file_sync(void);
+const char *file_storm(void);
+const char *rmap_family(void);
+const char *rmap_shared(void);
+const char *all_locks_taken(void);
+const char *migrate_storm(void);
+const char *gather_count(void);
+const char *gather_storm(void);
+const char *gup_storm(void);
+const char *share_flush(void);
+const char *swap_pages(void);
+const char *swap_fork(void);
+const char *swap_clock(void);
+const char *swap_pin(void);
+const char *swap_oom(void);
+const char *smp_swap(void);
+const char *dma_table(void);
+const char *reserved_areas(void);
+const char *reserved_fork(void);
+const char *reserved_oom(void);
+const char *remap_fail(void);
+const char *capture_reclaim(void);
+const char *capture_device(void);
 const char *bench_none(void);
 const char *bench_fault(void);
 const char *bench_fault_work(void);

@@ -28,7 +28,61 @@ enum syscall_number {
 	SYS_MREMAP,   /* address, length, new length, new address or 0 -> new address */
 	SYS_FAIL, /* n: the n-th allocation that can fail does; 0: none -> what was left of n */
 	SYS_WALK, /* -> present pages of the caller's space, counted with pauses; -1: garbage */
+	SYS_EXEC, /* name, array of strings that ends with 0: only returns on error */
+	SYS_MADVISE, /* address, length, advice */
+	SYS_PIPE,    /* int[2]: where to put the end to read from and the one to write to */
+	SYS_CLOSE,   /* fd */
+	SYS_READ,    /* fd, address, length -> bytes, 0 at the end */
+	SYS_WRITE,   /* fd, address, length -> bytes */
+	SYS_SIGNAL,  /* signal, handler, where the handler returns to */
+	SYS_KILL,    /* pid, signal */
+	SYS_SLEEP,   /* ticks */
+	SYS_TICKS,   /* -> ticks since the boot */
+	SYS_REPORT,  /* low, high: cycles of one round; operations in it: for the scenario */
+	SYS_FILE,    /* enum file_op, file, ... */
+	SYS_MSYNC,   /* address, length: what was written to files there is on disk */
+	SYS_GUP,     /* address -> the word there, by reference to its page; -1: not mapped */
+	SYS_HOLD,    /* address: keep a reference to its page, 0: let go -> its first word */
+	SYS_MIGRATE, /* address: another frame for its page -> 1, 0: it is in use, -1: none */
+	SYS_RMAP,    /* address -> how many spaces map its page */
+	SYS_HARD,    /* enum hardship, loops: makes this process's life harder */
+	SYS_BARRIER, /* until all tables are free that were unlinked */
+	SYS_STAT,    /* enum statistic -> its value */
+	SYS_CAPTURE, /* enum capture_op -> see there */
+	SYS_DUMP,    /* struct dump_info *: all of the space but what drivers have in it */
 	SYS_COUNT
+};
+
+/* With the stack as a handler leaves it; does not return. A number that start.S knows. */
+#define SYS_SIGRETURN 0x1000
+
+/* Results of calls that fail. */
+#define ERR	 (-1L)
+#define ERR_PIPE (-2L) /* nobody will read this */
+#define ERR_INTR (-3L) /* a signal came first */
+
+enum file_op {
+	FILE_CREATE,   /* pages -> file */
+	FILE_CLOSE,    /* file; -1 if mapped */
+	FILE_MAP,      /* file, first page, pages -> address; shared, writable */
+	FILE_TRUNCATE, /* file, pages */
+	FILE_DROP,     /* file -> how many clean pages are not in memory any more */
+	FILE_DISK,     /* file, page -> its first word on disk */
+};
+
+enum hardship {
+	HARD_WANDER = 1, /* at every point of preemption it goes to another CPU */
+	HARD_STARVE = 2, /* no memory to gather with */
+	HARD_AT_TABLE =
+		4, /* loops before the table is looked into; else, before its page is taken */
+};
+
+enum statistic {
+	STAT_FLUSHES, /* TLB flushes asked for */
+	STAT_IPIS,    /* interrupts sent for them */
+	STAT_GATHER_FLUSHES,
+	STAT_GATHER_BATCHES,
+	STAT_COUNT
 };
 
 #define PROT_R 1
@@ -37,11 +91,46 @@ enum syscall_number {
 
 #define MAP_SHARED   1 /* populated at once, the same frames after fork */
 #define MAP_POPULATE 2
+#define MAP_IMAGE    16 /* a private copy of the user image, from its start */
+
+#define MADV_DONTNEED 4
+
+/* What a descriptor has at most in one call that is not cut by others' bytes. */
+#define PIPE_ATOMIC 256
+#define MAX_FDS	    16
+
+enum signal {
+	SIG_NONE,
+	SIG_FAULT, /* an exception; from the kernel only */
+	SIG_PIPE,
+	SIG_USER,
+	SIG_KILL, /* can't be handled */
+	SIG_COUNT
+};
+/* Instead of a handler. */
+#define SIG_DEFAULT 0 /* it ends the process */
+#define SIG_IGNORE  1
+
+enum capture_op {
+	CAPTURE_NOPAGE,	   /* map the buffers, to be filled in by faults -> address, -1 */
+	CAPTURE_REMAP,	   /* map them at once -> address, -1 */
+	CAPTURE_REGISTERS, /* map the device's registers -> address, -1 */
+	CAPTURE_RUN,	   /* new pictures -> their sequence number, -1 */
+	CAPTURE_PAGES,	   /* -> pages of the buffers */
+	CAPTURE_FAULTS,	   /* -> how often nopage was asked */
+	CAPTURE_READS, /* -> how often the device's registers were read, this time included */
+};
+
+struct dump_info {
+	unsigned long pages, sum, skipped;
+};
+
+#define KILLED_NO_MEMORY 0x200 /* exit_info.vector */
 
 struct exit_info {
 	unsigned int pid;
-	unsigned int killed;
-	unsigned long code;		   /* what it passed to exit */
+	unsigned int killed;		   /* 1: by an exception, 2: by a signal */
+	unsigned long code;		   /* what it passed to exit, or the signal */
 	unsigned long vector, error, addr; /* why it was killed */
 };
 
@@ -70,8 +159,72 @@ enum user_program {
 	USER_WALK,
 	USER_TABLES,
 	USER_SHARE_ZAP,
+	USER_FILE,
+	USER_MSYNC,
+	USER_RMAP,
+	USER_MIGRATE,
+	USER_GATHER,
+	USER_GATHER_COUNT,
+	USER_GUP,
+	USER_TRUNCATE,
+	USER_ALL_LOCKS,
+	USER_SHARE_FLUSH,
 	USER_BENCH_FAULT,
+	USER_EXEC,
+	USER_EXEC_STORM,
+	USER_MADVISE,
+	USER_BRK_SHRINK,
+	USER_PIPE,
+	USER_PIPE_END,
+	USER_PIPELINE,
+	USER_SMP_PIPE,
+	USER_SIGNAL_FAULT,
+	USER_SIGNAL_NESTED,
+	USER_SIGNAL_BAD,
+	USER_SIGNAL_REGISTERS,
+	USER_KILL,
+	USER_SLEEP,
+	USER_ROAM,
+	USER_MM_STORM,
+	USER_SMP_STORM,
+	USER_MICRO,
+	USER_SWAP,
+	USER_SWAP_FORK,
+	USER_SWAP_THREADS,
+	USER_SWAP_CLOCK,
+	USER_SWAP_PIN,
+	USER_SWAP_OOM,
+	USER_RESERVED,
+	USER_RESERVED_FORK,
+	USER_RESERVED_OOM,
+	USER_REMAP_FAIL,
+	USER_CAPTURE,
+	USER_CAPTURE_REGISTERS,
 	USER_COUNT
+};
+
+/* What SYS_EXEC finds by name; each is exec_NAME(argc, argv) in user/. */
+#define EXEC_PROGRAMS(X) X(args) X(chain) X(cat) X(code)
+
+/* What SYS_EXEC leaves at the top of the stack; the argument of its program. */
+#define EXEC_ARGS 16
+struct exec_block {
+	unsigned long argc;
+	char *argv[EXEC_ARGS + 1];
+};
+
+/* The microbenchmarks: what USER_MICRO repeats. Its argument is (size << 8 | one of these). */
+enum micro {
+	MICRO_CALL,
+	MICRO_FAULT_ANON,
+	MICRO_FAULT_FILE,
+	MICRO_FAULT_PROT,
+	MICRO_FORK,
+	MICRO_MAP,
+	MICRO_REMAP,
+	MICRO_SWITCH,
+	MICRO_SHOOTDOWN,
+	MICRO_COUNT
 };
 
 enum user_fault_kind {

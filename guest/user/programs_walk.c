@@ -69,6 +69,7 @@ ulong prog_tables(ulong rounds)
 		CHECK(p && *p == 0);
 		*p = i;
 		CHECK(CALL2(SYS_MUNMAP, p, HUGE_SIZE) == 0);
+		CALL0(SYS_BARRIER);
 	}
 	return 0;
 }

@@ -4,9 +4,11 @@ guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash
 	tests/guest/qmp.bats tests/guest/look.bats tests/guest/ctl.bats tests/guest/picture.bats \
 	tests/guest/trace.bats tests/guest/gdb.bats tests/guest/inject.bats \
 	tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats \
-	tests/guest/hybrid.bats tests/guest/stock-kvm.bats tests/guest/doctor.bats \
+	tests/guest/hybrid.bats tests/guest/swap.bats tests/guest/hostile-guest.bats \
+	tests/guest/stock-kvm.bats tests/guest/doctor.bats \
 	tests/guest/sanitize.bats tests/guest/outside.bats tests/guest/seeds.sh \
-	tests/guest/mutants.sh tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
+	tests/guest/mutants.sh tests/guest/guest-mutants.sh tests/guest/engines.sh \
+	tests/guest/ref.bats tests/guest/stress.bats
 TESTS += $(guest_tests)
 EXTRA_DIST += $(guest_tests) tests/stress/smoke.stress tests/bench/hybrid_bench.sh \
 	tests/guest/common.bash tests/guest/qmp.bash tests/guest/cpuid-same.py tests/guest/exact.py \
@@ -21,6 +23,21 @@ FIRST_SEED = 1
 .PHONY: check-seeds
 check-seeds: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/seeds.sh $(SEEDS) $(FIRST_SEED)
+
+# Our kernel gone mad, with more seeds: HOSTILE_SEEDS=N HOSTILE_FIRST=N choose others.
+HOSTILE_SEEDS = 500
+HOSTILE_FIRST = 1
+.PHONY: check-long-hostile
+check-long: check-long-hostile
+check-long-hostile: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' HOSTILE_SEEDS=$(HOSTILE_SEEDS) HOSTILE_FIRST=$(HOSTILE_FIRST) \
+		$(BATS) -f '^hostile' $(top_srcdir)/tests/guest/hostile-guest.bats
+
+# All bugs of the guest's kernel; make check leaves out those that take long to find.
+.PHONY: check-long-guest-mutants
+check-long: check-long-guest-mutants
+check-long-guest-mutants: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/guest-mutants.sh --all
 
 # umbra with the bugs of shadow/mutant.h in it. The archives by their own names: libvmm.la would bring
 # the shared library without bugs with it.

@@ -21,11 +21,13 @@ trap 'rm -rf "$tmp"' EXIT
 quick=(boot-tables exceptions wp-bit invlpg global-pages large-pages ad-bits self-map alias syscalls
 	user-fault demand-paging brk mprotect cow-fork quicklists mremap-fail cpa-rights cpa-large
 	cpa-cache smp-boot ipi smp-table-writes smp-fork smp-atomic smp-threads smp-mprotect cpa-smp
-	cpa-fail)
+	cpa-fail file-map file-sync rmap share-flush gather-count madvise brk-shrink signal-fault
+	signal-nested signal-bad-stack pipe-end sleep)
 # Up to one and a half, and more.
 middle=(mmap-munmap fork-tree sched-many smp-shootdown pagealloc timer-preempt share-zap walk-yield
-	smp-share fork-storm smp-mremap)
-slow=(mremap share-fork cpa-selftest)
+	smp-share fork-storm smp-mremap file-storm rmap-share migrate-storm gather-storm gup-storm
+	all-locks exec exec-storm pipe pipeline signal-registers kill smp-pipe smp-migrate smp-storm)
+slow=(mremap share-fork cpa-selftest mm-storm)
 machines=("" "" "" "" "--shadow-limit 512K" "--lowmem 0" "--mmu-option unsync=off"
 	"--mmu-option large=off" "--mmu-option rootcache=off --shadow-limit 1M"
 	"--mmu-option prefetch=off --mmu-option prefill=off --mmu-option inplace=off")

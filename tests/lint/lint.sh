@@ -97,7 +97,7 @@ rule_hazards_name_what_exists() {
 				echo "docs/hazards.md: no test \"$name\""
 			;;
 		*-*)
-			grep -qF "\"$name\"" shadow/mutant.c guest/scenarios/table.c ||
+			grep -qF "\"$name\"" shadow/mutant.c guest/kernel/mutant.c guest/scenarios/table.c ||
 				[[ $name == *' '* ]] || echo "docs/hazards.md: no bug \"$name\""
 			;;
 		esac

@@ -142,6 +142,8 @@ static const struct tap_suite suites[] = {
 	{.name = "apic timer", .cases = timer_tests},
 	{.name = "x2apic", .cases = x2_tests},
 	{.name = "apic threads", .cases = thread_tests},
+	{.name = "capture", .cases = capture_tests},
+	{.name = "swap device", .cases = swap_tests},
 	TAP_END,
 };
 

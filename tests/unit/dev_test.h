@@ -49,6 +49,6 @@ void lapic_enter_x2(struct apic_box *x, unsigned cpu);
 int lapic_take(struct apic_box *x, unsigned cpu);
 
 extern const struct tap_case bus_tests[], uart_tests[], apic_tests[], ipi_tests[],
-	timer_tests[], x2_tests[], thread_tests[];
+	timer_tests[], x2_tests[], thread_tests[], capture_tests[], swap_tests[];
 
 #endif

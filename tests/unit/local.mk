@@ -28,7 +28,8 @@ tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_
 tests_unit_interp_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_dev_test_SOURCES = tests/unit/dev_apic.c tests/unit/dev_apic_ipi.c \
 	tests/unit/dev_apic_threads.c tests/unit/dev_apic_timer.c tests/unit/dev_apic_x2.c \
-	tests/unit/dev_bus.c tests/unit/dev_test.c tests/unit/dev_test.h tests/unit/dev_uart.c
+	tests/unit/dev_bus.c tests/unit/dev_capture.c tests/unit/dev_dma.c tests/unit/dev_dma.h \
+	tests/unit/dev_swap.c tests/unit/dev_test.c tests/unit/dev_test.h tests/unit/dev_uart.c
 tests_unit_dev_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_boot_test_SOURCES = tests/unit/boot_files.c tests/unit/boot_info.c \
 	tests/unit/boot_load.c tests/unit/boot_malformed.c tests/unit/boot_test.c \

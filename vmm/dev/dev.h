@@ -30,6 +30,18 @@ struct dev_host {
 	void (*debug_exit)(void *ctx, uint32_t value);
 	/* Bytes for the serial line's backend; must not block for long. */
 	void (*serial_out)(void *ctx, const uint8_t *buf, size_t n);
+	/* Guest RAM as a device reaches it, page tables included; any thread between thread_begin()
+	 * and thread_end(), or a vCPU's. They may wait: no lock of the device's is held. 0, -EFAULT if
+	 * a byte is outside RAM (a part may have been written), -ENOMEM. */
+	int (*dma_read)(void *ctx, gpa_t gpa, void *buf, size_t n);
+	int (*dma_write)(void *ctx, gpa_t gpa, const void *buf, size_t n);
+	/* A message as PCI's: to 0xfeeXX000, one vCPU's local APIC, fixed and edge-triggered. Any
+	 * other is lost. It takes the APIC's lock: no lock of the device's is held. */
+	void (*msi)(void *ctx, uint64_t address, uint32_t data);
+	/* Devices may have threads (worker.h). Each is between these two while it runs. */
+	bool threads;
+	void (*thread_begin)(void *ctx);
+	void (*thread_end)(void *ctx);
 };
 
 struct dev_range {
@@ -108,5 +120,26 @@ int apic_wrmsr(struct apic *a, unsigned vcpu, uint32_t msr, uint64_t val, uint64
 /* An external line (IOAPIC or a device) raises a fixed interrupt. */
 void apic_raise(struct apic *a, unsigned vcpu, uint8_t vector);
 /* Pause and go on: timers keep what was left of them because now() stands still. */
+
+/* Our own devices: docs/devices.md. They work in threads of their own; hold stops that (and waits for
+ * the 4 KiB in hand), not hold lets it go on. reset: as after power-up. */
+#define CAPTURE_GPA 0xfec80000u
+#define SWAPDEV_GPA 0xfec81000u
+
+/* Fills frames that need not be in a row, and interrupts. */
+struct capture;
+struct capture *capture_create(const struct dev_host *h);
+void capture_destroy(struct capture *c);
+int capture_attach(struct capture *c, struct bus *b, gpa_t at);
+void capture_reset(struct capture *c);
+void capture_hold(struct capture *c, bool hold);
+
+/* size bytes in blocks of 4 KiB, a multiple of that and not 0. */
+struct swapdev;
+struct swapdev *swapdev_create(const struct dev_host *h, uint64_t size);
+void swapdev_destroy(struct swapdev *s);
+int swapdev_attach(struct swapdev *s, struct bus *b, gpa_t at);
+void swapdev_reset(struct swapdev *s);
+void swapdev_hold(struct swapdev *s, bool hold);
 
 #endif

@@ -7,7 +7,11 @@ dev_sources = \
 	vmm/dev/apic_regs.c \
 	vmm/dev/apic_timer.c \
 	vmm/dev/bus.c \
+	vmm/dev/capture.c \
 	vmm/dev/debugexit.c \
 	vmm/dev/dev.h \
 	vmm/dev/legacy.c \
-	vmm/dev/uart.c
+	vmm/dev/swapdev.c \
+	vmm/dev/uart.c \
+	vmm/dev/worker.c \
+	vmm/dev/worker.h

@@ -31,6 +31,8 @@
 #define STAR_USER  0x43
 
 #define VEC_TIMER    0x20
+#define VEC_CAPTURE  0x61
+#define VEC_SWAP     0x62
 #define VEC_SYSCALL  0x80 /* 32-bit images */
 #define VEC_TLB	     0xf0
 #define VEC_RESCHED  0xf1

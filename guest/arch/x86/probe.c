@@ -66,6 +66,38 @@ bool probe_wrmsr(u32 msr, u64 value, struct fault *f)
 	return end(f);
 }
 
+bool probe_rdmsr(u32 msr, u64 *value, struct fault *f)
+{
+	u32 lo = 0, hi = 0;
+
+	begin();
+	asm volatile("1: rdmsr\n\t2:\n\t" FIXUP("1b", "2b")
+		     : "+a"(lo), "+d"(hi)
+		     : "c"(msr)
+		     : "memory");
+	*value = (u64)hi << 32 | lo;
+	return end(f);
+}
+
+/* One operand in a register. */
+#define PROBE(name, insn)                                              \
+	bool probe_##name(ulong value, struct fault *f)                \
+	{                                                              \
+		begin();                                               \
+		asm volatile("1: " insn "\n\t2:\n\t" FIXUP("1b", "2b") \
+			     :                                         \
+			     : "r"(value)                              \
+			     : "memory");                              \
+		return end(f);                                         \
+	}
+PROBE(write_cr0, "mov %0, %%cr0")
+PROBE(write_cr3, "mov %0, %%cr3")
+PROBE(write_cr4, "mov %0, %%cr4")
+PROBE(load_es, "mov %w0, %%es")
+PROBE(load_fs, "mov %w0, %%fs")
+PROBE(load_ldt, "lldt %w0")
+PROBE(load_tr, "ltr %w0")
+
 bool probe_ud(struct fault *f)
 {
 	begin();

@@ -4,7 +4,8 @@
  * process is entitled to, the process's own end, an access with a fixup, a panic.
  * The fixup table holds pairs {address of the instruction the CPU reports, where to continue}.
  */
-#include "mm/mm.h"
+#include "dev/dev.h"
+#include "kernel/rcu.h"
 #include "x86.h"
 #include "word.h"
 
@@ -37,22 +38,28 @@ void trap_load(void)
 	lidt(&reg);
 }
 
-static void interrupt(struct trapframe *tf)
+static void interrupt(struct trapframe *tf, bool was_on)
 {
 	struct cpu *c = this_cpu();
 
 	if (tf->vector == VEC_SPURIOUS)
 		return;
-	if (tf->vector == VEC_TIMER)
+	if (tf->vector == VEC_TIMER) {
 		c->ticks++;
-	else if (tf->vector == VEC_TLB)
+		if (c->index == 0)
+			timer_tick();
+	} else if (tf->vector == VEC_TLB)
 		tlb_serve();
 	else if (tf->vector == VEC_TEST)
 		atomic_add(&c->test_ipis, 1);
+	else if (tf->vector == VEC_SWAP)
+		swapdev_interrupt();
+	else if (tf->vector == VEC_CAPTURE)
+		capture_interrupt();
 	else if (tf->vector != VEC_RESCHED)
 		panic("unexpected interrupt 0x%lx", tf->vector);
 	apic_eoi();
-	if (tf->vector == VEC_TIMER && from_user(tf))
+	if (tf->vector == VEC_TIMER && (from_user(tf) || preempt_tick(was_on)))
 		sched_tick();
 }
 
@@ -79,13 +86,17 @@ static void exception(struct trapframe *tf)
 	struct proc *p = this_cpu()->proc;
 	ulong addr = tf->vector == VECTOR_PF ? read_cr2() : 0;
 
+	if (p)
+		p->no_memory = false;
 	if (tf->vector == VECTOR_PF && addr < USER_END && p && p->mm &&
 	    mm_fault(p->mm, addr, tf->error))
 		return;
 	if (from_user(tf)) {
-		if (p->retry && tf->vector == VECTOR_PF)
+		if (p->no_memory)
+			process_kill(KILLED_NO_MEMORY, tf->error, addr);
+		else if (p->retry && tf->vector == VECTOR_PF)
 			sched_yield();
-		else
+		else if (!signal_fault(tf, addr))
 			process_kill(tf->vector, tf->error, addr);
 		return;
 	}
@@ -95,18 +106,24 @@ static void exception(struct trapframe *tf)
 
 void trap(struct trapframe *tf)
 {
-	struct cpu *c = this_cpu();
-	bool on = c->irq_on;
+	bool on = this_cpu()->irq_on;
 
-	c->irq_on = false;
-	if (tf->vector == VEC_SYSCALL && from_user(tf))
+	this_cpu()->irq_on = false;
+	if (from_user(tf))
+		rcu_quiescent();
+	if (tf->vector == VEC_SYSCALL && from_user(tf)) {
 		syscall(tf);
-	else if (tf->vector >= FIRST_IRQ)
-		interrupt(tf);
+		return;
+	}
+	if (tf->vector >= FIRST_IRQ)
+		interrupt(tf, on);
 	else
 		exception(tf);
-	/* A frame from user mode may have moved to another CPU, where the flag is clear as
-	 * well. */
-	if (!from_user(tf))
-		c->irq_on = on;
+	/* We may be on another CPU by now. In user mode the flag is clear. */
+	if (from_user(tf)) {
+		signal_deliver(tf);
+		lock_check_bare("a trap");
+	} else {
+		this_cpu()->irq_on = on;
+	}
 }

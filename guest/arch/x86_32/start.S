@@ -68,4 +68,11 @@ call_keeping_return:
 	popl %ebx
 	ret
 
+	/* Where a signal's handler returns to. */
+	.globl signal_restorer
+signal_restorer:
+	movl $0x1000, %eax /* SYS_SIGRETURN */
+	int $0x80
+	ud2
+
 	.section .note.GNU-stack, "", @progbits

@@ -17,4 +17,11 @@ static inline void read_gp(void)
 	asm volatile("mov %%cr0, %0" : "=r"(v));
 }
 
+/* Go somewhere with the stack pointer anywhere. */
+static inline void jump_on_stack(ulong to, ulong sp)
+{
+	asm volatile("mov %0, %%esp; jmp *%1" : : "r"(sp), "r"(to) : "memory");
+	__builtin_unreachable();
+}
+
 #endif

@@ -93,6 +93,8 @@ syscall_entry:
 	movq %rsp, %rdi
 	movabs $syscall, %rax
 	call *%rax
+	testb %al, %al /* all registers: RCX and R11, which SYSRETQ needs, are the user's too */
+	jnz trap_return
 	POP_REGS
 	movq 16(%rsp), %rcx
 	movq 32(%rsp), %r11

@@ -45,4 +45,11 @@ call_keeping_return:
 	popq %rbx
 	ret
 
+	/* Where a signal's handler returns to. */
+	.globl signal_restorer
+signal_restorer:
+	movl $0x1000, %eax /* SYS_SIGRETURN */
+	syscall
+	ud2
+
 	.section .note.GNU-stack, "", @progbits

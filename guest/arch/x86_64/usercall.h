@@ -26,4 +26,11 @@ static inline void read_gp(void)
 	(void)*(volatile ulong *)NONCANONICAL_VA;
 }
 
+/* Go somewhere with the stack pointer anywhere. */
+static inline void jump_on_stack(ulong to, ulong sp)
+{
+	asm volatile("mov %0, %%rsp; jmp *%1" : : "r"(sp), "r"(to) : "memory");
+	__builtin_unreachable();
+}
+
 #endif
