@@ -8,11 +8,12 @@ include vmm/control/local.mk
 include vmm/soft/local.mk
 include vmm/hybrid/local.mk
 include vmm/gdb/local.mk
+include vmm/trace/local.mk
 
 # Everything of the monitor but its commands, so that tests can link it.
 noinst_LTLIBRARIES += libvmm.la
 libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sources) \
-	$(control_sources) $(soft_sources) $(hybrid_sources) $(gdb_sources) \
+	$(control_sources) $(soft_sources) $(hybrid_sources) $(gdb_sources) $(trace_sources) \
 	vmm/gate/gate.c vmm/gate/gate.h vmm/gate/gate_code.S \
 	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/foreign.c vmm/kvm/fpu.c vmm/kvm/kvm.h vmm/kvm/probe.c vmm/kvm/probe.h vmm/kvm/probe_remote.c vmm/kvm/probe_stats.c \
 	vmm/kvm/vm.c vmm/kvm/measure.c vmm/kvm/measure.h vmm/kvm/measure_cost.c \

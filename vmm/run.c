@@ -20,6 +20,7 @@
 #include "vmm/commands.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/machine.h"
+#include "vmm/trace/trace.h"
 
 #define END_SIGNAL (SIGRTMIN + 1)
 
@@ -40,6 +41,13 @@ struct run {
 	pthread_t main;
 	sigset_t signals;
 	int serial_fd;
+	struct {
+		uint64_t events;
+		struct sh_trace_filter filter;
+		const char *path; /* NULL: stderr */
+		FILE *file;
+		struct trace_drain *drain;
+	} trace;
 	unsigned violations, leaked;
 	char audit[1024];
 };
@@ -117,6 +125,35 @@ static bool interpret_kernel(const struct umbra_options *o)
 	return o->exact == EXACT_ON || (o->exact == EXACT_AUTO && !o->own_guest);
 }
 
+static int configure_trace(struct run *r)
+{
+	const char *text = r->o->trace, *bad;
+	size_t len = text ? strcspn(text, ":") : 0, bad_len;
+	char msg[256];
+
+	r->trace.filter = SH_TRACE_ALL;
+	if (r->o->trace_filter && !text)
+		return complain(UMBRA_USAGE,
+				"--trace-filter without --trace; add --trace EVENTS");
+	if (!text)
+		return 0;
+	r->trace.events = trace_events(text, len, &bad, &bad_len);
+	if (!r->trace.events)
+		return complain(
+			UMBRA_USAGE,
+			"--trace: no event is called '%.*s'; the manual page lists them",
+			(int)(bad_len < 60 ? bad_len : 60), bad);
+	if (text[len] && !text[len + 1])
+		return complain(
+			UMBRA_USAGE,
+			"--trace: the file's name is empty; give one or leave out the ':'");
+	r->trace.path = text[len] ? text + len + 1 : NULL;
+	if (r->o->trace_filter &&
+	    trace_filter_parse(r->o->trace_filter, &r->trace.filter, msg, sizeof(msg)))
+		return complain(UMBRA_USAGE, "--trace-filter: %s", msg);
+	return r->trace.path ? check_output(r->trace.path, "--trace") : 0;
+}
+
 static int configure(struct run *r)
 {
 	const struct umbra_options *o = r->o;
@@ -150,13 +187,48 @@ static int configure(struct run *r)
 		.hybrid_budget = o->hybrid_budget,
 	};
 	set_techniques(r);
-	err = check_output(o->stats_file, "--stats-file");
+	err = configure_trace(r);
+	if (!err)
+		err = check_output(o->stats_file, "--stats-file");
 	if (!err)
 		err = check_output(o->result, "--result");
 	if (!err)
 		err = open_serial(r);
 	r->cfg.serial_fd = r->serial_fd;
 	return err;
+}
+
+static int start_trace(struct run *r)
+{
+	const char *path = r->trace.path;
+
+	if (!r->trace.events)
+		return 0;
+	r->trace.file = path ? fopen(path, "we") : stderr;
+	if (!r->trace.file)
+		return complain(UMBRA_HOST, "cannot write %s: %s; give another file to --trace",
+				path, strerror(errno));
+	sh_trace_filter(r->m->mmu, &r->trace.filter);
+	if (!sh_trace_set(r->m->mmu, r->trace.events))
+		r->trace.drain =
+			trace_drain_start(r->m->mmu, r->trace.file,
+					  path ? trace_renderer_for(path) : &trace_to_text);
+	return r->trace.drain ? 0 : complain(UMBRA_HOST, "no memory for the trace; trace less");
+}
+
+static int stop_trace(struct run *r, int code)
+{
+	uint64_t lost = 0;
+	int err = r->trace.drain ? trace_drain_stop(r->trace.drain, &lost) : 0;
+
+	if (r->trace.file && r->trace.path && fclose(r->trace.file) && !err)
+		err = errno;
+	if (lost)
+		complain(0, "%llu records of the trace were lost", (unsigned long long)lost);
+	if (err)
+		complain(0, "cannot write %s: %s; give another file to --trace",
+			 r->trace.path ? r->trace.path : "the trace", strerror(err));
+	return code || !err ? code : UMBRA_HOST;
 }
 
 static void block_signals(struct run *r)
@@ -436,9 +508,12 @@ static int run_machine(struct run *r)
 	if (r->m->engine_warning)
 		complain(0, "%s", r->m->engine_warning);
 	tell_engine(r, why);
-	code = start_control(r);
+	code = start_trace(r);
+	if (!code)
+		code = start_control(r);
 	if (!code)
 		code = supervise(r);
+	code = stop_trace(r, code);
 	gmem_thread_exit(r->m->gm);
 	r->leaked = machine_destroy(r->m);
 	if (r->leaked)

@@ -22,6 +22,7 @@
 #include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
 #include "shadow/inject.h"
+#include "shadow/trace.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before deadlines are looked at again. */
@@ -206,6 +207,15 @@ static void rest(struct vcpu *v)
 	pthread_mutex_unlock(&m->lock);
 }
 
+bool vcpu_rest(struct vcpu *v)
+{
+	const uint32_t req = atomic_load(&v->requests);
+
+	if (req & REQ_PAUSE)
+		rest(v);
+	return req & REQ_PAUSE;
+}
+
 static void take_init(struct vcpu *v)
 {
 	cpu_init_signal(&v->cpu.s);
@@ -232,10 +242,9 @@ static void take_nmi(struct vcpu *v)
 
 static void take_requests(struct vcpu *v)
 {
-	uint32_t req = atomic_load(&v->requests);
+	uint32_t req;
 
-	if (req & REQ_PAUSE)
-		rest(v);
+	vcpu_rest(v);
 	req = atomic_fetch_and(&v->requests, REQ_DROPS | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
@@ -443,7 +452,10 @@ int vcpu_setup(struct vcpu *v)
 	v->in = interp_create();
 	if (!v->in)
 		return -ENOMEM;
-	return sh_vcpu_create(v->m->mmu, v->index, &v->sh);
+	err = sh_vcpu_create(v->m->mmu, v->index, &v->sh);
+	if (!err)
+		sh_vcpu_rip(v->sh, &v->cpu.s.rip);
+	return err;
 }
 
 void vcpu_teardown(struct vcpu *v)

@@ -100,6 +100,9 @@ int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len);
 /* The same for a vCPU that interprets, after REQ_FORGET: it has left the guest or has forgotten. */
 bool vcpu_wait_forgotten(struct vcpu *v);
 
+/* Rests until called if a pause was asked for, which is what it returns. Not while it interprets. */
+bool vcpu_rest(struct vcpu *v);
+
 /* Thread entry: runs until REQ_QUIT. */
 void *vcpu_main(void *arg);
 
