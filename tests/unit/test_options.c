@@ -162,7 +162,6 @@ static const char *const refused[] = {
 	"--memory",
 	"--help=1",
 	"--tracing",
-	"-s",
 };
 
 /* One line that says what is wrong and, behind a semicolon, what to do. */

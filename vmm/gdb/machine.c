@@ -40,12 +40,13 @@ static struct cpu_state *cpu(void *ctx, unsigned vcpu)
 struct view {
 	struct machine *m;
 	struct ctl_subject who;
-	bool physical;
+	bool physical, narrow; /* narrow: linear addresses have 32 bits */
 };
 
 static bool begin(struct view *w, struct machine *m, unsigned vcpu, bool physical)
 {
 	*w = (struct view){.m = m, .who = {.mmu = m->mmu, .vcpu = vcpu}, .physical = physical};
+	w->narrow = !physical && !cpu_long_mode(&m->vcpu[vcpu].cpu.s);
 	return physical || sh_vcpu_peek(m->mmu, vcpu, &w->who.regs, &w->who.mode);
 }
 
@@ -56,6 +57,9 @@ static bool piece(const struct view *w, uint64_t at, size_t n, gpa_t *gpa, size_
 
 	*len = n < room ? n : room;
 	*gpa = GPA(at);
+	/* A walk would look at the low half alone, and find what is not there. */
+	if (w->narrow && at >> 32)
+		return false;
 	return w->physical || ctl_translate(&w->who, GVA(at), gpa);
 }
 
