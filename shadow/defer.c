@@ -99,6 +99,7 @@ static void one_batch(struct sh_mmu *mmu)
 {
 	struct sh_defer *d = mmu->defer;
 	uint64_t since = d->since;
+	uint64_t begun = SH_TRACING(mmu, grace_period) ? sh_trace_now(&mmu->trace) : 0;
 
 	list_splice(&d->grace, &d->queued);
 	d->in_grace = d->in_queue;
@@ -108,6 +109,7 @@ static void one_batch(struct sh_mmu *mmu)
 	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	d->sample[d->samples++ % SH_DEFER_SAMPLES] = (uint32_t)((now_ns() - since) / 1000);
+	sh_trace(mmu, NULL, grace_period, 0, d->in_grace, sh_trace_since(&mmu->trace, begun));
 	d->in_grace = 0;
 	free_batch(mmu, &d->grace); /* what nobody in a hurry has freed meanwhile */
 }
@@ -153,6 +155,7 @@ static bool have_thread(struct sh_mmu *mmu)
 bool sh_defer_now(struct sh_mmu *mmu)
 {
 	struct sh_defer *d = mmu->defer;
+	uint64_t begun = SH_TRACING(mmu, grace_period) ? sh_trace_now(&mmu->trace) : 0;
 
 	list_splice(&d->grace, &d->queued);
 	list_splice(&d->grace, &mmu->dying_list);
@@ -160,6 +163,7 @@ bool sh_defer_now(struct sh_mmu *mmu)
 		return false;
 	wait_for_readers(mmu);
 	d->sync++;
+	sh_trace(mmu, NULL, grace_period, 0, mmu->dying, sh_trace_since(&mmu->trace, begun));
 	d->in_queue = d->in_grace = 0;
 	free_batch(mmu, &d->grace);
 	return true;

@@ -254,6 +254,14 @@ static bool aliased(const struct sh_dmap_req *req)
 	       !sh_mutant(SH_MUT_DM_ALIAS_SKIPPED);
 }
 
+/* Our own windows are aliases as well. They go first: what a window still shows is from before. */
+static void purge(struct sh_dmap *dm, gfn_t first, uint64_t frames,
+		  const struct sh_dmap_req *req)
+{
+	if (aliased(req) && req->clear & SH_DM_P)
+		gmem_pool_purge(dm->mmu->gm, first, frames);
+}
+
 int sh_dmap_change(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first, uint64_t frames,
 		   struct sh_dmap_req *req)
 {
@@ -264,6 +272,7 @@ int sh_dmap_change(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first, uint64_t 
 		return err;
 	if (first.v + frames < first.v || !all_mapped(dm, first.v, frames))
 		return -EFAULT;
+	purge(dm, first, frames, req);
 	err = dm_change(dm, v, first.v, frames, req, false);
 	if (aliased(req))
 		dm_alias(dm, v, first, req->done, req->set, req->clear);
@@ -284,6 +293,8 @@ static int each(struct sh_dmap *dm, struct sh_vcpu *v,
 			return -EFAULT;
 	if (n > 1 && sh_mutant(SH_MUT_DM_DONE_OFF))
 		n--;
+	for (i = 0; i < n; i++)
+		purge(dm, GFN(frame(list, i)), 1, req);
 	for (i = 0; i < n && !err; i += !err)
 		err = run(&w, frame(list, i), 1, &one);
 	settle(&w);

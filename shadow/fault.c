@@ -48,6 +48,7 @@ static void prefetch(struct attempt *a, struct sh_page *p, unsigned index)
 	struct sh_mmu *mmu = a->v->mmu;
 	unsigned n = p->role.direct ? PREFETCH_DIRECT : PREFETCH_TABLE;
 	unsigned first = index & ~(n - 1);
+	SH_TRACE_BECAUSE(mmu, a->v, SH_WHY_PREFETCH);
 
 	for (unsigned i = first; i < first + n; i++) {
 		struct sh_expect e;
@@ -323,6 +324,8 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 	for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
 		wr = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 		sh_count(v->mmu, v, SH_ST_WALK_RETRY, w->retries);
+		if (sh_trace_any(&v->mmu->trace))
+			sh_trace_walk(v->mmu, v, flags, w, wr);
 		if (gmem_refused() != refused)
 			return SH_FAULT_HOST; /* not the guest's fault: what was read isn't RAM */
 		if (wr != SH_WALK_OK) {
@@ -345,6 +348,8 @@ static enum sh_fault_result fault(struct sh_vcpu *v, gva_t gva, unsigned flags,
 enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, struct sh_walk *w)
 {
 	enum sh_fault_result r = SH_FAULT_HOST;
+	uint64_t since = sh_trace_any(&v->mmu->trace) ? sh_trace_now(&v->mmu->trace) : 0;
+	SH_TRACE_BECAUSE(v->mmu, v, SH_WHY_FAULT);
 
 	sh_count(v->mmu, v, SH_ST_PF_TAKEN, 1);
 	w->error = ENOMEM;
@@ -355,6 +360,8 @@ enum sh_fault_result sh_fault(struct sh_vcpu *v, gva_t gva, unsigned flags, stru
 				sh_dmap_withholds(v, gpa_gfn(w->gpa), flags) ? EACCES : ENOMEM;
 	}
 	sh_count(v->mmu, v, outcome[r], 1);
+	if (sh_trace_any(&v->mmu->trace))
+		sh_trace_fault(v->mmu, v, gva, flags, w, r, since);
 	return r;
 }
 
@@ -364,6 +371,8 @@ enum sh_walk_result sh_translate(struct sh_vcpu *v, gva_t gva, unsigned flags,
 	uint64_t refused = gmem_refused();
 	enum sh_walk_result r = sh_walk(v->mmu->gm, &v->mode, &v->regs, gva, flags, w);
 
+	if (sh_trace_any(&v->mmu->trace))
+		sh_trace_walk(v->mmu, v, flags, w, r);
 	if (gmem_refused() != refused && !sh_mutant(SH_MUT_WALK_TAKES_REFUSED))
 		return SH_WALK_HOST; /* not the guest's fault: what was read isn't RAM */
 	if (r == SH_WALK_FAULT)

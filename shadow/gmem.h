@@ -99,6 +99,9 @@ void gmem_pool_unmap(struct gmem *gm, void *p);
 /* The same for n frames, gfn and those behind it, at most GMEM_POOL_AT_ONCE: all or none. 0, -EFAULT,
  * -ENOMEM and the like, or -ETIMEDOUT. */
 int gmem_pool_map_n(struct gmem *gm, gfn_t gfn, unsigned n, void *p[]);
+/* Takes the persistent windows of these frames away that nobody holds: their attributes change. Those that
+ * somebody holds stay, and lowmem is mapped for good. Any thread; the pool's lock. */
+void gmem_pool_purge(struct gmem *gm, gfn_t gfn, uint64_t frames);
 
 /* Takes this thread's open windows away, so that another walker may use its slots, and shows the
  * same frames again at the same addresses. -EBUSY if windows are open, -ENOMEM: try again. */

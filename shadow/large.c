@@ -166,6 +166,8 @@ static void put(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsign
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, sh_slot(mmu, p, index)));
 	if (sh_spte_narrows(old, new))
 		sh_dropped(mmu);
+	sh_trace(mmu, v, set_spte, p->role.level, sh_slot_mpa(mmu, sh_slot(mmu, p, index)).v,
+		 old, new, gmem_gfn(mmu->gm, sh_spte_mfn(new)).v);
 }
 
 static bool same_frames(uint64_t old, uint64_t new)
@@ -236,6 +238,8 @@ static void split(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_region *r)
 	for (sh_slot_t before = SH_SLOT_NONE; s != before; s = sh_set_at(&r->leaves, 0)) {
 		if (s == SH_SLOT_NONE)
 			return;
+		sh_trace(mmu, v, split, sh_slot_page(mmu, s)->role.level,
+			 sh_slot_mpa(mmu, s).v);
 		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
 		sh_count(mmu, v, SH_ST_LARGE_SPLIT, 1);
 		before = s;

@@ -44,6 +44,7 @@ void sh_leaf_drop(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p, unsi
 	pthread_spin_unlock(&st->lock);
 	atomic_fetch_sub(&p->present, 1);
 	sh_count_leaf(mmu, v, -1ull);
+	sh_trace(mmu, v, drop_spte, 1, sh_slot_mpa(mmu, sh_slot(mmu, p, index)).v, old);
 }
 
 /* Stores new over old with the stripe of the frame held. */
@@ -67,6 +68,7 @@ static enum sh_fault_result store(struct sh_mmu *mmu, struct sh_vcpu *v, struct 
 		mmu->be.touch(mmu->be.ctx, v, sh_slot_mpa(mmu, slot));
 	if (sh_spte_narrows(old, new))
 		sh_dropped(mmu);
+	sh_trace(mmu, v, set_spte, 1, sh_slot_mpa(mmu, slot).v, old, new, gfn.v);
 	return SH_FAULT_RESUME;
 }
 

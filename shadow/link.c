@@ -32,6 +32,9 @@ int sh_link(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, unsig
 	atomic_fetch_add(&parent->present, 1);
 	atomic_store(&parent->flood, 0);
 	pthread_spin_unlock(&parent->lock);
+	sh_trace(mmu, v, set_spte, parent->role.level,
+		 sh_slot_mpa(mmu, sh_slot(mmu, parent, index)).v, 0, atomic_load(entry),
+		 child->gfn.v);
 	return 0;
 }
 
@@ -60,6 +63,7 @@ void sh_unlink(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *parent, un
 	pthread_spin_unlock(&parent->lock);
 	if (!(old & PTE_P))
 		return;
+	sh_trace(mmu, v, drop_spte, parent->role.level, sh_slot_mpa(mmu, slot).v, old);
 	atomic_fetch_sub(&parent->present, 1);
 	if (sh_spte_is_large(old))
 		sh_large_unlinked(mmu, parent, index, old);

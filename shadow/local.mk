@@ -2,7 +2,7 @@
 lib_LTLIBRARIES += libumbra-shadow.la
 
 shadow_public = shadow/addr.h shadow/backend.h shadow/diff.h shadow/dmap.h shadow/explain.h shadow/flush.h shadow/format.h shadow/gmem.h shadow/inject.h shadow/inspect.h shadow/map.h shadow/mmu.h \
-	shadow/option.h shadow/reserve.h shadow/role.h shadow/share.h shadow/stats.h shadow/unmap.h shadow/walk.h
+	shadow/option.h shadow/reserve.h shadow/role.h shadow/share.h shadow/stats.h shadow/trace.h shadow/unmap.h shadow/walk.h
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/diff.c shadow/explain.c shadow/inspect.c shadow/scan.c \
@@ -19,6 +19,7 @@ shadow_sources = $(shadow_public) \
 	shadow/reserve.c shadow/defer.c shadow/defer.h shadow/walker.c \
 	shadow/gather.c shadow/gather.h shadow/map.c shadow/gmem_discard.c shadow/inject.c \
 	shadow/shootdown.c shadow/shootdown.h shadow/unmap.c shadow/ways.c shadow/ways.h \
+	shadow/trace.c shadow/trace_hook.h shadow/trace_walk.c \
 	shadow/walk.c shadow/window.c shadow/write.c
 
 umbraincdir = $(includedir)/umbra/shadow
@@ -28,4 +29,7 @@ libumbra_shadow_la_SOURCES = $(shadow_sources)
 libumbra_shadow_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined
 libumbra_shadow_la_LIBADD = $(URCU_LIBS) -lpthread
 
-EXTRA_DIST += shadow/README.md
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = shadow/umbra-shadow.pc
+
+EXTRA_DIST += shadow/README.md examples/README.md examples/shadow-walk.c

@@ -101,6 +101,7 @@ unsigned sh_mmu_destroy(struct sh_mmu *mmu)
 	}
 	sh_defer_fini(mmu);
 	sh_dmap_fini(mmu);
+	sh_trace_fini(mmu);
 	sh_shootdown_fini(mmu);
 	sh_unsync_fini(mmu);
 	sh_rmap_fini(mmu);
@@ -232,6 +233,7 @@ static void forget_current(struct sh_vcpu *v)
 	pthread_mutex_unlock(&mmu->lock);
 	v->large_seen = atomic_load(&mmu->large_drops);
 	sh_count(mmu, v, SH_ST_TLB_FLUSH, 1);
+	sh_trace(mmu, v, flush, 0, atomic_load(&mmu->drops));
 	sh_forget_all(v);
 }
 
@@ -261,6 +263,7 @@ void sh_invlpg(struct sh_vcpu *v, gva_t gva)
 
 	if (sh_mutant(SH_MUT_INVLPG_LOST))
 		return;
+	sh_trace(mmu, v, invlpg, 0, gva.v);
 	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
 	sh_unsync_sync_va(mmu, v, gva);
@@ -303,6 +306,8 @@ void sh_set_regs(struct sh_vcpu *v, const struct sh_regs *r, enum sh_flush drops
 
 	if (r->cr3 != v->regs.cr3)
 		sh_count(v->mmu, v, SH_ST_CR3_LOAD, 1);
+	if (r->cr3 != v->regs.cr3)
+		sh_trace(v->mmu, v, cr3, 0, r->cr3 & 0x000ffffffffff000ull, r->cr3);
 	v->regs = *r;
 	v->mode = sh_mode_of(r, &v->mmu->model);
 	if (sh_mutant(SH_MUT_NX_NOT_IN_ROLE))

@@ -140,6 +140,7 @@ const char *const sh_mutant_names[SH_MUTANTS] = {
 	[SH_MUT_BACKLOG_AGELESS] = "backlog-ageless",
 	[SH_MUT_UNPARK_BLINDLY] = "unpark-blindly",
 	[SH_MUT_WINDOW_LEFT_OPEN] = "window-left-open",
+	[SH_MUT_WINDOWS_OUTLIVE] = "windows-outlive",
 	[SH_MUT_INTERPRETER_KEEPS] = "interpreter-keeps",
 	[SH_MUT_INTERPRETER_NOT_AWAITED] = "interpreter-not-awaited",
 	[SH_MUT_INTERPRETER_INVLPG_LOST] = "interpreter-invlpg-lost",

@@ -141,6 +141,7 @@ enum sh_mutant {
 	SH_MUT_BACKLOG_AGELESS,	   /* tables are queued however long others have waited */
 	SH_MUT_UNPARK_BLINDLY,	   /* who comes back takes its slots as they are */
 	SH_MUT_WINDOW_LEFT_OPEN,   /* a walk leaves its window open */
+	SH_MUT_WINDOWS_OUTLIVE,	   /* a window without users outlives its frame's attributes */
 	SH_MUTANTS_LIBRARY,	   /* from here on: of the monitor (vmm/) */
 	SH_MUT_INTERPRETER_KEEPS = SH_MUTANTS_LIBRARY, /* a shootdown passes interpreters by */
 	SH_MUT_INTERPRETER_NOT_AWAITED, /* a shootdown asks them to forget and does not wait */

@@ -21,6 +21,7 @@
 #include "shadow/mmu.h"
 #include "shadow/mutant.h"
 #include "shadow/rcu.h"
+#include "shadow/trace_hook.h"
 
 #define SH_ENTRIES	512u
 #define SH_HASH_BUCKETS 4096u
@@ -94,6 +95,7 @@ struct sh_mmu {
 	struct sh_backend be;
 	struct sh_cpu_model model;
 	struct sh_options opt;
+	struct sh_trace trace;
 
 	pthread_mutex_t lock;
 	struct sh_page *pages;			   /* be.tables of them */
@@ -150,6 +152,7 @@ struct sh_vcpu {
 	struct sh_page *root[SH_VIEWS]; /* pinned, or NULL: to be looked up */
 	struct sh_page *loaded;		/* what the hardware's CR3 names; pinned */
 	struct sh_contexts contexts;
+	const uint64_t *rip; /* trace.h; NULL: not known */
 	uint64_t large_seen; /* mmu->large_drops when this vCPU last forgot everything */
 };
 

@@ -94,6 +94,7 @@ unsigned sh_ceiling(const struct sh_mmu *mmu)
 unsigned sh_shootdown_all(struct sh_mmu *mmu, struct sh_vcpu *cur)
 {
 	uint64_t drops = atomic_load(&mmu->drops);
+	uint64_t since = SH_TRACING(mmu, shootdown) ? sh_trace_now(&mmu->trace) : 0;
 	unsigned kicks;
 
 	sh_inject(&mmu->inject, SH_INJECT_SHOOT);
@@ -102,6 +103,7 @@ unsigned sh_shootdown_all(struct sh_mmu *mmu, struct sh_vcpu *cur)
 	atomic_store(&mmu->drops_flushed, drops);
 	mmu->sd->precise = mmu->sd->settled = 0;
 	mmu->sd->epoch++;
+	sh_trace(mmu, cur, shootdown, 0, mmu->vcpus, kicks, sh_trace_since(&mmu->trace, since));
 	return kicks;
 }
 
@@ -117,6 +119,8 @@ unsigned sh_shootdown(struct sh_mmu *mmu, struct sh_vcpu *cur, struct sh_forget 
 {
 	uint64_t set = sh_holders(mmu, f->roots);
 	uint64_t others = cur ? set & ~(1ull << cur->index) : set;
+	uint64_t since = SH_TRACING(mmu, shootdown) ? sh_trace_now(&mmu->trace) : 0;
+	unsigned kicks;
 
 	f->all |= f->n > sh_ceiling(mmu);
 	atomic_fetch_add(&mmu->sd->requests, 1);
@@ -129,7 +133,9 @@ unsigned sh_shootdown(struct sh_mmu *mmu, struct sh_vcpu *cur, struct sh_forget 
 	if (!others || sh_mutant(SH_MUT_KICKS_UNSENT))
 		return 0;
 	sh_may_wait();
-	return mmu->be.shootdown_some(mmu->be.ctx, cur, others);
+	kicks = mmu->be.shootdown_some(mmu->be.ctx, cur, others);
+	sh_trace(mmu, cur, shootdown, 0, others, kicks, sh_trace_since(&mmu->trace, since));
+	return kicks;
 }
 
 /* ---- catching up ---- */

@@ -29,6 +29,7 @@ static void take_write(void *ctx, sh_slot_t s)
 	if (!(old & PTE_W))
 		return;
 	pr->narrowed++;
+	sh_trace(pr->mmu, pr->v, set_spte, 1, sh_slot_mpa(pr->mmu, s).v, old, old & ~PTE_W);
 	pr->mmu->be.touch(pr->mmu->be.ctx, pr->v, sh_slot_mpa(pr->mmu, s));
 }
 
@@ -37,6 +38,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	struct protect pr = {.mmu = mmu, .v = v};
 	struct sh_stripe *st;
 	bool before;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_TRACK);
 
 	if (gfn.v >= mmu->rmap_frames)
 		return; /* no RAM there: nobody can write it */
@@ -49,6 +51,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	if (!before)
 		sh_large_track(mmu, v, gfn);
 	sh_dmap_track(mmu, v, gfn);
+	sh_trace(mmu, v, track_page, 0, gfn.v, pr.narrowed);
 	sh_change_end(mmu, v);
 	if (sh_mutant(SH_MUT_NO_FLUSH_ON_TRACK))
 		return;

@@ -132,7 +132,10 @@ static void sync_word(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_unsync *u
 {
 	unsigned first = w * 8 / u->entry_bytes, last = (w * 8 + 7) / u->entry_bytes;
 	struct sh_page *p = NULL;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_SYNC);
 
+	sh_trace(mmu, v, sync_entry, 0, gfn_gpa(u->gfn).v + w * 8, atomic_load(&u->snap[w]),
+		 now);
 	atomic_store(&u->snap[w], now);
 	atomic_fetch_and(&u->mark[w / 64], ~(1ull << w % 64));
 	atomic_fetch_add(&mmu->unsync->changes, 1);
@@ -174,6 +177,7 @@ static unsigned resync(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_unsync *
 	uint64_t now[WORDS];
 	unsigned n = differing(mmu, u, at, now);
 
+	sh_trace(mmu, v, sync_page, 0, u->gfn.v, n);
 	for (unsigned i = 0; i < n; i++)
 		sync_word(mmu, v, u, at[i], now[i]);
 	sh_count(mmu, v, SH_ST_SYNC, 1);
@@ -460,6 +464,7 @@ bool sh_unsync_start(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	set_bit(mmu, gfn, true);
 	sh_untrack(mmu, gfn);
 	sh_count(mmu, v, SH_ST_UNSYNC, 1);
+	sh_trace(mmu, v, unsync_page, 0, gfn.v);
 	return true;
 }
 

@@ -7,6 +7,8 @@
  * path at its end; only then are A bits set on all levels and D on the leaf. A lost exchange starts
  * the walk anew, because what lay below the changed entry may no longer be the path.
  */
+#include <string.h>
+
 #include "shadow/mutant.h"
 #include "shadow/walk.h"
 
@@ -148,6 +150,7 @@ static bool mark(struct gmem *gm, const struct sh_mode *mode, unsigned flags, st
 		if (gmem_cmpxchg(gm, w->entry[level], &old, want, f->entry_bytes) != 1)
 			return sh_mutant(SH_MUT_LOST_EXCHANGE_IGNORED);
 		w->gpte[level] = want;
+		w->marked[level] |= (uint8_t)(want ^ old);
 	}
 	return true;
 }
@@ -211,6 +214,7 @@ enum sh_walk_result sh_walk(struct gmem *gm, const struct sh_mode *mode,
 
 	w->gva = sh_linear(&sh_formats[mode->format], gva);
 	w->retries = 0;
+	memset(w->marked, 0, sizeof(w->marked));
 	w->error = 0;
 	if (mode->format == SH_FMT_NONE)
 		return walk_none(w);

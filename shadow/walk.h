@@ -52,7 +52,8 @@ struct sh_walk {
 	unsigned page_shift; /* 12, 21, 22 or 30 */
 	uint8_t pat_index;   /* of the leaf: PAT << 2 | PCD << 1 | PWT */
 	uint32_t error;	     /* with SH_WALK_FAULT */
-	unsigned retries;    /* A/D exchanges lost to a racing writer */
+	uint8_t marked[SH_MAX_LEVEL + 1]; /* A, D bits that the walk set */
+	unsigned retries;		  /* A/D exchanges lost to a racing writer */
 };
 
 /* Walks gva for an access of kind flags, in mode, from the table CR3 (or the PDPTEs) names. */

@@ -295,7 +295,7 @@ void *gmem_pool_map(struct gmem *gm, gfn_t gfn)
 	return gmem_pool_map_n(gm, gfn, 1, &p) ? NULL : p;
 }
 
-/* Debug mode: no closed window outlives its user. */
+/* Nobody holds it, and from now on nobody can reach its frame through it. */
 static void hide_closed(struct window_pool *pool, unsigned i)
 {
 	if (window_hide(slot_at(pool, i), SH_PAGE_SIZE))
@@ -331,6 +331,31 @@ void gmem_pool_unmap(struct gmem *gm, void *p)
 			hide_closed(pool, i);
 		pthread_cond_broadcast(&pool->released);
 	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static gfn_t frame_of(const struct gmem *gm, uint64_t offset)
+{
+	for (unsigned i = 0; i < gm->regions; i++) {
+		uint64_t d = (offset - gm->region[i].offset) >> SH_PAGE_SHIFT;
+
+		if (offset >= gm->region[i].offset && d < gm->region[i].frames)
+			return GFN(gm->region[i].gfn.v + d);
+	}
+	return GFN(UINT64_MAX);
+}
+
+void gmem_pool_purge(struct gmem *gm, gfn_t gfn, uint64_t frames)
+{
+	struct window_pool *pool = &gm->pool;
+
+	if (!pool->base || sh_mutant(SH_MUT_WINDOWS_OUTLIVE))
+		return;
+	sh_may_wait();
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned i = 0; i < pool->slots; i++)
+		if (pool->count[i] == 1 && frame_of(gm, pool->offset[i]).v - gfn.v < frames)
+			hide_closed(pool, i);
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -120,12 +120,15 @@ static bool flooded(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 }
 
 /* mmu->lock held. */
-static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsigned len)
+static void update_pages(struct sh_mmu *mmu, struct sh_vcpu *v, gpa_t gpa, unsigned len,
+			 uint64_t before)
 {
 	struct sh_page *p, *next;
 	unsigned off = gpa.v & (SH_PAGE_SIZE - 1);
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_WRITE);
 
 	sh_count(mmu, v, SH_ST_PTE_WRITE, 1);
+	sh_trace(mmu, v, tracked_write, 0, gpa.v, before, sh_trace_word(mmu, gpa), len);
 	for (p = sh_page_of_gfn(mmu, gpa_gfn(gpa), NULL); p; p = next) {
 		unsigned bytes = sh_formats[p->role.format].entry_bytes;
 
@@ -175,13 +178,15 @@ static int do_store(struct sh_mmu *mmu, const struct store *st)
 
 static int tracked_store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 {
+	uint64_t before;
 	int r;
 
 	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);
+	before = SH_TRACING(mmu, tracked_write) ? sh_trace_word(mmu, st->gpa) : 0;
 	r = do_store(mmu, st);
 	if (r == 1 && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST))
-		update_pages(mmu, v, st->gpa, st->len);
+		update_pages(mmu, v, st->gpa, st->len, before);
 	pthread_mutex_unlock(&mmu->lock);
 	return r;
 }
@@ -189,6 +194,7 @@ static int tracked_store(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sto
 static int store_and_follow(struct sh_mmu *mmu, struct sh_vcpu *v, const struct store *st)
 {
 	gfn_t gfn = gpa_gfn(st->gpa);
+	uint64_t before;
 	int r;
 
 	if ((sh_mutant(SH_MUT_CMPXCHG_UNTRACKED) && st->expect) ||
@@ -196,12 +202,13 @@ static int store_and_follow(struct sh_mmu *mmu, struct sh_vcpu *v, const struct 
 		return do_store(mmu, st);
 	if (sh_shadowed(mmu, gfn))
 		return tracked_store(mmu, v, st);
+	before = SH_TRACING(mmu, tracked_write) ? sh_trace_word(mmu, st->gpa) : 0;
 	r = do_store(mmu, st);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (r == 1 && sh_shadowed(mmu, gfn) && !sh_mutant(SH_MUT_TRACKED_WRITE_LOST)) {
 		sh_may_wait();
 		pthread_mutex_lock(&mmu->lock);
-		update_pages(mmu, v, st->gpa, st->len);
+		update_pages(mmu, v, st->gpa, st->len, before);
 		pthread_mutex_unlock(&mmu->lock);
 	}
 	return r;

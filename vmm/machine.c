@@ -13,6 +13,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "shadow/trace.h"
 #include "vmm/machine.h"
 
 static const char *file_trouble(int err)
@@ -60,6 +61,12 @@ static void on_late(void *ctx, unsigned vcpu, unsigned seconds)
 		(unsigned long long)atomic_load(&v->runs));
 }
 
+/* The trace is in machine time: what is seeded gives the same one. */
+static uint64_t trace_now(void *ctx)
+{
+	return machine_now(ctx);
+}
+
 static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg, size_t n)
 {
 	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
@@ -72,6 +79,8 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 			 strerror(-err));
 	else
 		sh_on_late(m->mmu, on_late, m);
+	if (!err)
+		sh_trace_clock(m->mmu, trace_now, m);
 	return err;
 }
 

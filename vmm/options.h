@@ -66,12 +66,15 @@ struct umbra_options {
 	enum umbra_serial serial;
 	const char *serial_file; /* SERIAL_FILE only */
 	bool start_paused;
+	const char *gdb; /* where a debugger may connect, checked for form only; NULL: nowhere */
 
 	unsigned timeout; /* seconds; 0: none */
 	uint64_t seed;
 	bool seed_given;
-	const char *stats_file; /* NULL: none */
-	const char *result;	/* NULL: none */
+	const char *stats_file;	  /* NULL: none */
+	const char *result;	  /* NULL: none */
+	const char *trace;	  /* EVENTS[:FILE]; NULL: none */
+	const char *trace_filter; /* NULL: none */
 	enum umbra_exit_style exit_style;
 
 	bool help, version; /* asked for: print it instead of running */

@@ -18,7 +18,9 @@
 #include <urcu/urcu-memb.h>
 
 #include "vmm/commands.h"
+#include "vmm/gdb/gdb.h"
 #include "vmm/machine.h"
+#include "vmm/trace/trace.h"
 
 #define END_SIGNAL (SIGRTMIN + 1)
 
@@ -34,9 +36,18 @@ struct run {
 	struct machine *m;
 	char append[2048];
 	char socket[UMBRA_SOCKET_MAX];
+	struct gdb_place gdb_place;
+	struct gdb *gdb; /* NULL without */
 	pthread_t main;
 	sigset_t signals;
 	int serial_fd;
+	struct {
+		uint64_t events;
+		struct sh_trace_filter filter;
+		const char *path; /* NULL: stderr */
+		FILE *file;
+		struct trace_drain *drain;
+	} trace;
 	unsigned violations, leaked;
 	char audit[1024];
 };
@@ -114,14 +125,46 @@ static bool interpret_kernel(const struct umbra_options *o)
 	return o->exact == EXACT_ON || (o->exact == EXACT_AUTO && !o->own_guest);
 }
 
+static int configure_trace(struct run *r)
+{
+	const char *text = r->o->trace, *bad;
+	size_t len = text ? strcspn(text, ":") : 0, bad_len;
+	char msg[256];
+
+	r->trace.filter = SH_TRACE_ALL;
+	if (r->o->trace_filter && !text)
+		return complain(UMBRA_USAGE,
+				"--trace-filter without --trace; add --trace EVENTS");
+	if (!text)
+		return 0;
+	r->trace.events = trace_events(text, len, &bad, &bad_len);
+	if (!r->trace.events)
+		return complain(
+			UMBRA_USAGE,
+			"--trace: no event is called '%.*s'; the manual page lists them",
+			(int)(bad_len < 60 ? bad_len : 60), bad);
+	if (text[len] && !text[len + 1])
+		return complain(
+			UMBRA_USAGE,
+			"--trace: the file's name is empty; give one or leave out the ':'");
+	r->trace.path = text[len] ? text + len + 1 : NULL;
+	if (r->o->trace_filter &&
+	    trace_filter_parse(r->o->trace_filter, &r->trace.filter, msg, sizeof(msg)))
+		return complain(UMBRA_USAGE, "--trace-filter: %s", msg);
+	return r->trace.path ? check_output(r->trace.path, "--trace") : 0;
+}
+
 static int configure(struct run *r)
 {
 	const struct umbra_options *o = r->o;
 	uint64_t tables = o->shadow_limit / SH_PAGE_SIZE;
+	char msg[256];
 	int err = build_append(r);
 
 	if (err)
 		return err;
+	if (o->gdb && gdb_place_parse(o->gdb, &r->gdb_place, msg, sizeof(msg)))
+		return complain(UMBRA_USAGE, "--gdb: %s", msg);
 	if (o->shadow_limit && tables < SH_MIN_TABLES)
 		return complain(UMBRA_USAGE, "--shadow-limit is less than %u KiB; give more",
 				SH_MIN_TABLES * 4);
@@ -144,13 +187,48 @@ static int configure(struct run *r)
 		.hybrid_budget = o->hybrid_budget,
 	};
 	set_techniques(r);
-	err = check_output(o->stats_file, "--stats-file");
+	err = configure_trace(r);
+	if (!err)
+		err = check_output(o->stats_file, "--stats-file");
 	if (!err)
 		err = check_output(o->result, "--result");
 	if (!err)
 		err = open_serial(r);
 	r->cfg.serial_fd = r->serial_fd;
 	return err;
+}
+
+static int start_trace(struct run *r)
+{
+	const char *path = r->trace.path;
+
+	if (!r->trace.events)
+		return 0;
+	r->trace.file = path ? fopen(path, "we") : stderr;
+	if (!r->trace.file)
+		return complain(UMBRA_HOST, "cannot write %s: %s; give another file to --trace",
+				path, strerror(errno));
+	sh_trace_filter(r->m->mmu, &r->trace.filter);
+	if (!sh_trace_set(r->m->mmu, r->trace.events))
+		r->trace.drain =
+			trace_drain_start(r->m->mmu, r->trace.file,
+					  path ? trace_renderer_for(path) : &trace_to_text);
+	return r->trace.drain ? 0 : complain(UMBRA_HOST, "no memory for the trace; trace less");
+}
+
+static int stop_trace(struct run *r, int code)
+{
+	uint64_t lost = 0;
+	int err = r->trace.drain ? trace_drain_stop(r->trace.drain, &lost) : 0;
+
+	if (r->trace.file && r->trace.path && fclose(r->trace.file) && !err)
+		err = errno;
+	if (lost)
+		complain(0, "%llu records of the trace were lost", (unsigned long long)lost);
+	if (err)
+		complain(0, "cannot write %s: %s; give another file to --trace",
+			 r->trace.path ? r->trace.path : "the trace", strerror(err));
+	return code || !err ? code : UMBRA_HOST;
 }
 
 static void block_signals(struct run *r)
@@ -182,6 +260,25 @@ static int start_control(struct run *r)
 			  msg, sizeof(msg)))
 		return complain(UMBRA_HOST, "%s", msg);
 	return 0;
+}
+
+/* One of our 32-bit images is debugged as what it is; all else as 64-bit code, which includes 32-bit code
+ * on its way there. */
+static enum gdb_arch debug_arch(const struct umbra_options *o)
+{
+	if (o->own_guest && (!strcmp(o->guest, "i386") || !strcmp(o->guest, "pae")))
+		return GDB_I386;
+	return GDB_AMD64;
+}
+
+/* Once the vCPUs' threads are there: a debugger begins by bringing them to rest. */
+static void start_gdb(struct run *r)
+{
+	char msg[512];
+
+	if (r->o->gdb && gdb_start(&r->gdb_place, debug_arch(r->o), &gdb_machine_ops, r->m,
+				   &r->gdb, msg, sizeof(msg)))
+		machine_end(r->m, VERDICT_HOST, "%s", msg);
 }
 
 static void wait_for_end(struct run *r)
@@ -308,14 +405,19 @@ static int supervise(struct run *r)
 	char msg[512];
 	int code, err;
 
+	if (r->o->gdb)
+		machine_debug_init(r->m);
 	if (machine_start(r->m, msg, sizeof(msg)))
 		machine_end(r->m, VERDICT_HOST, "%s", msg);
+	else
+		start_gdb(r);
 	wait_for_end(r);
 	tell_clients(r, r->m->verdict == VERDICT_CRASH, "GUEST_PANICKED");
 	machine_join(r->m);
 	r->violations = sh_audit(r->m->mmu, r->audit, sizeof(r->audit));
 	tell_clients(r, r->violations, "SHADOW_AUDIT_FAILED");
 	machine_event(r->m, "SHUTDOWN", shutdown_reasons[r->m->verdict]);
+	gdb_stop(r->gdb, (unsigned)exit_code(r), r->m->verdict == VERDICT_CRASH ? SIGABRT : 0);
 	control_stop(r->m->control);
 	tell(r);
 	code = exit_code(r);
@@ -406,9 +508,12 @@ static int run_machine(struct run *r)
 	if (r->m->engine_warning)
 		complain(0, "%s", r->m->engine_warning);
 	tell_engine(r, why);
-	code = start_control(r);
+	code = start_trace(r);
+	if (!code)
+		code = start_control(r);
 	if (!code)
 		code = supervise(r);
+	code = stop_trace(r, code);
 	gmem_thread_exit(r->m->gm);
 	r->leaked = machine_destroy(r->m);
 	if (r->leaked)

@@ -311,6 +311,32 @@ static void test_pagealloc(void)
 	fx_end(&f);
 }
 
+/* A persistent window without users still shows its frame; not when the frame has become free. */
+static void test_windows(void)
+{
+	uint8_t *free_page, *held, *other;
+	struct fake_config cfg;
+	struct fake f;
+
+	dmt_config(&cfg, 8 * BIGM);
+	cfg.lowmem = 0;
+	cfg.dmap.pagealloc = true;
+	dmt_start(&f, &cfg);
+	free_page = gmem_pool_map(f.gm, GFN(G_DATA + 1));
+	held = gmem_pool_map(f.gm, GFN(G_DATA + 2));
+	other = gmem_pool_map(f.gm, GFN(G_DATA + 3));
+	gmem_pool_unmap(f.gm, free_page);
+	gmem_pool_unmap(f.gm, other);
+	CU_ASSERT_FALSE(fx_faults(free_page));
+	CU_ASSERT_EQUAL(sh_dmap_frames_freed(f.mmu, NULL, GFN(G_DATA + 1), 2), 0);
+	CU_ASSERT(fx_faults(free_page));
+	CU_ASSERT_FALSE(fx_faults(held));
+	CU_ASSERT_FALSE(fx_faults(other));
+	CU_ASSERT_EQUAL(sh_dmap_frames_used(f.mmu, NULL, GFN(G_DATA + 1), 2), 0);
+	gmem_pool_unmap(f.gm, held);
+	fx_end(&f);
+}
+
 const struct tap_case suite_dmap_guest[] = {
 	{"a guest without paging runs on the direct map", test_paging_off},
 	{"without a direct map it runs on direct pages", test_switched_off},
@@ -320,6 +346,7 @@ const struct tap_case suite_dmap_guest[] = {
 	{"PA-14: shadow leaves follow the direct map", test_alias},
 	{"PA-14: large leaves follow the direct map", test_alias_large},
 	{"PA-14: no hole for W and X by an alias", test_alias_wx},
+	{"PA-14: windows of a frame go first", test_windows},
 	{"PA-17: a frame that is free is mapped nowhere", test_pagealloc},
 	TAP_NO_CASE,
 };

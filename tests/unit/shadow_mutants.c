@@ -176,6 +176,7 @@ static const struct {
 	[SH_MUT_BACKLOG_AGELESS] = {suite_defer, "a backlog is bounded in time"},
 	[SH_MUT_UNPARK_BLINDLY] = {suite_windows_switch,
 				   "HM-9 walkers take turns, 20,000 times"},
+	[SH_MUT_WINDOWS_OUTLIVE] = {suite_dmap_guest, "PA-14: windows of a frame go first"},
 	[SH_MUT_WINDOW_LEFT_OPEN] = {suite_windows_switch,
 				     "HM-13 a walk gives way, and its slots are stolen"},
 };

@@ -161,7 +161,7 @@ static const char *const refused[] = {
 	"--se 1",
 	"--memory",
 	"--help=1",
-	"--trace x",
+	"--tracing",
 	"-s",
 };
 

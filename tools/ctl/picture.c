@@ -1,92 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The page in its plainest form: the model's parts as tables, under headings. See picture.h.
+ * Writes the picture: the page of picture.html, with its style, its scripts and the model put in where the
+ * page says so. The files are in the program (picture_page.S).
  *
- * Read first: picture.h.
+ * The model is any text as far as the page is concerned. It goes into a script element that is data, where
+ * nothing but "</script" or "<!--" could mean something to a browser: so no "<" goes out. In JSON one can
+ * only stand in a string, where \u003c says the same. The page itself never makes markup of strings.
+ *
+ * Read first: picture.h. Locks: none.
  */
+#include "config.h"
+
 #include "tools/ctl/picture.h"
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <stddef.h>
+#include <string.h>
 
-static void escaped(FILE *out, const char *s)
-{
-	for (; *s; s++)
-		switch (*s) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			putc(*s, out);
-		}
-}
+#define FILE_IN_PROGRAM(name) extern const char name[], name##_end[]
+FILE_IN_PROGRAM(picture_html);
+FILE_IN_PROGRAM(picture_css);
+FILE_IN_PROGRAM(picture_model_js);
+FILE_IN_PROGRAM(picture_map_js);
+FILE_IN_PROGRAM(picture_parts_js);
 
-static void value(FILE *out, struct json_object *v);
-
-static void object(FILE *out, struct json_object *o)
-{
-	fputs("<table>", out);
-	json_object_object_foreach(o, key, v)
-	{
-		fputs("<tr><th>", out);
-		escaped(out, key);
-		fputs("</th><td>", out);
-		value(out, v);
-		fputs("</td></tr>\n", out);
-	}
-	fputs("</table>", out);
-}
-
-static void row(FILE *out, struct json_object *o)
-{
-	fputs("<tr>", out);
-	json_object_object_foreach(o, key, v)
-	{
-		fputs("<td title=\"", out);
-		for (const char *s = key; *s; s++)
-			if (*s != '"')
-				putc(*s, out);
-		fputs("\">", out);
-		value(out, v);
-		fputs("</td>", out);
-	}
-	fputs("</tr>\n", out);
-}
-
-static void array(FILE *out, struct json_object *a)
-{
-	size_t n = json_object_array_length(a);
-
-	fputs("<table>", out);
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *v = json_object_array_get_idx(a, i);
-
-		if (json_object_is_type(v, json_type_object))
-			row(out, v);
-		else
-			value(out, v);
-	}
-	fputs("</table>", out);
-}
-
-static void value(FILE *out, struct json_object *v)
-{
-	if (json_object_is_type(v, json_type_object))
-		object(out, v);
-	else if (json_object_is_type(v, json_type_array))
-		array(out, v);
-	else if (v)
-		escaped(out, json_object_get_string(v));
-}
+/* What stands in the page in the place of MARK. */
+struct insert {
+	const char *mark, *text, *end;
+};
+static const struct insert inserts[] = {
+	{"/*CSS*/\n", picture_css, picture_css_end},
+	{"/*MODEL*/\n", NULL, NULL},
+	{"/*SCRIPT-MODEL*/\n", picture_model_js, picture_model_js_end},
+	{"/*SCRIPT-MAP*/\n", picture_map_js, picture_map_js_end},
+	{"/*SCRIPT-PARTS*/\n", picture_parts_js, picture_parts_js_end},
+};
 
 static const struct {
 	const char *name;
 	enum json_type type;
-} needed[] = {
+} members[] = {
 	{"name", json_type_string},	{"time", json_type_int},
 	{"status", json_type_string},	{"views", json_type_object},
 	{"complete", json_type_object}, {"roots", json_type_array},
@@ -94,21 +47,54 @@ static const struct {
 	{"trace", json_type_array},
 };
 
+static int complete(struct json_object *model)
+{
+	struct json_object *o;
+
+	if (!json_object_is_type(model, json_type_object))
+		return 0;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (!json_object_object_get_ex(model, members[i].name, &o) ||
+		    !json_object_is_type(o, members[i].type))
+			return 0;
+	json_object_object_get_ex(model, "views", &o);
+	return json_object_object_get_ex(o, "guest", &o) &&
+	       json_object_is_type(o, json_type_array);
+}
+
+static void write_model(FILE *out, struct json_object *model)
+{
+	const char *s, *lt;
+
+	s = json_object_to_json_string_ext(model, JSON_C_TO_STRING_PLAIN |
+							  JSON_C_TO_STRING_NOSLASHESCAPE);
+	for (; (lt = strchr(s, '<')); s = lt + 1) {
+		fwrite(s, 1, (size_t)(lt - s), out);
+		fputs("\\u003c", out);
+	}
+	fputs(s, out);
+	fputc('\n', out);
+}
+
 int picture_write(FILE *out, struct json_object *model)
 {
-	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
-		struct json_object *v = NULL;
+	const char *at = picture_html, *mark;
 
-		if (!json_object_object_get_ex(model, needed[i].name, &v) ||
-		    !json_object_is_type(v, needed[i].type))
+	if (!complete(model))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(inserts) / sizeof(inserts[0]); i++) {
+		const struct insert *in = &inserts[i];
+
+		mark = memmem(at, (size_t)(picture_html_end - at), in->mark, strlen(in->mark));
+		if (!mark)
 			return -EINVAL;
+		fwrite(at, 1, (size_t)(mark - at), out);
+		if (in->text)
+			fwrite(in->text, 1, (size_t)(in->end - in->text), out);
+		else
+			write_model(out, model);
+		at = mark + strlen(in->mark);
 	}
-	fputs("<!DOCTYPE html>\n<html lang=\"en\"><meta "
-	      "charset=\"utf-8\"><title>Umbra</title>\n"
-	      "<style>body{font-family:monospace;color-scheme:light dark}"
-	      "td,th{padding:0 .8em 0 0;text-align:left;vertical-align:top}</style>\n",
-	      out);
-	object(out, model);
-	fputs("</html>\n", out);
+	fwrite(at, 1, (size_t)(picture_html_end - at), out);
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

@@ -14,6 +14,7 @@
  *     complete  {guest: bool, kernel?: bool, ...}: false where not all of the view is there, or where
  *               entries changed between its pieces
  *     roots     [ROOT]     as query-shadow-roots has them
+ *     tables?   [TABLE]    the shadow tables that roots lead to, upper ones first
  *     diff      {kernel?: [DIFFERENCE], kernel-ac?: ..., user?: ...}
  *     counts?   {kernel?: {same: int, lazy: int, tracked: int, held: int, unsync: int, wrong: int}, ...}
  *     stats     {NAME: int}
@@ -23,9 +24,11 @@
  *     REGION      {gva, size, gpa?, page-size, level, entry, flags, access}: as shadow-dump with merge
  *                 has them, by rising gva, never overlapping. gpa is missing for what leads to no RAM.
  *     ROOT        {gfn, mfn, pins, role: {level, format, view, direct, ...}, vcpus: [int]}
+ *     TABLE       {table, gfn, role, present, tracked, unsync, entries: [{index, entry}]}: as
+ *                 query-shadow-page has them; a last-level table's entries may be left out
  *     DIFFERENCE  {gva, size, level, kind, guest, shadow, text}
- *     EVENT       {ns: int, vcpu: int (-1: no vCPU), event: string, ...}: further members are the
- *                 event's own
+ *     EVENT       {ns: int, vcpu: int (-1: no vCPU), event: string, took?: int, ...}: took are the
+ *                 nanoseconds up to ns that it took; further members are the event's own
  *
  * Read first: nothing. Locks: none.
  */

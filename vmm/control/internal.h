@@ -167,7 +167,8 @@ ctl_run_fn ctl_run_capabilities, ctl_run_version, ctl_run_commands, ctl_run_sche
 	ctl_run_quit, ctl_run_monitor, ctl_run_memsave, ctl_run_pmemsave, ctl_run_shadow_roots,
 	ctl_run_shadow_page, ctl_run_shadow_walk, ctl_run_shadow_explain, ctl_run_shadow_dump,
 	ctl_run_shadow_diff, ctl_run_shadow_audit, ctl_run_shadow_flush, ctl_run_shadow_stats,
-	ctl_run_shootdowns, ctl_run_rcu, ctl_run_shadow_set, ctl_run_inject;
+	ctl_run_shootdowns, ctl_run_rcu, ctl_run_shadow_set, ctl_run_inject, ctl_run_trace_get,
+	ctl_run_trace_set, ctl_run_trace_read, ctl_run_shadow_blame;
 struct json_object *ctl_version(void);
 
 /* look.c: what the commands that look at tables share */
@@ -208,6 +209,10 @@ void ctl_put_look(struct json_object *o, struct sh_mmu *mmu, const struct sh_loo
 bool ctl_translate(const struct ctl_subject *s, gva_t gva, gpa_t *gpa);
 const char *ctl_verdict_name(enum sh_verdict v); /* shadow_dump.c */
 void ctl_cpu_path(unsigned vcpu, char buf[32]);	 /* stats.c: its qom-path */
+
+/* trace.c: type @TraceRecord */
+struct sh_trace_record;
+struct json_object *ctl_trace_record(const struct sh_trace_record *r);
 
 /* monitor*.c: the human monitor */
 struct ctl_hmp {

@@ -2,6 +2,7 @@
 # The control socket. Needs JSONC_CFLAGS and JSONC_LIBS.
 control_sources = \
 	vmm/control/args.c \
+	vmm/control/blame.c \
 	vmm/control/client.c \
 	vmm/control/commands.c \
 	vmm/control/control.h \
@@ -29,4 +30,5 @@ control_sources = \
 	vmm/control/stats.c \
 	vmm/control/table.c \
 	vmm/control/text.c \
+	vmm/control/trace.c \
 	vmm/control/type.c

@@ -3,11 +3,9 @@
  * What the KVM engine does for the shadow MMU: touches, invalidations, shootdowns.
  *
  * A vCPU's own queue is emptied by its next entry, or at once by kvm_gate_sync() when a shootdown
- * is about to promise that the change has been seen. A thread that is no vCPU marks tables in the
- * VM; every vCPU takes those over before it next enters, under foreign_lock, so that none enters
- * while another is still applying them.
- * Locks: foreign_lock is a leaf below the shadow MMU's locks; it is held over a gate run.
- * Read first: kvm.h, shadow/backend.h.
+ * is about to promise that the change has been seen. Those of threads that are no vCPU: foreign.c.
+ * Locks: vcpus_lock and a vCPU's qlock, leaves below the shadow MMU's.
+ * Read first: kvm.h, shadow/backend.h. Read next: foreign.c.
  */
 #include <errno.h>
 #include <immintrin.h>
@@ -21,27 +19,27 @@ static struct kvm_vcpu *kv_of(struct machine *m, struct sh_vcpu *v)
 	return m->vcpu[sh_vcpu_index(v)].eng; /* v's own thread asks */
 }
 
-static void mark_table(uint64_t *bits, const struct kvm_vm *vm, mfn_t table)
+void kvm_mark_table(uint64_t *bits, const struct kvm_vm *vm, mfn_t table)
 {
 	uint64_t i = table.v - vm->table_mfn.v;
 
 	bits[i / 64] |= 1ull << (i % 64);
 }
 
-static mfn_t touched_table(const struct kvm_vcpu *kv, uint64_t va)
+mfn_t kvm_touched_table(const struct kvm_vm *vm, uint64_t va)
 {
-	uint64_t window = gate_window_va(&kv->vm->gate, mfn_mpa(kv->vm->table_mfn));
+	uint64_t window = gate_window_va(&vm->gate, mfn_mpa(vm->table_mfn));
 
-	return MFN(kv->vm->table_mfn.v + ((va - window) >> SH_PAGE_SHIFT));
+	return MFN(vm->table_mfn.v + ((va - window) >> SH_PAGE_SHIFT));
 }
 
-static void queue_slot(struct kvm_vcpu *kv, uint64_t va)
+void kvm_queue_slot(struct kvm_vcpu *kv, uint64_t va)
 {
 	pthread_spin_lock(&kv->qlock);
 	if (kv->touches < KVM_TOUCHES) {
 		kv->touch[kv->touches++] = va;
 	} else {
-		mark_table(kv->table_bits, kv->vm, touched_table(kv, va));
+		kvm_mark_table(kv->table_bits, kv->vm, kvm_touched_table(kv->vm, va));
 		kv->tables_marked = true;
 	}
 	pthread_spin_unlock(&kv->qlock);
@@ -49,13 +47,22 @@ static void queue_slot(struct kvm_vcpu *kv, uint64_t va)
 
 void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot)
 {
-	queue_slot(kv, gate_window_va(&kv->vm->gate, slot));
+	kvm_queue_slot(kv, gate_window_va(&kv->vm->gate, slot));
 }
 
 void kvm_queue_table(struct kvm_vcpu *kv, mfn_t table)
 {
 	pthread_spin_lock(&kv->qlock);
-	mark_table(kv->table_bits, kv->vm, table);
+	kvm_mark_table(kv->table_bits, kv->vm, table);
+	kv->tables_marked = true;
+	pthread_spin_unlock(&kv->qlock);
+}
+
+void kvm_queue_tables(struct kvm_vcpu *kv, const uint64_t *bits)
+{
+	pthread_spin_lock(&kv->qlock);
+	for (uint32_t w = 0; w < (kv->vm->tables + 63) / 64; w++)
+		kv->table_bits[w] |= bits[w];
 	kv->tables_marked = true;
 	pthread_spin_unlock(&kv->qlock);
 }
@@ -74,7 +81,7 @@ static void queue_copy(struct kvm_vcpu *kv, struct kvm_vcpu *other)
 	kv->tables_marked |= other->tables_marked;
 	pthread_spin_unlock(&other->qlock);
 	for (unsigned i = 0; i < n; i++)
-		queue_slot(kv, touch[i]);
+		kvm_queue_slot(kv, touch[i]);
 }
 
 void kvm_queue_invlpg(struct kvm_vcpu *kv, gva_t gva)
@@ -83,14 +90,6 @@ void kvm_queue_invlpg(struct kvm_vcpu *kv, gva_t gva)
 		kv->flush_all = true;
 	else
 		kv->invlpg[kv->invlpgs++] = gva.v;
-}
-
-static void foreign_mark(struct kvm_vm *vm, mfn_t table)
-{
-	pthread_mutex_lock(&vm->foreign_lock);
-	mark_table(vm->foreign_bits, vm, table);
-	atomic_store(&vm->foreign, true);
-	pthread_mutex_unlock(&vm->foreign_lock);
 }
 
 static void be_touch(void *ctx, struct sh_vcpu *cur, mpa_t slot)
@@ -103,7 +102,7 @@ static void be_touch(void *ctx, struct sh_vcpu *cur, mpa_t slot)
 	if (cur)
 		kvm_queue_touch(kv_of(m, cur), slot);
 	else
-		foreign_mark(vm, mpa_mfn(slot));
+		kvm_foreign_touch(vm, slot);
 }
 
 static void be_touch_table(void *ctx, struct sh_vcpu *cur, mfn_t table)
@@ -116,7 +115,7 @@ static void be_touch_table(void *ctx, struct sh_vcpu *cur, mfn_t table)
 	if (cur)
 		kvm_queue_table(kv_of(m, cur), table);
 	else
-		foreign_mark(vm, table);
+		kvm_foreign_table(vm, table);
 }
 
 /* Takes over what others have queued: it goes to the gate with kv's next entry, before kv's
@@ -156,31 +155,6 @@ static void settle_touches(struct machine *m, struct kvm_vcpu *kv)
 		machine_end(m, VERDICT_HOST, "the gate did not come back from a touch");
 }
 
-/* The same for a thread that is no vCPU: the tables are left for the next vCPU that enters. */
-static void leave_touches(struct machine *m)
-{
-	struct kvm_vm *vm = m->eng;
-
-	pthread_mutex_lock(&vm->vcpus_lock);
-	pthread_mutex_lock(&vm->foreign_lock);
-	for (unsigned i = 0; i < m->cfg.cpus; i++) {
-		struct kvm_vcpu *kv = vm->vcpu[i];
-
-		if (!kv)
-			continue;
-		pthread_spin_lock(&kv->qlock);
-		for (unsigned t = 0; t < kv->touches; t++)
-			mark_table(vm->foreign_bits, vm, touched_table(kv, kv->touch[t]));
-		for (uint32_t w = 0; kv->tables_marked && w < (vm->tables + 63) / 64; w++)
-			vm->foreign_bits[w] |= kv->table_bits[w];
-		if (kv->touches || kv->tables_marked)
-			atomic_store(&vm->foreign, true);
-		pthread_spin_unlock(&kv->qlock);
-	}
-	pthread_mutex_unlock(&vm->foreign_lock);
-	pthread_mutex_unlock(&vm->vcpus_lock);
-}
-
 /* Kicks are sent together and awaited together. None are needed where a touch makes KVM flush all
  * vCPUs before the gate goes on: everything that was dropped has been touched. */
 static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
@@ -193,7 +167,7 @@ static unsigned be_shootdown(void *ctx, struct sh_vcpu *cur)
 		settle_touches(m, kv_of(m, cur));
 		kv_of(m, cur)->flush_all = true;
 	} else {
-		leave_touches(m);
+		kvm_foreign_settle(vm, m->cfg.cpus);
 	}
 	if (cur && vm->facts.touch_flushes_all)
 		return 0;
@@ -222,31 +196,6 @@ static unsigned be_shootdown_some(void *ctx, struct sh_vcpu *cur, uint64_t vcpus
 		if (vcpus >> i & 1)
 			kicked += vcpu_wait_out(&m->vcpu[i]);
 	return kicked;
-}
-
-int kvm_take_foreign(struct kvm_vcpu *kv)
-{
-	struct kvm_vm *vm = kv->vm;
-	int err;
-
-	if (!atomic_load(&vm->foreign))
-		return 0;
-	pthread_mutex_lock(&vm->foreign_lock);
-	if (!atomic_load(&vm->foreign)) { /* another vCPU was first, and is done */
-		pthread_mutex_unlock(&vm->foreign_lock);
-		return 0;
-	}
-	pthread_spin_lock(&kv->qlock);
-	for (uint32_t w = 0; w < (vm->tables + 63) / 64; w++) {
-		kv->table_bits[w] |= vm->foreign_bits[w];
-		vm->foreign_bits[w] = 0;
-	}
-	kv->tables_marked = true;
-	pthread_spin_unlock(&kv->qlock);
-	err = kvm_gate_sync(kv);
-	atomic_store(&vm->foreign, false);
-	pthread_mutex_unlock(&vm->foreign_lock);
-	return err;
 }
 
 /* Line by line through windows: cache lines go by physical address, whatever mapping they came by.

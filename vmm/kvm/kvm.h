@@ -38,6 +38,17 @@ struct kvm_facts {
 	unsigned ceiling; /* INVLPGs from which on forgetting everything is no dearer */
 };
 
+/* Touches queued by threads that are no vCPU. foreign.c */
+struct kvm_foreign {
+	pthread_mutex_t turn;	 /* of the vCPU that applies them: none enters meanwhile */
+	pthread_spinlock_t lock; /* of what follows */
+	uint64_t touch[KVM_TOUCHES];
+	unsigned touches;
+	bool tables;
+	uint64_t *bits;	      /* of tables */
+	_Atomic bool pending; /* something is queued, or being applied */
+};
+
 struct kvm_vm {
 	struct machine *m;
 	int kvm, fd;
@@ -56,10 +67,7 @@ struct kvm_vm {
 	pthread_mutex_t vcpus_lock;
 	struct kvm_vcpu *vcpu[MACHINE_MAX_CPUS];
 
-	/* Touches queued by threads that are no vCPU: whole tables. */
-	pthread_mutex_t foreign_lock;
-	uint64_t *foreign_bits;
-	_Atomic bool foreign;
+	struct kvm_foreign foreign;
 };
 
 struct kvm_vcpu {
@@ -133,8 +141,23 @@ void kvm_queue_touch(struct kvm_vcpu *kv, mpa_t slot);
 void kvm_queue_table(struct kvm_vcpu *kv, mfn_t table);
 void kvm_queue_invlpg(struct kvm_vcpu *kv, gva_t gva);
 void kvm_backend_fill(struct machine *m, struct sh_backend *be);
-/* Takes over touches of foreign threads and runs them. */
+/* What the above are made of: an address in the gate's window; a set of tables. */
+void kvm_queue_slot(struct kvm_vcpu *kv, uint64_t va);
+void kvm_queue_tables(struct kvm_vcpu *kv, const uint64_t *bits);
+void kvm_mark_table(uint64_t *bits, const struct kvm_vm *vm, mfn_t table);
+mfn_t kvm_touched_table(const struct kvm_vm *vm, uint64_t va);
+
+/* foreign.c. For any thread but a vCPU's: a touch, a whole table; and that all touches which vCPUs have
+ * queued and may not have done are done before any of them enters again. */
+void kvm_foreign_touch(struct kvm_vm *vm, mpa_t slot);
+void kvm_foreign_table(struct kvm_vm *vm, mfn_t table);
+void kvm_foreign_settle(struct kvm_vm *vm, unsigned cpus);
+/* A vCPU, before it enters: applies what was queued. 0, or the gate did not come back. */
 int kvm_take_foreign(struct kvm_vcpu *kv);
+void kvm_foreign_open(
+	struct kvm_vm *vm); /* with close it pairs; init once the tables are known */
+int kvm_foreign_init(struct kvm_vm *vm, uint32_t tables);
+void kvm_foreign_close(struct kvm_vm *vm);
 
 /* probe.c */
 int kvm_probe(struct kvm_facts *facts, char *msg, size_t n);

@@ -44,7 +44,7 @@ int kvm_vm_open(struct kvm_vm *vm, char *msg, size_t n)
 	int sync;
 
 	vm->fd = -1;
-	pthread_mutex_init(&vm->foreign_lock, NULL);
+	kvm_foreign_open(vm);
 	pthread_mutex_init(&vm->vcpus_lock, NULL);
 	vm->kvm = open(device(), O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0) {
@@ -135,8 +135,7 @@ int kvm_vm_create(struct kvm_vm *vm, unsigned cpus, uint32_t tables, char *msg, 
 	err = load_cpuid(vm);
 	if (err)
 		return say(msg, n, -err, "KVM_GET_SUPPORTED_CPUID");
-	vm->foreign_bits = calloc((tables + 63) / 64, sizeof(uint64_t));
-	if (!vm->foreign_bits)
+	if (kvm_foreign_init(vm, tables))
 		return say(msg, n, ENOMEM, "table marks");
 	/* Intel hosts without unrestricted guests want a place for their own TSS; below 4 GiB and
 	 * away from RAM. Ignored elsewhere. */
@@ -181,9 +180,8 @@ void kvm_vm_destroy(struct kvm_vm *vm)
 		munmap(vm->own, vm->own_bytes);
 	if (vm->ram)
 		munmap(vm->ram, gmem_size(vm->m->gm));
-	free(vm->foreign_bits);
 	free(vm->cpuid);
-	pthread_mutex_destroy(&vm->foreign_lock);
+	kvm_foreign_close(vm);
 	pthread_mutex_destroy(&vm->vcpus_lock);
 }
 

@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common_setup sets them
+# Traces of machines: files of each format, what is asked for and no more, blame of an address.
+
+load common
+load qmp
+
+setup() {
+	common_setup
+	need_image
+}
+teardown() { common_teardown; }
+
+# refused CODE TEXT WORDS...: one line "umbra: ...TEXT...; what to do".
+refused() {
+	local code=$1 text=$2
+	shift 2
+	LIMIT=90 ends "$code" --timeout 80 "$@"
+	[ "$(wc -l <"$err")" -eq 1 ]
+	[[ $(<"$err") == "umbra: "*"$text"*"; "?* ]]
+}
+
+@test "text, JSON lines and Chrome's format say the same of runs with one seed" {
+	local f events=hidden_fault,true_fault,tracked_write,set_spte,drop_spte
+	for f in text jsonl json; do
+		ends 0 --cpu soft --seed 3 -m 64 --scenario demand-paging,invlpg \
+			--trace "$events:$files/a.$f"
+		[ ! -s "$err" ]
+	done
+	ends 0 --cpu soft --seed 3 -m 64 --scenario demand-paging,invlpg \
+		--trace "$events:$files/b.text"
+	cmp "$files/a.text" "$files/b.text"
+	FILES=$files/a EVENTS=$events python3 -B - <<-'PY'
+		import json, os
+		path, events = os.environ["FILES"], set(os.environ["EVENTS"].split(","))
+		text = open(path + ".text").read().splitlines()
+		lines = [json.loads(l) for l in open(path + ".jsonl")]
+		chrome = json.load(open(path + ".json"))["traceEvents"]
+		chrome = [e for e in chrome if e["ph"] in "Xi"]
+		assert len(text) == len(lines) == len(chrome) > 300, (len(text), len(lines), len(chrome))
+		assert {l["event"] for l in lines} == events, {l["event"] for l in lines}
+		for t, l, c in zip(text, lines, chrome):
+		    words = t.split()
+		    sec, ns = words[0].split(".")
+		    assert int(sec) * 10**9 + int(ns) == l["ns"]
+		    assert words[1] == "vcpu%d" % l["vcpu"] and c["tid"] == l["vcpu"]
+		    assert words[2] == l["event"] == c["name"]
+		    for k, v in l["arguments"].items():
+		        assert words[words.index(k) + 1] == str(v) and c["args"][k] == v, (t, l)
+		    assert c["args"]["seq"] == l["seq"]
+		    assert abs(c["ts"] + c.get("dur", 0) - l["ns"] / 1000) < 1
+		assert [l["seq"] for l in lines] == list(range(lines[0]["seq"], lines[0]["seq"] + len(lines)))
+	PY
+}
+
+@test "a filter by vCPU and address" {
+	ends 0 --cpu soft --seed 1 -c 2 -m 64 --scenario smp-threads \
+		--trace "all:$files/t.jsonl" --trace-filter vcpu=1,address=10000000-1fffffff
+	FILE=$files/t.jsonl python3 -B - <<-'PY'
+		import json, os
+		lines = [json.loads(l) for l in open(os.environ["FILE"])]
+		assert lines
+		for l in lines:
+		    a = l["arguments"]
+		    at = [int(a[k], 16) for k in ("gva", "gpa") if k in a]
+		    at += [int(a["gfn"], 16) << 12] if "gfn" in a else []
+		    assert l["vcpu"] == 1 and any(0x0ffff001 <= x <= 0x1fffffff for x in at), l
+	PY
+}
+
+@test "without a file the trace is on the standard error" {
+	ends 0 --cpu soft -m 64 --scenario invlpg --trace invlpg
+	[ "$(grep -c ' invlpg ' "$err")" -gt 1 ]
+	grep -q '^ok 1' "$out"
+}
+
+@test "bad input" {
+	refused 2 "no event is called 'x'" --trace x
+	refused 2 "no event is called ''" --trace ''
+	refused 2 "no event is called ''" --trace cr3,
+	refused 2 "no event is called 'nothing*'" "--trace=all,nothing*:$files/x"
+	refused 2 "the file's name is empty" --trace all:
+	refused 2 "--trace-filter without --trace" --trace-filter vcpu=0
+	refused 2 "'vcpu=64' is no filter" --trace all --trace-filter vcpu=64
+	refused 2 "'address=5-4' is no filter" --trace all --trace-filter vcpu=1,address=5-4
+	refused 2 "'cpu=1' is no filter" --trace all --trace-filter cpu=1
+	refused 3 "cannot write $files/none/t" --trace "all:$files/none/t"
+	[ -c /dev/full ] || skip "no /dev/full"
+	LIMIT=90 ends 3 --cpu soft -m 64 --scenario invlpg --trace all:/dev/full
+	grep -q 'cannot write /dev/full' "$err"
+}
+
+@test "events are switched while the guest runs, records read, none silently lost" {
+	start --cpu soft --scenario bench-switch,bench-fork,spin
+	until_true 60 guest_is_up
+	client <<-'PY'
+		def error(command, **arguments):
+		    try:
+		        c.execute(command, **arguments)
+		    except qmp.Error as e:
+		        return e
+		    raise AssertionError(command)
+		def state(name):
+		    return c.execute("trace-event-get-state", name=name)
+		assert len(state("*")) > 20 and all(e["state"] == "disabled" for e in state("*"))
+		assert c.execute("trace-read") == {"records": [], "next": 0, "lost": 0, "more": False}
+		for bad in ({"name": "nothing"}, {"name": "cr"}):
+		    assert "unknown event" in error("trace-event-get-state", **bad).desc
+		    assert "unknown event" in error("trace-event-set-state", enable=True, **bad).desc
+		for bad in ({"max": 0}, {"max": 4097}, {"events": "x"}, {"events": ""}, {"since": -1}):
+		    error("trace-read", **bad)
+		assert error("trace-read", vcpu=7).error_class == "DeviceNotFound"
+		c.execute("trace-event-set-state", name="*", enable=True)
+		assert state("cr3")[0]["state"] == "enabled"
+		since = got = lost = 0
+		end = time.monotonic() + 3
+		while time.monotonic() < end:
+		    r = c.execute("trace-read", since=since, max=4096)
+		    seqs = [x["seq"] for x in r["records"]]
+		    assert seqs == sorted(set(seqs)) and (not seqs or since < seqs[0] and seqs[-1] <= r["next"])
+		    assert r["next"] - since == len(seqs) + r["lost"], (since, r["next"], len(seqs), r["lost"])
+		    since, got, lost = r["next"], got + len(seqs), lost + r["lost"]
+		assert got > 1000, got
+		c.execute("trace-event-set-state", name="*", enable=False)
+		while c.execute("trace-read", since=since)["more"]:
+		    since = c.execute("trace-read", since=since)["next"]
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
+@test "blame names the instruction that wrote an entry, and what set the shadow's" {
+	command -v addr2line >/dev/null || skip "no addr2line"
+	start --cpu soft --mmu-option unsync=off --scenario "$(yes bench-fault | head -100 | paste -sd,)" -S
+	IMAGE=$image.elf64 client <<-'PY'
+		import subprocess
+		def error(command, **arguments):
+		    try:
+		        c.execute(command, **arguments)
+		    except qmp.Error as e:
+		        return e
+		    raise AssertionError(command)
+		def blame(gva):
+		    return c.execute("shadow-blame", gva=gva)
+		c.execute("trace-event-set-state", name="*", enable=True)
+		c.execute("cont")
+		def stopped_in_a_process():
+		    """The last page a process has faulted in; None: it has gone again."""
+		    since, found = 0, None
+		    c.execute("stop")
+		    while True:
+		        r = c.execute("trace-read", since=since, max=4096, events="true_fault",
+		                      start="0x10000000", end="0x1fffffff")
+		        found, since = (r["records"] or [found])[-1], r["next"]
+		        if not r["more"]:
+		            break
+		    walk = found and c.execute("shadow-walk", gva=found["arguments"]["gva"])
+		    return walk if walk and walk["guest"]["result"] == "mapped" and "mfn" in walk["user"] else None
+		walk, deadline = None, time.monotonic() + 60
+		while not walk and time.monotonic() < deadline:
+		    c.execute("cont")
+		    time.sleep(0.02)
+		    walk = stopped_in_a_process()
+		gva = walk["gva"]
+		b = blame(gva)
+		assert b["not-recorded"] == [] and b["consistent"], b
+		leaf, mine = walk["guest"]["levels"][-1], [e for e in b["entries"] if e["side"] == "guest"]
+		assert [(e["level"], e["gpa"], e["entry"]) for e in mine] == \
+		       [(l["level"], l["gpa"], l["entry"]) for l in walk["guest"]["levels"]]
+		# The guest's kernel has one function that stores entries.
+		writes = [r for r in b["history"] if r["event"] == "tracked_write"
+		          and int(r["arguments"]["gpa"], 16) == int(leaf["gpa"], 16)]
+		assert writes, b
+		def function(rip):
+		    return subprocess.run(["addr2line", "-fe", os.environ["IMAGE"], rip],
+		                          capture_output=True, text=True, check=True).stdout.split()[0]
+		assert function(writes[-1]["rip"]).startswith("pte_"), writes[-1]
+		ad = 0x60
+		assert int(writes[-1]["arguments"]["new"], 16) | ad == int(leaf["entry"], 16) | ad, (writes, leaf)
+		# The shadow's leaf was set for the fault, or because of that write.
+		shadow = [e for e in b["entries"] if e["side"] == "user" and e["level"] == 1]
+		assert len(shadow) == 1 and shadow[0]["by"]["event"] == "set_spte", b["entries"]
+		assert shadow[0]["by"]["why"] in ("fault", "write", "prefetch"), shadow
+		assert int(shadow[0]["by"]["arguments"]["new"], 16) == int(shadow[0]["entry"], 16)
+		seqs = [r["seq"] for r in b["history"]]
+		assert seqs == sorted(seqs)
+		assert "not canonical" in error("shadow-blame", gva="0x800000000000").desc
+		c.execute("quit")
+	PY
+	ended 0 60
+}
