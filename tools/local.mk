@@ -49,3 +49,6 @@ umbractl_SOURCES = tools/ctl/ctl.h tools/ctl/options.h tools/ctl/qmp.h \
 umbractl_LDADD = libumbra-picture.la libumbra-tools.la $(JSONC_LIBS)
 man1_MANS += docs/umbractl.1
 EXTRA_DIST += docs/umbractl.1
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = completion/umbra completion/umbra-ref completion/umbra-stress completion/umbractl

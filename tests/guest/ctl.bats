@@ -331,6 +331,6 @@ lied() {
 @test "what a server sends is no command to the terminal" {
 	fake 's.sendall(greeting); ok(s, 1); ok(s, 2, b"{\"name\":\"a\\u001b[31mb\\u009bc\"}"); ok(s, 3); ok(s, 4)'
 	ctl 0 -s "$files/f" status
-	! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$files/o"
+	run ! grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$files/o"
 	grep -q 'a.\[31mb..c' "$files/o"
 }

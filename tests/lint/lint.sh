@@ -182,6 +182,25 @@ rule_options_documented() {
 	options_of vmm/options.c docs/umbra.1
 	options_of tools/ref/options.c docs/umbra-ref.1
 	options_of tools/stress/options.c docs/umbra-stress.1
+	options_of tools/ctl/options.c docs/umbractl.1
+}
+
+# words_of TABLE PATTERN PREFIX FILE: each name that PATTERN finds in a table is a word of the file.
+words_of() {
+	local name
+	for name in $(grep -oE "$2" "$1" | cut -d'"' -f2); do
+		grep -qE -- "(^|[[:space:]\"])$3$name([[:space:]\"]|\$)" "$4" || echo "$4: $3$name is missing"
+	done
+}
+rule_completion_knows_all_words() {
+	local option='\.name = "[a-z-]+"' verb='^	\{"[a-z]+",'
+	words_of vmm/options.c "$option" -- completion/umbra
+	words_of vmm/main.c "$verb" '' completion/umbra
+	words_of tools/ref/options.c "$option" -- completion/umbra-ref
+	words_of tools/stress/options.c "$option" -- completion/umbra-stress
+	words_of tools/ctl/options.c "$option" -- completion/umbractl
+	words_of tools/ctl/commands.c "$verb" '' completion/umbractl
+	words_of tools/ctl/commands.c "$verb" '.*\bCm .*' docs/umbractl.1
 }
 
 rules=$(declare -F | sed -n 's/^declare -f rule_//p')
