@@ -243,6 +243,8 @@ static enum sh_verdict absent(struct sh_mmu *mmu, mfn_t root, const struct sh_mo
 	const struct sh_format *f = &sh_formats[mode->format];
 	uint64_t span = f->levels ? sh_span(f, w->level) : SH_PAGE_SIZE;
 
+	if (r == SH_WALK_NOT_CANON) /* no level was reached */
+		return SH_VERDICT_EMPTY;
 	if (d->verdict == SH_VERDICT_HELD)
 		return SH_VERDICT_HELD;
 	if (span < d->scan.size)
@@ -284,8 +286,10 @@ static bool beyond(const struct sh_mode *mode, const struct sh_scan *s)
 bool sh_diff_next(struct sh_mmu *mmu, mfn_t root, const struct sh_mode *mode,
 		  const struct sh_regs *regs, struct sh_diff *d)
 {
+	const struct sh_format *f = &sh_formats[mode->format];
 	struct sh_scan *s = &d->scan;
-	unsigned bits = sh_shadow_shift(mmu->be.levels) + 9;
+	/* The hole is the guest's: five levels of shadow may stand for four of the guest. */
+	unsigned bits = f->canonical ? f->va_bits : sh_shadow_shift(mmu->be.levels) + 9;
 
 	while (!s->done && s->steps && s->at.v <= s->last.v && !beyond(mode, s)) {
 		uint64_t next;

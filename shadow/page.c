@@ -163,10 +163,22 @@ static void clear_entries(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page 
 	mmu->be.touch_table(mmu->be.ctx, v, sh_page_mfn(mmu, p));
 }
 
+/* A record that stays has no entry: that is a bug, and the audit's to report. */
+static void leave_parents(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
+{
+	sh_slot_t s = sh_set_at(&p->parents, 0);
+
+	for (sh_slot_t before = SH_SLOT_NONE; s != before; s = sh_set_at(&p->parents, 0)) {
+		if (s == SH_SLOT_NONE)
+			return;
+		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
+		before = s;
+	}
+}
+
 void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 {
 	SH_TRACE_BECAUSE(mmu, v, SH_WHY_ZAP);
-	sh_slot_t s;
 
 	sh_trace(mmu, v, prepare_zap_page, p->role.level, p->gfn.v, sh_page_mfn(mmu, p).v,
 		 atomic_load(&p->present));
@@ -175,9 +187,8 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	atomic_store(&p->invalid, 1);
 	pthread_spin_unlock(&p->lock);
 	hash_del(mmu, p);
-	while (!sh_mutant(SH_MUT_ZAP_LEAVES_PARENTS) &&
-	       (s = sh_set_at(&p->parents, 0)) != SH_SLOT_NONE)
-		sh_unlink(mmu, v, sh_slot_page(mmu, s), s % SH_ENTRIES);
+	if (!sh_mutant(SH_MUT_ZAP_LEAVES_PARENTS))
+		leave_parents(mmu, v, p);
 	clear_entries(mmu, v, p);
 	if (sh_role_is_table(p->role) &&
 	    (!sh_page_of_gfn(mmu, p->gfn, NULL) || sh_mutant(SH_MUT_UNTRACK_EARLY)))

@@ -27,3 +27,25 @@ umbra_stress_LDADD = libumbra-tools.la $(JSONC_LIBS)
 man1_MANS += docs/umbra-ref.1 docs/umbra-stress.1
 man5_MANS += docs/umbra-stress.5
 EXTRA_DIST += docs/umbra-ref.1 docs/umbra-stress.1 docs/umbra-stress.5
+
+# The picture: a page with everything in it. The demo writes one from a model on its input.
+PICTURE_PAGE = tools/ctl/picture.html tools/ctl/picture.css tools/ctl/picture-model.js \
+	tools/ctl/picture-map.js tools/ctl/picture-parts.js
+noinst_LTLIBRARIES += libumbra-picture.la
+libumbra_picture_la_SOURCES = tools/ctl/picture.c tools/ctl/picture.h tools/ctl/picture_page.S
+libumbra_picture_la_LIBADD = $(JSONC_LIBS)
+tools/ctl/picture_page.lo: $(PICTURE_PAGE)
+noinst_PROGRAMS += tools/ctl/picture-demo
+tools_ctl_picture_demo_SOURCES = tools/ctl/picture_demo.c
+tools_ctl_picture_demo_LDADD = libumbra-picture.la $(JSONC_LIBS)
+EXTRA_DIST += $(PICTURE_PAGE) docs/picture.md docs/pictures/make.sh docs/pictures/overview.png \
+	docs/pictures/dark.png docs/pictures/tables.png
+
+bin_PROGRAMS += umbractl
+umbractl_SOURCES = tools/ctl/ctl.h tools/ctl/options.h tools/ctl/qmp.h \
+	tools/ctl/main.c tools/ctl/options.c tools/ctl/find.c tools/ctl/qmp.c tools/ctl/commands.c \
+	tools/ctl/fields.c tools/ctl/show.c tools/ctl/walk.c tools/ctl/pages.c tools/ctl/dump.c \
+	tools/ctl/dump_print.c tools/ctl/dot.c tools/ctl/stats.c tools/ctl/report.c tools/ctl/shell.c
+umbractl_LDADD = libumbra-picture.la libumbra-tools.la $(JSONC_LIBS)
+man1_MANS += docs/umbractl.1
+EXTRA_DIST += docs/umbractl.1

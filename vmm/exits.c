@@ -43,6 +43,13 @@ static void host_failed(struct vcpu *v, const struct cpu_fault *f, const char *d
 				  : "out of memory for shadow tables");
 }
 
+/* An access that came to no end gave way to a pause (soft/memory.c): nothing has happened. */
+static bool gave_way(const struct vcpu *v, enum cpu_result r, const struct cpu_fault *f)
+{
+	return r == CPU_HOST && f->host_errno == EAGAIN &&
+	       atomic_load(&v->requests) & REQ_PAUSE;
+}
+
 /* Around what uses the vCPU's operations. */
 static void begin(struct vcpu *v)
 {
@@ -61,11 +68,11 @@ void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start
 	struct cpu_fault f = {0};
 	enum cpu_result r;
 
-	begin(v);
-	do
+	do {
+		begin(v);
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
-	while (r == CPU_RETRY);
-	end(v);
+		end(v);
+	} while (r == CPU_RETRY || (gave_way(v, r, &f) && vcpu_rest(v)));
 	if (r == CPU_BROKEN)
 		machine_crash(v, GVA(e->vector == VEC_PF ? e->cr2 : v->cpu.s.rip),
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
@@ -123,6 +130,8 @@ void vcpu_raise(struct vcpu *v, const struct cpu_fault *f)
 void vcpu_broken(struct vcpu *v, enum cpu_result r, const struct interp_info *info,
 		 const struct cpu_fault *f)
 {
+	if (gave_way(v, r, f))
+		return; /* and is run again when the pause is over */
 	if (r == CPU_HOST)
 		host_failed(v, f, "emulating an instruction");
 	else if (info->not_emulated)

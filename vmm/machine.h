@@ -15,6 +15,7 @@
 
 #include "vmm/boot/boot.h"
 #include "vmm/control/control.h"
+#include "vmm/debug.h"
 #include "vmm/dev/dev.h"
 #include "vmm/options.h"
 #include "vmm/vcpu.h"
@@ -72,6 +73,7 @@ struct machine {
 	struct cpu_model model;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct control *control; /* NULL without a socket */
+	struct machine_debug debug;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

@@ -151,6 +151,27 @@ static int parse_qmp(const struct option_def *d, const char *arg, void *target,
 	return 0;
 }
 
+/* The place itself is the stub's to read: gdb_place_parse(). */
+static int parse_gdb(const struct option_def *d, const char *arg, void *target,
+		     struct opt_error *e)
+{
+	if (strncmp(arg, "tcp:", 4) && strncmp(arg, "unix:", 5))
+		return opt_fail(e, "--gdb: no such place '%s'; write tcp::PORT or unix:PATH",
+				arg);
+	return opt_text(d, arg, target, e);
+}
+
+/* QEMU's. */
+static int parse_gdb_usual(const struct option_def *d, const char *arg, void *target,
+			   struct opt_error *e)
+{
+	struct umbra_options *o = target;
+
+	(void)d, (void)arg, (void)e;
+	o->gdb = "tcp::1234";
+	return 0;
+}
+
 static int parse_serial(const struct option_def *d, const char *arg, void *target,
 			struct opt_error *e)
 {
@@ -321,8 +342,14 @@ const struct option_def run_options[] = {
 	{.name = "serial", .metavar = "stdio|none|file:PATH",
 	 .help = "where the guest's serial line goes (stdio)",
 	 .parse = parse_serial},
+	{.name = "gdb", .metavar = "tcp::PORT|unix:PATH",
+	 .help = "where GDB may connect with `target remote`; tcp::PORT listens on the loopback address only (nowhere)",
+	 .parse = parse_gdb, .offset = FIELD(gdb)},
+	{.letter = 's',
+	 .help = "the same as --gdb tcp::1234",
+	 .parse = parse_gdb_usual},
 	{.letter = 'S',
-	 .help = "start paused, until `cont` on the control socket",
+	 .help = "start paused, until `cont` on the control socket or a debugger's `continue`",
 	 .parse = opt_flag, .offset = FIELD(start_paused)},
 	{.name = "timeout", .metavar = "S",
 	 .help = "end the run after S seconds, with exit code 124 (no limit)",

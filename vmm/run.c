@@ -18,6 +18,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "vmm/commands.h"
+#include "vmm/gdb/gdb.h"
 #include "vmm/machine.h"
 #include "vmm/trace/trace.h"
 
@@ -35,6 +36,8 @@ struct run {
 	struct machine *m;
 	char append[2048];
 	char socket[UMBRA_SOCKET_MAX];
+	struct gdb_place gdb_place;
+	struct gdb *gdb; /* NULL without */
 	pthread_t main;
 	sigset_t signals;
 	int serial_fd;
@@ -155,10 +158,13 @@ static int configure(struct run *r)
 {
 	const struct umbra_options *o = r->o;
 	uint64_t tables = o->shadow_limit / SH_PAGE_SIZE;
+	char msg[256];
 	int err = build_append(r);
 
 	if (err)
 		return err;
+	if (o->gdb && gdb_place_parse(o->gdb, &r->gdb_place, msg, sizeof(msg)))
+		return complain(UMBRA_USAGE, "--gdb: %s", msg);
 	if (o->shadow_limit && tables < SH_MIN_TABLES)
 		return complain(UMBRA_USAGE, "--shadow-limit is less than %u KiB; give more",
 				SH_MIN_TABLES * 4);
@@ -254,6 +260,25 @@ static int start_control(struct run *r)
 			  msg, sizeof(msg)))
 		return complain(UMBRA_HOST, "%s", msg);
 	return 0;
+}
+
+/* One of our 32-bit images is debugged as what it is; all else as 64-bit code, which includes 32-bit code
+ * on its way there. */
+static enum gdb_arch debug_arch(const struct umbra_options *o)
+{
+	if (o->own_guest && (!strcmp(o->guest, "i386") || !strcmp(o->guest, "pae")))
+		return GDB_I386;
+	return GDB_AMD64;
+}
+
+/* Once the vCPUs' threads are there: a debugger begins by bringing them to rest. */
+static void start_gdb(struct run *r)
+{
+	char msg[512];
+
+	if (r->o->gdb && gdb_start(&r->gdb_place, debug_arch(r->o), &gdb_machine_ops, r->m,
+				   &r->gdb, msg, sizeof(msg)))
+		machine_end(r->m, VERDICT_HOST, "%s", msg);
 }
 
 static void wait_for_end(struct run *r)
@@ -380,14 +405,19 @@ static int supervise(struct run *r)
 	char msg[512];
 	int code, err;
 
+	if (r->o->gdb)
+		machine_debug_init(r->m);
 	if (machine_start(r->m, msg, sizeof(msg)))
 		machine_end(r->m, VERDICT_HOST, "%s", msg);
+	else
+		start_gdb(r);
 	wait_for_end(r);
 	tell_clients(r, r->m->verdict == VERDICT_CRASH, "GUEST_PANICKED");
 	machine_join(r->m);
 	r->violations = sh_audit(r->m->mmu, r->audit, sizeof(r->audit));
 	tell_clients(r, r->violations, "SHADOW_AUDIT_FAILED");
 	machine_event(r->m, "SHUTDOWN", shutdown_reasons[r->m->verdict]);
+	gdb_stop(r->gdb, (unsigned)exit_code(r), r->m->verdict == VERDICT_CRASH ? SIGABRT : 0);
 	control_stop(r->m->control);
 	tell(r);
 	code = exit_code(r);

@@ -167,7 +167,7 @@ static void rest_until_called(struct vcpu *v)
 {
 	struct machine *m = v->m;
 
-	while (m->pausers && !atomic_load(&m->ended) &&
+	while ((m->pausers || (v->held && !m->cfg.one_thread)) && !atomic_load(&m->ended) &&
 	       !(atomic_load(&v->requests) & REQ_QUIT)) {
 		struct vcpu *r = to_reset(v);
 
@@ -188,7 +188,7 @@ static void rest_until_called(struct vcpu *v)
 static void lay_open(struct vcpu *v)
 {
 	if (v->m->engine->fpu)
-		v->m->engine->fpu(v, false);
+		v->m->engine->fpu(v, v->m->debug.on); /* a debugger may change them, too */
 	if (v->sh)
 		vcpu_sync_regs(v);
 }
@@ -205,6 +205,15 @@ static void rest(struct vcpu *v)
 	atomic_fetch_and(&v->requests, ~REQ_PAUSE);
 	m->resting--;
 	pthread_mutex_unlock(&m->lock);
+}
+
+bool vcpu_rest(struct vcpu *v)
+{
+	const uint32_t req = atomic_load(&v->requests);
+
+	if (req & REQ_PAUSE)
+		rest(v);
+	return req & REQ_PAUSE;
 }
 
 static void take_init(struct vcpu *v)
@@ -233,10 +242,9 @@ static void take_nmi(struct vcpu *v)
 
 static void take_requests(struct vcpu *v)
 {
-	uint32_t req = atomic_load(&v->requests);
+	uint32_t req;
 
-	if (req & REQ_PAUSE)
-		rest(v);
+	vcpu_rest(v);
 	req = atomic_fetch_and(&v->requests, REQ_DROPS | REQ_QUIT | REQ_PAUSE);
 	if (req & REQ_QUIT)
 		return;
@@ -290,6 +298,8 @@ static bool something_to_do(struct vcpu *v)
 
 bool vcpu_idle(struct vcpu *v)
 {
+	if (v->held)
+		return !(atomic_load(&v->requests) & (REQ_PAUSE | REQ_QUIT));
 	return v->cpu.s.activity != CPU_RUNNING && !something_to_do(v);
 }
 
@@ -382,12 +392,29 @@ static void run_engine(struct vcpu *v)
 		hybrid_handled(v, &x);
 }
 
+/* A step is the next instruction, whatever interrupts wait; in HLT the first one of what ends it. */
+static bool debug_turn(struct vcpu *v)
+{
+	if (atomic_load(&v->requests) & (REQ_PAUSE | REQ_QUIT))
+		return true;
+	if (v->cpu.s.activity == CPU_RUNNING) {
+		vcpu_debug_step(v);
+		return true;
+	}
+	halted(v);
+	return false;
+}
+
 void vcpu_turn(struct vcpu *v)
 {
 	if (atomic_load(&v->requests))
 		take_requests(v);
+	if (v->held)
+		return; /* in the thread of the others */
+	if (v->stepping && debug_turn(v))
+		return;
 	take_interrupt(v);
-	if (atomic_load(&v->requests) & REQ_QUIT)
+	if (v->stepping || atomic_load(&v->requests) & REQ_QUIT)
 		return;
 	if (v->cpu.s.activity != CPU_RUNNING)
 		halted(v);

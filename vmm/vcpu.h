@@ -78,6 +78,7 @@ struct vcpu {
 	uint64_t short_at; /* when vcpu_host_again() was last asked */
 	unsigned short_times;
 	struct livelock livelock;
+	bool held, stepping; /* by a debugger: debug.h */
 	struct exit_stats stats;
 	struct soft_vcpu *soft; /* soft and hybrid: translations of interpreted code */
 	struct hybrid *ahead;	/* hybrid only */
@@ -98,6 +99,9 @@ bool vcpu_host_again(struct vcpu *v);
 int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len);
 /* The same for a vCPU that interprets, after REQ_FORGET: it has left the guest or has forgotten. */
 bool vcpu_wait_forgotten(struct vcpu *v);
+
+/* Rests until called if a pause was asked for, which is what it returns. Not while it interprets. */
+bool vcpu_rest(struct vcpu *v);
 
 /* Thread entry: runs until REQ_QUIT. */
 void *vcpu_main(void *arg);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Fuzzers. make check replays their corpora, without an engine; make fuzz builds them with clang's
 # libFuzzer and runs each for FUZZ_SECONDS. What it finds stays in tests/fuzz/ of the build.
-FUZZ_REPLAYS = tests/fuzz/boot_replay tests/fuzz/control_replay tests/fuzz/shadow_replay
+FUZZ_REPLAYS = tests/fuzz/boot_replay tests/fuzz/control_replay tests/fuzz/gdb_replay \
+	tests/fuzz/shadow_replay
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 tests_fuzz_boot_replay_SOURCES = tests/fuzz/replay.c tests/unit/boot_fuzz.c
@@ -10,6 +11,10 @@ tests_fuzz_boot_replay_LDADD = libvmm.la
 tests_fuzz_control_replay_SOURCES = tests/fuzz/replay.c tests/unit/control_fuzz.c
 tests_fuzz_control_replay_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"control"'
 tests_fuzz_control_replay_LDADD = libvmm.la
+tests_fuzz_gdb_replay_SOURCES = tests/fuzz/replay.c tests/unit/gdb_fuzz.c tests/unit/gdb_rig.c \
+	tests/unit/gdb_rig.h
+tests_fuzz_gdb_replay_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"gdb"'
+tests_fuzz_gdb_replay_LDADD = libvmm.la
 shadow_fuzz_sources = tests/unit/shadow_fuzz.c tests/unit/fake_engine.c tests/unit/fake_engine.h \
 	tests/unit/fake_hardware.c tests/unit/fake_hardware.h tests/model/mmu_model.c \
 	tests/model/mmu_model.h
@@ -25,14 +30,17 @@ FUZZ_CC = $(CLANG) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(
 fuzz_boot_sources = tests/unit/boot_fuzz.c shadow/gmem.c shadow/gmem_atomic.c \
 	shadow/window.c $(boot_sources) vmm/cpu/state.c
 fuzz_control_sources = tests/unit/control_fuzz.c $(control_sources)
+fuzz_gdb_sources = tests/unit/gdb_fuzz.c tests/unit/gdb_rig.c $(gdb_session_sources) \
+	$(control_sources) vmm/cpu/state.c vmm/cpu/fpu.c
 
-.PHONY: fuzz fuzz-boot fuzz-control fuzz-shadow
-fuzz: fuzz-boot fuzz-control fuzz-shadow
-fuzz-boot fuzz-control fuzz-shadow:
+.PHONY: fuzz fuzz-boot fuzz-control fuzz-gdb fuzz-shadow
+fuzz: fuzz-boot fuzz-control fuzz-gdb fuzz-shadow
+fuzz-boot fuzz-control fuzz-gdb fuzz-shadow:
 	@test '$(CLANG)' != no || { echo 'make fuzz needs clang with libFuzzer' >&2; exit 1; }
 	@mkdir -p tests/fuzz
 	@case $@ in \
 	fuzz-boot) set -- $(fuzz_boot_sources) ;; \
+	fuzz-gdb) set -- $(fuzz_gdb_sources) ;; \
 	fuzz-shadow) set -- $(shadow_fuzz_sources) $(shadow_sources) ;; \
 	*) set -- $(fuzz_control_sources) ;; \
 	esac; \
@@ -46,4 +54,4 @@ fuzz-boot fuzz-control fuzz-shadow:
 clean-local: fuzz-clean
 .PHONY: fuzz-clean
 fuzz-clean:
-	rm -rf tests/fuzz/boot-* tests/fuzz/control-* tests/fuzz/shadow-*
+	rm -rf tests/fuzz/boot-* tests/fuzz/control-* tests/fuzz/gdb-* tests/fuzz/shadow-*

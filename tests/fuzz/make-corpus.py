@@ -4,6 +4,7 @@
 
 corpus/boot     kernel images in each format, and broken ones
 corpus/control  bytes sent to the control socket; the first is the size of the pieces (0: all)
+corpus/gdb      bytes sent to the GDB stub; the first is the size of the pieces, odd: a 32-bit machine
 corpus/shadow   guests for the shadow MMU: three bytes of configuration, then steps (shadow_fuzz.c)
 """
 import os
@@ -169,6 +170,50 @@ def control():
     }
 
 
+def gdb():
+    def packet(data):
+        data = data if isinstance(data, bytes) else data.encode()
+        return b"$" + data + b"#%02x" % (sum(data) & 0xFF)
+
+    def session(*parts, piece=0):
+        return bytes([piece]) + b"".join(
+            p if isinstance(p, bytes) and p[:1] in (b"+", b"\x03", b"$") else packet(p)
+            for p in parts)
+
+    hello = ("qSupported:multiprocess+;swbreak+;hwbreak+", "vMustReplyEmpty", "QStartNoAckMode",
+             "qXfer:features:read:target.xml:0,1000", "qTStatus", "?", "qfThreadInfo",
+             "qsThreadInfo", "qAttached", "Hc-1", "qC")
+    return {
+        "hello": session(*hello),
+        "hello-32-bit": session(*hello, piece=1),
+        "registers": session("g", "p0", "P0=1122334455667788", "p10", "P10=0000000000008000",
+                             "P11=ffffffff", "P18=0000000000008000", "G00", piece=8),
+        "memory": session("m0,10", "M0,2:aabb", b"$X0,4:}\x03}\x04ab#00", "mffff,2",
+                          "mffffffffffffffff,ffffffffffffffff"),
+        "escapes": session(packet(b"X0,2:}\x04}\x5d"), b"$}#7d", packet(b"X0,1:}")),
+        "points": session("Z0,1000,1", "Z1,1000,1", "Z2,1000,8", "Z4,ffffffffffffffff,ff",
+                          "z0,1000,1", "Z5,0,0", "Z0,0,1;X3,22", "z3,0,0"),
+        "running": session("vCont?", "vCont;s:2;c", b"\x03", "vCont;c", "g", "s", "c8000", "C05;0",
+                           "S05", "vCont;s:1;t", piece=16),
+        "no-ack": session("QStartNoAckMode", b"$?#00", "?", piece=3),
+        "acks": session("?", b"+", b"+$", "?", b"$-", piece=2),
+        "restart": session(b"$m0,1$?#3f"),
+        "threads": session("Hg3", "Hg4", "Hg-1", "Hg", "T1", "T0", "T-1",
+                           "qThreadExtraInfo,2", "qThreadExtraInfo,9"),
+        "monitor": session("qRcmd,68656c70", "qRcmd,", "qRcmd,696e666f206d656d", "qRcmd,00ff"),
+        "physical": session("Qqemu.PhyMemMode:1", "qqemu.PhyMemMode", "m0,8", "M0,1:00",
+                            "Qqemu.PhyMemMode:9"),
+        "detach": session("Z0,1,1", "D", "g"),
+        "kill": session("vKill;1", "k"),
+        "long": b"\0$" + b"m" * 40000 + b"#00" + packet("?"),
+        "zeros": bytes(300),
+        "dollars": b"\x02" + b"$" * 200,
+        "hashes": b"\0$" + b"#" * 200,
+        "binary": bytes(range(256)) * 3,
+        "empty": b"\0",
+    }
+
+
 def shadow():
     def guest(*steps, options=15, kind=0, width=8):
         return bytes([options, kind, width]) + b"".join(steps)
@@ -285,7 +330,8 @@ def shadow():
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     top = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "corpus")
-    for folder, files in (("boot", boot()), ("control", control()), ("shadow", shadow())):
+    for folder, files in (("boot", boot()), ("control", control()), ("gdb", gdb()),
+                          ("shadow", shadow())):
         os.makedirs(os.path.join(top, folder), exist_ok=True)
         for name, data in files.items():
             with open(os.path.join(top, folder, name), "wb") as f:

@@ -69,7 +69,7 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 }
 
 reported() {
-	grep -qE 'umbra: vCPU [01] has not left the guest for another 5 s \(mode 1, requests 0x' "$err"
+	grep -qE 'umbra: vCPU [01] has not left the guest for another 5 s \(mode 2, requests 0' "$err"
 }
 
 # It still ends in what it was asked for: nothing is freed before the vCPU has answered.

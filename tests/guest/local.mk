@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Machines that run, from the outside.
 guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash.bats \
-	tests/guest/qmp.bats tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats tests/guest/hybrid.bats tests/guest/inject.bats tests/guest/look.bats tests/guest/trace.bats \
-	tests/guest/stock-kvm.bats tests/guest/doctor.bats tests/guest/sanitize.bats \
-	tests/guest/outside.bats tests/guest/seeds.sh tests/guest/mutants.sh \
-	tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
+	tests/guest/qmp.bats tests/guest/look.bats tests/guest/ctl.bats tests/guest/picture.bats \
+	tests/guest/trace.bats tests/guest/gdb.bats tests/guest/inject.bats \
+	tests/guest/qemu-ref.bats tests/guest/kvm-runs.bats tests/guest/soft.bats \
+	tests/guest/hybrid.bats tests/guest/stock-kvm.bats tests/guest/doctor.bats \
+	tests/guest/sanitize.bats tests/guest/outside.bats tests/guest/seeds.sh \
+	tests/guest/mutants.sh tests/guest/engines.sh tests/guest/ref.bats tests/guest/stress.bats
 TESTS += $(guest_tests)
-EXTRA_DIST += tests/stress/smoke.stress tests/bench/hybrid_bench.sh $(guest_tests) tests/guest/common.bash tests/guest/cpuid-same.py tests/guest/exact.py tests/guest/hostile.py tests/guest/qmp.py tests/guest/kvm-works.py tests/guest/qmp.bash \
+EXTRA_DIST += $(guest_tests) tests/stress/smoke.stress tests/bench/hybrid_bench.sh \
+	tests/guest/common.bash tests/guest/qmp.bash tests/guest/cpuid-same.py tests/guest/exact.py \
+	tests/guest/gdb.py tests/guest/hostile.py tests/guest/kvm-works.py tests/guest/qmp.py tests/guest/picture.py \
+	tests/guest/picture_models.py tests/guest/browser.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats
 

@@ -138,7 +138,7 @@ resets() {
 	for engine in "soft" "soft --soft-threads off" kvm hybrid; do
 		[[ $engine == soft* ]] || need_kvm
 		# shellcheck disable=SC2086 # words
-		start --cpus 4 --scenario smp-shootdown,smp-fork,smp-mprotect --cpu $engine
+		start --cpus 4 --scenario smp-shootdown,smp-fork,smp-threads,smp-table-writes,smp-mprotect --cpu $engine
 		client <<-'PY'
 			times = 0
 			try:

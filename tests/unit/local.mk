@@ -13,7 +13,8 @@ tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = libtest-tap.la libumbra-front.la
 
 VMM_UNIT_TESTS = tests/unit/tlb_test tests/unit/cpu_test tests/unit/interp_test tests/unit/dev_test \
-	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test tests/unit/unmap_test
+	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test tests/unit/unmap_test \
+	tests/unit/gdb_test
 tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
 tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_interp_test_SOURCES = tests/unit/interp_coverage.c tests/unit/interp_coverage.h tests/unit/interp_debug.c tests/unit/interp_differential.c tests/unit/interp_fast.c tests/unit/interp_fault.c \
@@ -37,6 +38,8 @@ tests_unit_control_test_SOURCES = tests/unit/control_event.c tests/unit/control_
 	tests/unit/control_protocol.c tests/unit/control_rig.c tests/unit/control_rig.h \
 	tests/unit/control_socket.c tests/unit/control_table.c tests/unit/control_test.c
 tests_unit_control_test_LDADD = libtest-tap.la libvmm.la
+tests_unit_gdb_test_SOURCES = tests/unit/gdb_rig.c tests/unit/gdb_rig.h tests/unit/gdb_test.c
+tests_unit_gdb_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_machine_test_SOURCES = tests/unit/machine_cpuid.c tests/unit/machine_exitstat.c \
 	tests/unit/machine_gate.c tests/unit/machine_hybrid.c tests/unit/machine_test.c \
 	tests/unit/machine_test.h

@@ -11,6 +11,8 @@
 #define RIP  0xffff800000401234ull
 #define RSP  0xffff888000abcd00ull
 #define MOST 100u
+/* Far exits that all gains there can be pay for: CREDIT_MAX exits at half an exit each, and trials. */
+#define CREDIT_SAVES 700u
 
 static struct hybrid *make(uint32_t budget)
 {
@@ -204,6 +206,62 @@ static void the_budget_is_the_exit(void)
 	free(h);
 }
 
+/* n times: an exit is saved after `cheap` instructions, if the policy waits so long. */
+static unsigned saved_at(struct hybrid *h, uint64_t rip, unsigned cheap, unsigned n)
+{
+	unsigned saved = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		hybrid_begin(h, rip, RSP, true);
+		if (!h->on)
+			continue;
+		hybrid_ran(h, cheap < h->limit ? cheap : h->limit, cheap);
+		if (h->on) {
+			saved++;
+			hybrid_saved(h, RIP + 0x2000, RSP);
+		}
+	}
+	return saved;
+}
+
+/* 150 instructions for an exit worth 100: only where others gained enough. */
+static void gains_are_spent(void)
+{
+	struct hybrid *h = make(HYBRID_AUTO);
+	unsigned before;
+
+	CU_ASSERT_TRUE(saved_at(h, RIP, 150, 200) < 20);
+	CU_ASSERT_TRUE(h->credit <= 0);
+	free(h);
+	h = make(HYBRID_AUTO);
+	saved_at(h, RIP + 0x1000, 5, 2000);
+	CU_ASSERT_TRUE(h->credit > 0);
+	before = (unsigned)h->credit;
+	CU_ASSERT_TRUE(saved_at(h, RIP, 150, 200) > 190);
+	CU_ASSERT_TRUE(h->credit < before);
+	/* And no more than that: then it is as it was in the beginning. */
+	CU_ASSERT_TRUE(saved_at(h, RIP, 150, 2000) < CREDIT_SAVES);
+	CU_ASSERT_TRUE(h->credit > -(int64_t)(40 * MOST));
+	free(h);
+}
+
+/* A helper that many call: mostly near, far now and then, as by a caller that comes seldom. */
+static void seldom_far(void)
+{
+	struct learn *l = calloc(1, sizeof(*l));
+	unsigned missed = 0;
+
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned limit = learn_limit(l, RIP, MOST, true), at = i % 12 ? 3 : 160;
+
+		missed += limit < at;
+		if (limit)
+			learn_result(l, RIP, MOST, limit < at ? limit : at, limit >= at);
+	}
+	CU_ASSERT_TRUE(missed <= 3);
+	free(l);
+}
+
 /* The instruction that faulted is interpreted when its handler is done, whatever was learned. */
 static void the_faulting_instruction(void)
 {
@@ -272,5 +330,7 @@ const struct tap_case hybrid_tests[] = {
 	{"which instructions trap", what_traps},
 	{"two callers of one instruction", callers},
 	{"near and far by turns", near_and_far},
+	{"mostly near and seldom far", seldom_far},
+	{"what was gained is spent, and no more", gains_are_spent},
 	TAP_NO_CASE,
 };

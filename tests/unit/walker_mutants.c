@@ -10,6 +10,7 @@
  * it (UMBRA_MUTANTS). What must come out follows from the tables and the code written here.
  * Read first: vmm/soft/walker.c.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,32 +208,44 @@ static void not_in_hardware(void)
 	NEED(atomic_load(&m.vcpu[1].requests) == 0);
 }
 
-/* An access that can come to no end ends with the machine. */
-static void *ends(void *arg)
+/* An access that can come to no end ends with the machine, and gives way to a pause. */
+static _Atomic uint32_t asked;
+
+static void *asks(void *arg)
 {
 	struct vcpu *v = arg;
 
 	usleep(50000);
-	atomic_fetch_or(&v->requests, REQ_QUIT);
+	atomic_fetch_or(&v->requests, atomic_load(&asked));
 	return NULL;
+}
+
+static int ended_by(struct vcpu *v, uint32_t request)
+{
+	struct cpu_fault f = {0};
+	uint64_t val;
+	pthread_t t;
+
+	atomic_store(&asked, request);
+	NEED(pthread_create(&t, NULL, asks, v) == 0);
+	soft_in(v);
+	NEED(v->cpu.ops->read(v, &v->cpu.s, GVA(A), &val, 8, MEM_READ, &f) == CPU_HOST);
+	soft_out(v);
+	pthread_join(t, NULL);
+	atomic_fetch_and(&v->requests, ~request);
+	return f.host_errno;
 }
 
 static void endless(void)
 {
 	struct vcpu *v = &m.vcpu[1];
-	struct cpu_fault f = {0};
-	uint64_t val;
-	pthread_t t;
 
 	store(1, A, 1);
 	/* As if what the shadow MMU says it has made never were there. */
 	m.soft->tables.gate_slot = 0;
 	tlb_flush(soft_vcpu(v)->tlb);
-	NEED(pthread_create(&t, NULL, ends, v) == 0);
-	soft_in(v);
-	NEED(v->cpu.ops->read(v, &v->cpu.s, GVA(A), &val, 8, MEM_READ, &f) == CPU_HOST);
-	soft_out(v);
-	pthread_join(t, NULL);
+	NEED(ended_by(v, REQ_PAUSE) == EAGAIN);
+	NEED(ended_by(v, REQ_QUIT) == ECANCELED);
 }
 
 /* ---- code that changes while blocks of it are in use ---- */

@@ -3,6 +3,7 @@
 cpu_sources = \
 	vmm/cpu/control.c \
 	vmm/cpu/debug.c \
+	vmm/cpu/debugger.h \
 	vmm/cpu/deliver.c \
 	vmm/cpu/deliver.h \
 	vmm/cpu/deliver_real.c \

@@ -113,12 +113,16 @@ struct cpu_model {
 	bool invpcid; /* the instruction exists */
 };
 
+struct cpu_debug;
+
 /* Everything an instruction needs, in one place to pass around. */
 struct cpu {
 	struct cpu_state s;
 	const struct cpu_ops *ops;
 	void *m; /* first argument of every op */
 	const struct cpu_model *model;
+	const struct cpu_debug *debug; /* debugger.h; NULL: nobody wants to stop it */
+	bool debug_pass;	       /* the next instruction is begun, point or not */
 };
 
 static inline enum cpu_result cpu_fault(struct cpu_fault *f, uint8_t vector)

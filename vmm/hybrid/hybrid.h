@@ -58,9 +58,10 @@ struct hybrid {
 	uint16_t entered_for; /* why the kernel was last entered, in some numbering */
 	uint64_t from;	      /* the place where the stretch began, or was begun anew */
 	unsigned cheap, limit;
-	unsigned runs;	      /* of blocks */
-	bool paused;	      /* the last instruction was PAUSE */
-	bool fpu_moved;	      /* vector registers were fetched from KVM: as dear as an exit */
+	int64_t credit; /* in cheap instructions: what was gained and may be spent (policy.c) */
+	unsigned runs;	/* of blocks */
+	bool paused;	/* the last instruction was PAUSE */
+	bool fpu_moved; /* vector registers were fetched from KVM: as dear as an exit */
 	enum exit_class kind; /* of the exit that the stretch belongs to */
 	bool kind_kept;
 	struct hybrid_fault fault[HYBRID_FAULTS];

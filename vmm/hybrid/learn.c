@@ -13,6 +13,9 @@
 #define TRIAL_FAR 2u
 #define TRIALS	  4u
 
+/* A far hit is remembered over so many near ones: a helper's many callers come out by turns. */
+#define FADE 64u
+
 static struct learn_slot *slot_of(struct learn *l, uint64_t place)
 {
 	return &l->slot[(place ^ place >> 12 ^ place >> 24 ^ place >> 32 ^ place >> 48) %
@@ -72,10 +75,10 @@ void learn_result(struct learn *l, uint64_t place, unsigned most, unsigned cheap
 		*s = (struct learn_slot){
 			.place = place, .known = true, .trial = TRIALS, .wait = LEARN_SOON / 4};
 	take(s, most, ((hit ? (int32_t)most : 0) - (int32_t)cheap) * SCALE);
-	if (!hit) /* what it waits for may be a little further on */
-		s->reach = cheap + cheap / 2u + 1;
+	if (!hit) /* what it waits for may be further on: mostly near and sometimes far is common */
+		s->reach = cheap < most ? most : cheap < FAR * most ? cheap : cheap / 2;
 	else if (cheap > s->reach)
 		s->reach = cheap;
 	else
-		s->reach -= (s->reach - cheap) / 8;
+		s->reach -= (s->reach - cheap) / FADE;
 }

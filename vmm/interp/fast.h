@@ -48,6 +48,7 @@ struct fast_run {
 	uint64_t rip;
 	uint64_t ea_mask;
 	struct cpu_direct d;
+	const struct cpu_debug *debug; /* no blocks in the pages of its points */
 	const uint8_t *code;	    /* host address of the page of the block */
 	const struct fast_op *left; /* that could not be done; NULL: the block was completed */
 };

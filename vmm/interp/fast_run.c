@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/cpu/debugger.h"
 #include "vmm/interp/fast.h"
 
 #define BLOCKS 2048u /* a power of two; about 2.5 MB per vCPU if all are in use */
@@ -89,7 +90,7 @@ static struct fast_block *find(struct fast_cache *f, const struct decoders *d,
 	uint64_t off = r->rip & (SH_PAGE_SIZE - 1);
 	struct fast_block *b;
 
-	if (!e || !e->host)
+	if (!e || !e->host || (r->debug && cpu_debug_page(r->debug, r->rip)))
 		return NULL;
 	r->code = e->host;
 	b = &f->blocks[(r->rip ^ r->rip >> 11 ^ (uintptr_t)r->code >> 12) % BLOCKS];
@@ -152,11 +153,12 @@ unsigned fast_go(struct fast_cache *f, const struct decoders *d, struct cpu *c, 
 		 const _Atomic uint32_t *stop, const struct fast_block **tail)
 {
 	struct cpu_state *s = &c->s;
-	struct fast_run r = {.s = s, .rip = s->rip, .fl = s->rflags & RFL_ARITH};
+	struct fast_run r = {
+		.s = s, .rip = s->rip, .fl = s->rflags & RFL_ARITH, .debug = c->debug};
 	unsigned n;
 
 	*tail = NULL;
-	if (!ordinary(s) || !c->ops->direct(c->m, s, &r.d))
+	if (!ordinary(s) || (c->debug && c->debug->watches) || !c->ops->direct(c->m, s, &r.d))
 		return 0;
 	r.ea_mask = cpu_64bit(s) ? UINT64_MAX : UINT32_MAX;
 	n = run(f, d, &r, decode_mode_of(s), budget, stop, tail);

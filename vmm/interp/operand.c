@@ -4,6 +4,7 @@
  *
  * Read first: exec.h.
  */
+#include "vmm/cpu/debugger.h"
 #include "vmm/interp/exec.h"
 #include "vmm/interp/watch.h"
 
@@ -16,8 +17,16 @@ static bool misaligned(const struct exec *x, gva_t va, unsigned len)
 
 static void note(struct exec *x, gva_t va, unsigned len, unsigned flags)
 {
-	if (x->watch)
-		x->hits |= watch_data(&x->c->s, va.v, len, flags);
+	const struct cpu_debug_watch *w;
+
+	if (!x->watch)
+		return;
+	x->hits |= watch_data(&x->c->s, va.v, len, flags);
+	if (!(x->watch & WATCH_DEBUGGER))
+		return;
+	w = cpu_debug_watch(x->c->debug, va.v, len, flags);
+	if (w)
+		x->c->debug->touched(x->c->m, w);
 }
 
 enum cpu_result exec_va_read(struct exec *x, gva_t va, void *buf, unsigned len, unsigned flags)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/cpu/debugger.h"
 #include "vmm/cpu/deliver.h"
 #include "vmm/interp/cache.h"
 #include "vmm/interp/exec.h"
@@ -260,9 +261,23 @@ static void begin(struct exec *x, struct interp_info *info)
 	x->align = alignment_counts(s);
 	if (s->dr[7] & DR7_ENABLES)
 		x->watch = watch_armed(s);
+	if (x->c->debug && x->c->debug->watches)
+		x->watch |= WATCH_DEBUGGER;
 	/* Breakpoints trap after each iteration of a string instruction. */
 	if (x->watch || (s->rflags & RFL_TF))
 		x->max_rep = 1;
+}
+
+/* True if a debugger wants to stop before the next instruction. */
+static bool stops_here(struct interp *in, struct cpu *c)
+{
+	const uint64_t at = linear_rip(&c->s);
+
+	if (c->debug_pass || !cpu_debug_point(c->debug, at))
+		return false;
+	in->ahead = NULL;
+	c->debug->reached(c->m, at);
+	return true;
 }
 
 static enum cpu_result step(struct interp *in, struct exec *x, struct interp_info *info)
@@ -271,6 +286,8 @@ static enum cpu_result step(struct interp *in, struct exec *x, struct interp_inf
 	enum cpu_result r;
 
 	begin(x, info);
+	if (c->debug && stops_here(in, c))
+		return CPU_RETRY;
 	if (in->ahead) {
 		x->i = take_ahead(in, info);
 		x->next = rip_after(&c->s, x->i->len);

@@ -11,6 +11,9 @@
 
 /* Sets of breakpoints are bits 0 to 3, as in DR6. */
 
+/* Besides those, in struct exec: a debugger outside watches data (cpu/debugger.h). */
+#define WATCH_DEBUGGER 0x80u
+
 /* Those enabled on data or ports: what an access has to be compared with. */
 uint8_t watch_armed(const struct cpu_state *s);
 

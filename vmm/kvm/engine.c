@@ -155,8 +155,9 @@ static bool can_run(const struct vcpu *v)
 
 	if (v->m->cfg.interpret_kernel && cpu_cpl(s) < 3)
 		return false;
-	/* The real debug registers are not the guest's. */
-	if (s->dr[7] & DR7_ENABLES)
+	/* The real debug registers are not the guest's, and a debugger's breakpoints are compared in
+	 * the interpreter. */
+	if (s->dr[7] & DR7_ENABLES || v->cpu.debug)
 		return false;
 	return cpu_64bit(s) && s->cr0 & CR0_PG && !(s->cr4 & CR4_LA57) && !s->int_shadow;
 }

@@ -18,6 +18,9 @@
 
 #include "vmm/soft/piece.h"
 
+/* Faults served for one translation before a pause comes first: more than vCPUs take from each other. */
+#define PAUSE_ROUNDS 1000u
+
 /* The view that the access needs. Implicit ones are the supervisor's, and to them SMAP applies
  * whatever EFLAGS.AC says (SDM vol. 3, section 4.6.1). */
 static inline enum sh_view view_of(const struct vcpu *v, const struct cpu_state *s,
@@ -186,16 +189,20 @@ static enum cpu_result page_fault(struct vcpu *v, struct cpu_state *s, gva_t va,
 }
 
 /* The fault has been served and the translation is still not there: another vCPU took it away, or the
- * tables are broken and it never will be. The instruction can't be left half done for a pause, but a
- * machine that ends needs none of it. */
-static bool told_to_quit(struct vcpu *v)
+ * tables are broken and it never will be. A machine that ends needs none of it. A pause waits for the
+ * instruction, but not for ever: it can be run again from its start, as after a fault. */
+static int told_to_stop(struct vcpu *v, unsigned rounds)
 {
-	return atomic_load(&v->requests) & REQ_QUIT;
+	const uint32_t req = atomic_load(&v->requests);
+
+	if (req & REQ_QUIT)
+		return ECANCELED;
+	return req & REQ_PAUSE && rounds >= PAUSE_ROUNDS ? EAGAIN : 0;
 }
 
-static enum cpu_result give_up(struct cpu_fault *f)
+static enum cpu_result give_up(struct cpu_fault *f, int err)
 {
-	*f = (struct cpu_fault){.host_errno = ECANCELED};
+	*f = (struct cpu_fault){.host_errno = err};
 	return CPU_HOST;
 }
 
@@ -204,8 +211,9 @@ enum cpu_result soft_resolve(struct vcpu *v, struct cpu_state *s, gva_t va, unsi
 {
 	enum cpu_result r = CPU_RETRY;
 
-	while (r == CPU_RETRY) {
+	for (unsigned rounds = 0; r == CPU_RETRY; rounds++) {
 		struct tlb_entry *e = lookup(v, s, va, flags);
+		int stop;
 
 		if (e) {
 			p->kind = PIECE_RAM;
@@ -213,8 +221,9 @@ enum cpu_result soft_resolve(struct vcpu *v, struct cpu_state *s, gva_t va, unsi
 			p->host = soft_host(v->m, e);
 			return CPU_OK;
 		}
-		if (told_to_quit(v))
-			return give_up(f);
+		stop = told_to_stop(v, rounds);
+		if (stop)
+			return give_up(f, stop);
 		*left = true;
 		soft_out(v);
 		if (!have_root(v, s, flags))
@@ -358,8 +367,10 @@ static enum cpu_result split_cmpxchg(struct vcpu *v, struct cpu_state *s, gva_t 
 	enum cpu_result r;
 
 	while (pthread_mutex_trylock(&v->m->split_lock)) {
-		if (told_to_quit(v))
-			return give_up(f);
+		const int stop = told_to_stop(v, 0); /* who has it gives way to a pause */
+
+		if (stop)
+			return give_up(f, stop);
 		soft_out(v);
 		sched_yield();
 		soft_in(v);
