@@ -66,7 +66,8 @@ struct umbra_options {
 	enum umbra_serial serial;
 	const char *serial_file; /* SERIAL_FILE only */
 	bool start_paused;
-	const char *gdb; /* where a debugger may connect, checked for form only; NULL: nowhere */
+	const char
+		*gdb; /* where a debugger may connect, checked for form only; NULL: nowhere */
 
 	unsigned timeout; /* seconds; 0: none */
 	uint64_t seed;
