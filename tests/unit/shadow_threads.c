@@ -12,6 +12,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "shadow/dmap.h"
+#include "shadow/trace.h"
 #include "tests/unit/shadow_fixture.h"
 
 #define THREADS 4u
@@ -143,6 +144,25 @@ static void paint(uint64_t *x)
 		printf("direct map: error %d\n", err);
 }
 
+/* Records switched on and off, and read while they come: in order, none lost unnoticed. */
+static void trace(uint64_t *x)
+{
+	static struct sh_trace_record rec[256];
+	static struct sh_trace_read rd;
+	unsigned n;
+
+	if (rnd(x) % 8 == 0)
+		sh_trace_set(f.mmu, rnd(x) & rnd(x));
+	n = sh_trace_read(f.mmu, &rd, &SH_TRACE_ALL, rec, 256);
+	for (unsigned i = 0; i < n; i++)
+		if (rec[i].event >= SH_TRACES || rec[i].seq <= rd.since ||
+		    (i && rec[i].seq <= rec[i - 1].seq))
+			atomic_fetch_add(&bad, 1);
+	if (n + rd.lost != rd.next - rd.since)
+		atomic_fetch_add(&bad, 1);
+	rd.since = rd.next <= sh_trace_newest(f.mmu) ? rd.next : 0;
+}
+
 static void *monitor_main(void *arg)
 {
 	struct sh_root_info info[16];
@@ -160,6 +180,7 @@ static void *monitor_main(void *arg)
 		for (unsigned i = 0; i < n && i < 16; i++)
 			sh_path(f.mmu, info[i].mfn, GVA(0x1000), &path);
 		sh_mmu_stats(f.mmu, &st);
+		trace(&x);
 		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 	}
 	urcu_memb_unregister_thread();
