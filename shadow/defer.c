@@ -139,7 +139,7 @@ static bool have_thread(struct sh_mmu *mmu)
 	struct sh_defer *d = mmu->defer;
 	sigset_t all, before;
 
-	if (d->have_thread || d->stop)
+	if (d->have_thread || d->stop || mmu->no_thread)
 		return d->have_thread;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

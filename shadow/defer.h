@@ -14,7 +14,7 @@
  * The backlog is bounded: tables that are queued or kept count against the limit like others. Reclaim
  * queues some before the last one is gone; a producer that is faster than the grace periods, and finds
  * none left, waits for the readers itself, with the lock, and so do all who want it. The same where
- * there is no thread, or the queue is made to fail.
+ * there is no thread (mmu.h, no_thread), or the queue is made to fail.
  * In time, too: once the oldest table of the queue has waited for SH_DEFER_PATIENCE_NS, whoever brings
  * more waits.
  *

@@ -50,6 +50,7 @@ int sh_mmu_create(const struct sh_mmu_config *cfg, struct sh_mmu **out)
 	mmu->model = cfg->model;
 	mmu->opt = cfg->options;
 	mmu->dmap_cfg = cfg->dmap;
+	mmu->no_thread = cfg->no_thread;
 	mmu->limit = cfg->limit && cfg->limit < mmu->be.tables ? cfg->limit : mmu->be.tables;
 	pthread_mutex_init(&mmu->lock, NULL);
 	err = sh_pool_init(mmu);

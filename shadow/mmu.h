@@ -42,6 +42,9 @@ struct sh_mmu_config {
 	struct sh_options options;
 	struct sh_dmap_config dmap;
 	uint32_t limit; /* most shadow tables in use; 0: all the backend has */
+	/* The library makes no thread of its own and looks at no clock, so that what it does follows from
+	 * the calls alone: whoever takes tables out of use waits for readers itself. */
+	bool no_thread;
 };
 
 /* Fewest tables an MMU works with: two trees of five levels, and one fault's worth. */

@@ -101,6 +101,7 @@ struct sh_mmu {
 	struct sh_page *pages;			   /* be.tables of them */
 	struct sh_page free_list, dying_list, lru; /* list heads */
 	uint32_t free, dying, limit;
+	bool no_thread; /* mmu.h */
 	_Atomic uint32_t used;
 	_Atomic(struct sh_page *) hash[SH_HASH_BUCKETS];
 

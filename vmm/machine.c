@@ -69,7 +69,10 @@ static uint64_t trace_now(void *ctx)
 
 static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg, size_t n)
 {
-	struct sh_mmu_config cfg = {.gm = m->gm, .backend = *be, .options = m->cfg.options};
+	struct sh_mmu_config cfg = {.gm = m->gm,
+				    .backend = *be,
+				    .options = m->cfg.options,
+				    .no_thread = m->cfg.one_thread};
 	int err;
 
 	machine_model(m->can, &m->model, &cfg.model);
