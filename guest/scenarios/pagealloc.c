@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* DEBUG_PAGEALLOC: who uses a free frame faults on it, and nothing else changes. */
+#include "kernel/rcu.h"
 #include "scenarios/scenarios.h"
 #include "mm/attr.h"
 
@@ -49,6 +50,7 @@ const char *pagealloc(void)
 		CHECK(pagealloc_start(), "no memory for the pool");
 	why = use_and_free();
 	process_reap_all();
+	rcu_barrier();
 	smp_quiesce();
 	if (!always)
 		pagealloc_stop();

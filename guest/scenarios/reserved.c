@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A driver's memory in processes: hazards VR of docs/hazards.md. */
+#include "kernel/rcu.h"
 #include "dev/dev.h"
 #include "scenarios/pressure.h"
 #include "scenarios/scenarios.h"
@@ -10,6 +11,7 @@ static const char *close_buffers(const char *why)
 	u32 bad;
 
 	process_reap_all();
+	rcu_barrier();
 	smp_quiesce();
 	bad = capture_close();
 	CHECK(why || !bad, "%u buffers still have a user", bad);

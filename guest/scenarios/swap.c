@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory that is not enough. The limit is set for the time of one program, so that it comes soon. */
+#include "kernel/rcu.h"
 #include "dev/dev.h"
 #include "scenarios/pressure.h"
 #include "scenarios/scenarios.h"
@@ -21,6 +22,7 @@ const char *pressure_end(void)
 	u32 left;
 
 	process_reap_all();
+	rcu_barrier();
 	smp_quiesce();
 	memory_limit = 0;
 	note("%s: %lu out, %lu in, %lu of %lu frames freed, %lu rounds", swap_name(),
