@@ -45,7 +45,7 @@ bin_PROGRAMS += umbractl
 umbractl_SOURCES = tools/ctl/ctl.h tools/ctl/options.h tools/ctl/qmp.h \
 	tools/ctl/main.c tools/ctl/options.c tools/ctl/find.c tools/ctl/qmp.c tools/ctl/commands.c \
 	tools/ctl/fields.c tools/ctl/show.c tools/ctl/walk.c tools/ctl/pages.c tools/ctl/dump.c \
-	tools/ctl/dump_print.c tools/ctl/dot.c tools/ctl/stats.c tools/ctl/report.c tools/ctl/shell.c
+	tools/ctl/dump_print.c tools/ctl/collect.c tools/ctl/dot.c tools/ctl/stats.c tools/ctl/report.c tools/ctl/shell.c
 umbractl_LDADD = libumbra-picture.la libumbra-tools.la $(JSONC_LIBS)
 man1_MANS += docs/umbractl.1
 EXTRA_DIST += docs/umbractl.1

@@ -11,6 +11,7 @@
  *   walk.c       walk and explain
  *   pages.c      replies that come piece by piece
  *   dump.c       dump and diff; dump_print.c its lines, dot.c its graph
+ *   collect.c    the trace and the tables, which take many calls
  *   stats.c      stats, and other things that go on
  *   report.c     all about a machine in one model, for picture.h
  *   shell.c      lines that are commands
@@ -122,6 +123,16 @@ void pages_put(struct pages *p);
 /* All elements in an array, to be put. At most PAGES_MAX. */
 #define PAGES_MAX 1000000u
 int pages_collect(struct ctl *c, struct pages *p, struct json_object **all);
+
+/* ---- collect.c ---- */
+/* Calls each for the trace's records behind number *since, which moves on. A machine without a trace has
+ * none. */
+#define TRACE_MAX 200000u
+int trace_records(struct ctl *c, uint64_t *since, page_fn each, void *arg);
+/* As picture.h wants them, appended to an array. */
+int collect_trace(struct ctl *c, struct json_object *into);
+#define TABLES_MAX 4096u
+int collect_tables(struct ctl *c, struct json_object *roots, struct json_object *into);
 
 /* ---- dump_print.c ---- */
 struct dump_out {

@@ -106,6 +106,7 @@ static int collect(struct ctl *c, struct json_object *model, unsigned views)
 		{"shootdowns", "query-shadow-shootdowns", NULL},
 		{"rcu", "query-rcu", NULL},
 	};
+	struct json_object *trace = json_object_new_array(), *tables = json_object_new_array();
 	int code = CTL_PASS;
 
 	/* What has to be there, even when the machine has ended and says no more. */
@@ -114,9 +115,14 @@ static int collect(struct ctl *c, struct json_object *model, unsigned views)
 	json_object_object_add(model, "time", json_object_new_int64(time(NULL)));
 	json_object_object_add(model, "roots", json_object_new_array());
 	json_object_object_add(model, "stats", json_object_new_object());
-	json_object_object_add(model, "trace", json_object_new_array());
+	json_object_object_add(model, "trace", trace);
+	json_object_object_add(model, "tables", tables);
 	for (size_t i = 0; !code && i < sizeof(parts) / sizeof(*parts); i++)
 		code = add_reply(c, model, parts[i][0], parts[i][1], parts[i][2]);
+	if (!code)
+		code = collect_tables(c, f_array(model, "roots"), tables);
+	if (!code)
+		code = collect_trace(c, trace);
 	return code ? code : add_views(c, model, views);
 }
 

@@ -103,18 +103,34 @@ static void print_event(void *arg, struct json_object *event)
 		 : "");
 }
 
-static int watch_events(struct ctl *c)
+static int print_record(void *arg, struct json_object *record)
+{
+	struct ctl *c = arg;
+
+	if (c->o->json)
+		print_json(record);
+	else
+		say("%s\n", f_str(record, "text"));
+	return CTL_PASS;
+}
+
+/* Records of the trace as they are made, and the machine's events between them. */
+static int watch_trace(struct ctl *c)
 {
 	enum qmp_end end = QMP_OK;
+	uint64_t since = 0;
+	int code = CTL_PASS;
 
 	c->q.event = print_event;
 	c->q.arg = c;
-	for (unsigned i = 0; end == QMP_OK && (!c->o->count || i < c->o->count); i++) {
-		end = qmp_wait(&c->q, c->o->interval);
+	for (unsigned i = 0; !code && end == QMP_OK && (!c->o->count || i < c->o->count); i++) {
+		code = trace_records(c, &since, print_record, c);
 		fflush(stdout);
+		if (!code)
+			end = qmp_wait(&c->q, c->o->interval);
 	}
 	c->q.event = NULL;
-	return end == QMP_OK ? CTL_PASS : complain(CTL_HOST, "%s", c->q.msg);
+	return end == QMP_OK ? code : complain(CTL_HOST, "%s", c->q.msg);
 }
 
 /* Switches what a word NAME=on|off says, and lists what it names. */
@@ -153,5 +169,5 @@ int cmd_trace(struct ctl *c)
 
 	if (operand(c, 0) || !c->o->watch)
 		code = trace_states(c, operand(c, 0) ? operand(c, 0) : "*");
-	return !code && c->o->watch ? watch_events(c) : code;
+	return !code && c->o->watch ? watch_trace(c) : code;
 }
