@@ -160,6 +160,7 @@ resets() {
 
 @test "clients that look without pause see nothing wrong and stop nobody" {
 	start --cpus 4 --scenario smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect
+	until_true 60 guest_is_up # before that its text may be writable
 	client <<-'PY'
 		rounds = 0
 		try:
