@@ -39,7 +39,7 @@ noinst_PROGRAMS += tools/ctl/picture-demo
 tools_ctl_picture_demo_SOURCES = tools/ctl/picture_demo.c
 tools_ctl_picture_demo_LDADD = libumbra-picture.la $(JSONC_LIBS)
 EXTRA_DIST += $(PICTURE_PAGE) docs/picture.md docs/pictures/make.sh docs/pictures/overview.png \
-	docs/pictures/dark.png docs/pictures/tables.png docs/pictures/timeline.png
+	docs/pictures/dark.png docs/pictures/tables.png docs/pictures/timeline.png docs/pictures/umbractl.png
 
 bin_PROGRAMS += umbractl
 umbractl_SOURCES = tools/ctl/ctl.h tools/ctl/options.h tools/ctl/qmp.h \

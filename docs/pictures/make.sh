@@ -29,8 +29,20 @@ PYTHONPATH=$srcdir/tests/guest python3 - "$tmp/qmp" >"$tmp/model" <<-'PY'
 	    c.execute("cont")
 	    time.sleep(0.01)
 	json.dump(model, sys.stdout)
-	c.execute("quit")
 PY
+# What umbractl says of the same machine, as a terminal shows it.
+{
+	echo '<!doctype html><meta charset="utf-8"><title>umbractl</title>'
+	echo '<style>body{margin:0;background:#1b1e23;color:#e6e6e6;font:14px/1.35 monospace}pre{margin:16px}</style><body data-ready="yes"><pre>'
+	for words in "walk 0xffff888000100000" "explain 0x400000 --access write --ring 3" "shootdowns"; do
+		echo "\$ umbractl $words"
+		# shellcheck disable=SC2086 # words
+		"$builddir/umbractl" -s "$tmp/qmp" $words | sed 's/&/\&amp;/g; s/</\&lt;/g'
+		echo
+	done
+	echo '</pre>'
+} >"$tmp/umbractl.html"
+"$builddir/umbractl" -s "$tmp/qmp" quit >/dev/null
 wait "$machine" || true
 machine=
 "$builddir/tools/ctl/picture-demo" <"$tmp/model" >"$tmp/page.html"
@@ -48,4 +60,5 @@ shoot overview "" 1200x800
 shoot dark "#goto=$tracked" dark 1200x960 'document.activeElement.blur()'
 shoot tables "" 1200x620 'document.querySelectorAll(".node.shared")[0].focus(); document.getElementById("tables-h").scrollIntoView()'
 shoot timeline "" 1200x420 'tellEvent(events.findIndex((e) => e.took) | 0); document.getElementById("trace-h").scrollIntoView()'
+python3 "$srcdir/tests/guest/browser.py" "$tmp/umbractl.html" "$srcdir/docs/pictures/umbractl.png" 900x1040
 ls -l "$srcdir"/docs/pictures/*.png
