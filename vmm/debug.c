@@ -61,6 +61,14 @@ void machine_debug_stop(struct machine *m, const struct debug_event *e)
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* What machine_pause() does besides, once for each stop: machine_resume() will undo it. */
+static void rest_devices(struct machine *m)
+{
+	if (!m->debug.devices)
+		machine_hold_devices(m, true);
+	m->debug.devices = true;
+}
+
 bool machine_debug_settle(struct machine *m, struct debug_event *e)
 {
 	bool stopped;
@@ -75,6 +83,8 @@ bool machine_debug_settle(struct machine *m, struct debug_event *e)
 		*e = m->debug.event;
 	}
 	pthread_mutex_unlock(&m->lock);
+	if (stopped)
+		rest_devices(m);
 	return stopped;
 }
 
@@ -82,6 +92,8 @@ void machine_debug_go(struct machine *m, const enum debug_act *act)
 {
 	const struct cpu_debug *set = &m->debug.set;
 
+	rest_devices(m);
+	m->debug.devices = false;
 	pthread_mutex_lock(&m->lock);
 	for (unsigned i = 0; i < m->cfg.cpus; i++) {
 		struct vcpu *v = &m->vcpu[i];

@@ -39,6 +39,7 @@ enum debug_kind { DEBUG_KIND_POINT, DEBUG_KIND_WATCH };
 struct machine_debug {
 	bool on;      /* a debugger may come: set before the vCPUs start */
 	bool stopped; /* by the debugger: one of m->pausers */
+	bool devices; /* they rest for this stop; the debugger's thread alone looks */
 	struct debug_event event;
 	struct cpu_debug set;
 	void (*notify)(void *ctx); /* it stopped; any thread, must not wait */

@@ -53,8 +53,7 @@ static int start_thread(struct machine *m, unsigned vcpu, void *(*fn)(void *), v
 	return 0;
 }
 
-/* Devices with threads of their own rest while vCPUs do. */
-static void hold_devices(struct machine *m, bool hold)
+void machine_hold_devices(struct machine *m, bool hold)
 {
 	if (m->capture)
 		capture_hold(m->capture, hold);
@@ -69,7 +68,7 @@ int machine_start(struct machine *m, char *msg, size_t n)
 		m->pausers = 1;
 		m->user_paused = true;
 		atomic_store(&m->stopped_at, 1);
-		hold_devices(m, true);
+		machine_hold_devices(m, true);
 	}
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		if (m->cfg.start_paused)
@@ -94,7 +93,7 @@ void machine_join(struct machine *m)
 	for (unsigned i = 0; i < m->cfg.cpus; i++)
 		if (m->vcpu[i].started)
 			pthread_join(m->vcpu[i].thread, NULL);
-	hold_devices(m, true);
+	machine_hold_devices(m, true);
 	if (m->uart)
 		uart_flush(m->uart);
 }
@@ -135,12 +134,12 @@ void machine_pause(struct machine *m)
 	if (!atomic_load(&m->stopped_at))
 		atomic_store(&m->stopped_at, machine_now(m));
 	pthread_mutex_unlock(&m->lock);
-	hold_devices(m, true);
+	machine_hold_devices(m, true);
 }
 
 void machine_resume(struct machine *m)
 {
-	hold_devices(m, false);
+	machine_hold_devices(m, false);
 	pthread_mutex_lock(&m->lock);
 	if (--m->pausers == 0) {
 		atomic_store(&m->epoch, clock_ns() - atomic_load(&m->stopped_at));

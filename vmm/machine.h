@@ -128,6 +128,9 @@ void machine_end(struct machine *m, enum verdict v, const char *fmt, ...)
 /* Brings all vCPUs to rest and returns; nests. Not from a vCPU's thread. */
 void machine_pause(struct machine *m);
 void machine_resume(struct machine *m);
+/* Devices with threads of their own rest while vCPUs do: part of the two above, which each stop of another
+ * kind pairs up with. Nests. Not with m->lock held. */
+void machine_hold_devices(struct machine *m, bool hold);
 
 /* Loads kernel, command line and the rest into memory; m->boot says how to enter it. 0 or -EINVAL with
  * one line in msg. */
