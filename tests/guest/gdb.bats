@@ -97,7 +97,7 @@ look() {
 change() {
 	debugged --cpu "$1" --cpus 4 --scenario brk,mprotect "${@:2}"
 	debugger <<-'PY'
-		ap, chosen, passed = sym("ap_main", "run_chosen", "passed")
+		ap, chosen, passed = sym("ap_main", "run_and_report", "passed")
 
 		def over(thread, at):
 		    """As GDB does it: the others stand still meanwhile, so none can slip by."""
@@ -226,7 +226,7 @@ spins() {
 		c.sock.sendall(bytes(range(256)) * 64 + b"$" + b"m" * 100000 + b"#00")
 		assert c.ask("qC") == "QC1"
 		# Hangs up with a breakpoint ahead and half a packet sent.
-		c.ok("Z0,%x,1" % sym("run_chosen")[0])
+		c.ok("Z0,%x,1" % sym("run_and_report")[0])
 		c.sock.sendall(b"$vCont;")
 	PY
 	ended 0 60

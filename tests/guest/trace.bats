@@ -132,7 +132,7 @@ refused() {
 
 @test "blame names the instruction that wrote an entry, and what set the shadow's" {
 	command -v addr2line >/dev/null || skip "no addr2line"
-	start --cpu soft --mmu-option unsync=off --scenario "$(yes bench-fault | head -100 | paste -sd,)" -S
+	start --cpu soft --mmu-option unsync=off --mmu-option flood=off --scenario "$(yes bench-fault | head -100 | paste -sd,)" -S
 	IMAGE=$image.elf64 client <<-'PY'
 		import subprocess
 		def error(command, **arguments):
