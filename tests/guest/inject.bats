@@ -74,14 +74,14 @@ reported() {
 
 # It still ends in what it was asked for: nothing is freed before the vCPU has answered.
 @test "a vCPU that does not answer for 5 s is reported with its state, and waited for" {
-	start -S --scenario smp-shootdown,smp-mprotect --cpus 2 --cpu soft
+	start -S --scenario smp-shootdown,smp-mprotect,smp-threads,smp-mremap,smp-share,smp-fork,smp-storm,mm-storm --cpus 2 --cpu soft
 	client <<-'PY'
 		c.execute("inject-fault", **{"point": "answer", "stall-ms": 5600})
 		c.execute("cont")
 	PY
 	until_true 180 reported
 	client <<<'c.execute("inject-fault", point="answer")'
-	ended 0 100
+	ended 0 300
 }
 
 @test "kicks are lost: they are made again" {
