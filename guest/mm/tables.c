@@ -48,20 +48,23 @@ static bool link_table(pte_t *e, int level, pte_t alloc, bool try)
 	return pa;
 }
 
+/* Each entry is read once: who walks without a lock may find it gone the next time. */
 static pte_t *descend(ulong root, ulong va, int level, pte_t alloc, bool try)
 {
 	pte_t *table = phys(root);
 
 	for (int l = PT_LEVELS; l > level; l--) {
 		pte_t *e = &table[PT_INDEX(va, l)];
+		pte_t v = pte_load(e);
 
-		if (!(pte_load(e) & PTE_P)) {
+		if (!(v & PTE_P)) {
 			if (!alloc || !link_table(e, l, alloc, try))
 				return NULL;
-		} else if (pte_load(e) & PTE_PS) {
+			v = pte_load(e);
+		} else if (v & PTE_PS) {
 			return NULL;
 		}
-		table = table_map(pte_load(e), l - 1);
+		table = table_map(v, l - 1);
 	}
 	return &table[PT_INDEX(va, level)];
 }
