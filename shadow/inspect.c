@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 
-#include "shadow/defer.h"
 #include "shadow/inspect.h"
+#include "shadow/page.h"
 #include "shadow/shootdown.h"
 
 _Static_assert(SH_VCPU_NONE == SH_MAX_VCPUS && SH_TABLE_ENTRIES == SH_ENTRIES, "said twice");
@@ -117,11 +117,6 @@ void sh_waiting(struct sh_mmu *mmu, struct sh_waiting *w)
 
 	w->drops = atomic_load(&mmu->drops);
 	w->pending = w->drops > flushed ? w->drops - flushed : 0;
-	w->graces = __atomic_load_n(&mmu->defer->graces, __ATOMIC_RELAXED);
-	w->tables = 0;
-	for (uint32_t i = 0; i < mmu->be.tables; i++)
-		w->tables += atomic_load_explicit(&mmu->pages[i].state, memory_order_relaxed) ==
-			     SH_PAGE_DYING;
 }
 
 /* ---- tables and frames ---- */

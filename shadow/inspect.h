@@ -37,11 +37,10 @@ bool sh_vcpu_peek(struct sh_mmu *mmu, unsigned index, struct sh_regs *r, struct 
 #define SH_VCPU_NONE 64u
 void sh_vcpu_stats(struct sh_mmu *mmu, unsigned index, uint64_t v[SH_STATS]);
 
-/* Translations dropped or narrowed so far, those that no shootdown has covered yet, and tables out of use
- * that wait for a grace period. */
+/* Translations dropped or narrowed so far, and those that no shootdown has covered yet. What tables out of
+ * use wait for: sh_rcu_info(). */
 struct sh_waiting {
-	uint64_t drops, pending, tables;
-	uint64_t graces; /* periods waited for so far */
+	uint64_t drops, pending;
 };
 void sh_waiting(struct sh_mmu *mmu, struct sh_waiting *w);
 
