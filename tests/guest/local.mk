@@ -33,6 +33,13 @@ check-long-hostile: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' HOSTILE_SEEDS=$(HOSTILE_SEEDS) HOSTILE_FIRST=$(HOSTILE_FIRST) \
 		$(BATS) -f '^hostile' $(top_srcdir)/tests/guest/hostile-guest.bats
 
+# All scenarios in every shape of the monitor.
+.PHONY: check-long-runs
+check-long: check-long-runs
+check-long-runs: umbra$(EXEEXT) all
+	$(AM_V_at)srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' UMBRA_LONG=1 \
+		$(BATS) $(top_srcdir)/tests/guest/kvm-runs.bats
+
 # All bugs of the guest's kernel; make check leaves out those that take long to find.
 .PHONY: check-long-guest-mutants
 check-long: check-long-guest-mutants
