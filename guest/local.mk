@@ -29,6 +29,7 @@ GUEST_LD_FLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-s
 guest_kernel_sources = \
 	guest/dev/capture.c guest/dev/ramdisk.c guest/dev/swapdev.c \
 	guest/kernel/calls.c guest/kernel/exec.c guest/kernel/lockcheck.c guest/kernel/main.c \
+	guest/kernel/meet.c \
 	guest/kernel/mutant.c guest/kernel/mutex.c guest/kernel/options.c guest/kernel/panic.c \
 	guest/kernel/pipe.c guest/kernel/preempt.c guest/kernel/print.c guest/kernel/process.c \
 	guest/kernel/rcu.c guest/kernel/report.c guest/kernel/runner.c guest/kernel/sched.c \
