@@ -47,7 +47,7 @@ check-matrix: umbra$(EXEEXT) umbra-ref$(EXEEXT) all
 		python3 -B $(top_srcdir)/tests/guest/matrix.py $(MATRIX)
 
 # The storms, each with every seed, on the adversarial TLB: STORM_SEEDS=1000 FIRST_SEED=1.
-STORM_SEEDS = 50
+STORM_SEEDS = 20
 .PHONY: check-storms
 check-long: check-storms
 check-storms: umbra$(EXEEXT) all

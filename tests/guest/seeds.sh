@@ -31,11 +31,11 @@ middle=(mmap-munmap fork-tree sched-many smp-shootdown pagealloc timer-preempt s
 	all-locks exec exec-storm pipe pipeline signal-registers kill smp-pipe smp-migrate smp-storm swap
 	swap-fork swap-clock swap-pin swap-oom smp-swap capture-reclaim)
 slow=(mremap share-fork cpa-selftest mm-storm)
-# What one seed of --storms is: fork, mmap, mprotect, mremap, CPA, swap, sharing, shootdown, each as
+# What one seed of --storms is, the better part of a minute of one core: fork, mmap, mprotect, mremap, CPA, swap, sharing, shootdown, each as
 # hard as it comes.
-storms=(fork-storm exec-storm mm-storm mmap-munmap smp-mprotect smp-mremap mremap cpa-smp cpa-selftest
+storms=(fork-storm exec-storm mm-storm mmap-munmap smp-mprotect smp-mremap mremap cpa-smp cpa-fail
 	swap swap-fork swap-clock swap-pin swap-oom smp-swap capture-reclaim share-fork smp-share
-	rmap-share smp-shootdown smp-storm gather-storm gup-storm file-storm migrate-storm all-locks)
+	smp-shootdown smp-storm gather-storm gup-storm file-storm migrate-storm)
 machines=("" "" "" "" "--shadow-limit 512K" "--lowmem 0" "--mmu-option unsync=off"
 	"--mmu-option large=off" "--mmu-option rootcache=off --shadow-limit 1M"
 	"--mmu-option prefetch=off --mmu-option prefill=off --mmu-option inplace=off")
