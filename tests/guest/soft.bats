@@ -92,6 +92,14 @@ same() {
 
 some=demand-paging,mprotect,mmap-munmap,cow-fork,fork-tree,timer-preempt,sched-many,pagealloc
 parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
+# Else a seed would mean something else in every folder.
+@test "an image does not say where it was built" {
+	local i
+	for i in "$UMBRA_GUEST_DIR"/umbra-guest-*; do
+		run ! grep -aqF -e "$(realpath "$UMBRA_GUEST_DIR/..")" -e ./guest/ "$i"
+	done
+}
+
 @test "one seed, one run, byte for byte: 1 cpu" { same 1 --scenario $some; }
 @test "one seed, one run, byte for byte: 2 cpus" { same 2; }
 @test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$parallel; }
