@@ -27,8 +27,9 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 	client <<-'PY'
 		points = c.execute("inject-fault")
 		names = [p["point"] for p in points]
-		assert len(set(names)) == len(names) >= 12, names
-		for n in ("kick", "answer", "shadow-table", "window", "pool-window", "grace-period"):
+		assert len(set(names)) == len(names) >= 16, names
+		for n in ("kick", "answer", "shadow-table", "window", "pool-window", "pool-map", "thread-windows",
+		          "direct-map", "trace", "grace-period"):
 		    assert n in names, n
 		for p in points:
 		    assert (p["pass"], p["count"], p["stall-ms"], p["hits"]) == (0, 0, 0, 0), p
