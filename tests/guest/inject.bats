@@ -69,6 +69,38 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 	[ -e "$BATS_TEST_TMPDIR/hit" ]
 }
 
+# No lowmem: all looks at memory are through windows.
+@test "what is made late can't be had at first: the trace's client is told, every scenario passes" {
+	start -S --cpus 2 --cpu soft --seed 1 --lowmem 0 --scenario boot-tables,mmap-munmap,cow-fork,smp-fork
+	client <<-'PY'
+		for point in ("direct-map", "pool-map"):
+		    c.execute("inject-fault", point=point, count=3)
+		c.execute("inject-fault", point="trace", count=1)
+		try:
+		    c.execute("trace-event-set-state", name="flush", enable=True)
+		    assert False
+		except qmp.Error as e:
+		    assert "memory" in str(e), e
+		c.execute("trace-event-set-state", name="flush", enable=True)
+		c.execute("cont")
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+# The host gives no more windows: the machine can't go on, says so and leaves nothing behind.
+@test "no windows any more: the machine ends, and says why" {
+	for point in window thread-windows; do
+		start -S --cpus 2 --cpu soft --seed 1 --lowmem 0
+		POINT=$point client <<-'PY'
+			c.execute("inject-fault", **{"point": os.environ["POINT"], "count": 1000000})
+			c.execute("cont")
+		PY
+		ended 3 60
+		grep -q '^umbra: vCPU 0: .* failed: out of memory' "$err"
+	done
+}
+
 reported() {
 	grep -qE 'umbra: vCPU [01] has not left the guest for another 5 s \(mode 2, requests 0' "$err"
 }
