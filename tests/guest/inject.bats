@@ -70,11 +70,11 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 }
 
 # No lowmem: all looks at memory are through windows.
-@test "what is made late can't be had at first: the trace's client is told, every scenario passes" {
+@test "windows and what is made late can't be had now and then: every scenario passes, the trace's client is told" {
 	start -S --cpus 2 --cpu soft --seed 1 --lowmem 0 --scenario boot-tables,mmap-munmap,cow-fork,smp-fork
 	client <<-'PY'
-		for point in ("direct-map", "pool-map"):
-		    c.execute("inject-fault", point=point, count=3)
+		for point, spare in (("direct-map", 0), ("pool-map", 0), ("thread-windows", 0), ("window", 1000)):
+		    c.execute("inject-fault", **{"point": point, "pass": spare, "count": 3})
 		c.execute("inject-fault", point="trace", count=1)
 		try:
 		    c.execute("trace-event-set-state", name="flush", enable=True)
