@@ -25,11 +25,13 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine.h"
 
-#define FRAMES	16384u /* 64 MiB */
-#define CHUNK	64u
-#define LIMIT_S 60u
-#define CAUGHT	8u    /* frames written before their release: no accident */
-#define PASSED	0x10u /* what our guest's kernel writes to the exit port */
+#define FRAMES	 16384u /* 64 MiB */
+#define CHUNK	 64u
+#define LIMIT_S	 100u
+#define TAKE_S	 5u /* then the guest is left alone */
+#define BRIEF_NS 10000u
+#define CAUGHT	 8u    /* frames written before their release: no accident */
+#define PASSED	 0x10u /* what our guest's kernel writes to the exit port */
 
 struct storm {
 	struct machine *m;
@@ -60,7 +62,8 @@ static bool nobody_writes(void *ctx, gfn_t gfn)
 	bool same = true;
 
 	do
-		sched_yield(); /* to a vCPU, where there are fewer cores */
+		if (s->patience_ns > BRIEF_NS)
+			sched_yield(); /* to a vCPU, where there are fewer cores */
 	while ((same = digest(s->m->gm, gfn) == before) && clock_ns() - from < s->patience_ns);
 	s->looked++;
 	s->written += !same;
@@ -135,12 +138,15 @@ static void take_stacks(struct storm *s)
 /* Some that are mapped anywhere, then the stack of each vCPU. */
 static void take_frames(struct storm *s)
 {
-	uint64_t rng = 88172645463325252ull;
+	uint64_t rng = 88172645463325252ull, from = clock_ns();
 
 	while (!s->ended && clock_ns() < s->until && s->written < CAUGHT) {
+		if (!s->broken && clock_ns() - from > TAKE_S * 1000000000ull)
+			return;
 		rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
 		if (!s->broken)
-			take(s, mapped_from(s->m->mmu, rng % FRAMES), 1 + rng % CHUNK, 10000);
+			take(s, mapped_from(s->m->mmu, rng % FRAMES), 1 + rng % CHUNK,
+			     BRIEF_NS);
 		take_stacks(s);
 		usleep(200);
 	}
@@ -188,6 +194,8 @@ static void run(const struct engine *engine, struct storm *s, bool broken, unsig
 	s->until = clock_ns() + seconds * 1000000000ull;
 	CU_ASSERT_EQUAL_FATAL(machine_start(s->m, msg, sizeof(msg)), 0);
 	take_frames(s);
+	while (!s->ended && clock_ns() < s->until && !broken)
+		usleep(1000);
 	if (!s->ended)
 		machine_end(s->m, VERDICT_TIMEOUT, "too slow");
 	machine_join(s->m);
