@@ -90,6 +90,11 @@ print(o)' "$@"; }
 	[ "$(stat -c %s "$BATS_TEST_TMPDIR/ram")" -eq $((256 << 20)) ]
 }
 
+@test "tables that are free are not in the direct map: --pagealloc on" {
+	LIMIT=400 passes --cpus 2 --pagealloc on --stats-file "$files/stats"
+	pagealloc_was_on "$files/stats"
+}
+
 @test "a file for guest RAM that can't be" {
 	ends 3 --memory-file "$BATS_TEST_TMPDIR"
 	grep -q "cannot keep guest memory in" "$err"
