@@ -152,7 +152,7 @@ struct ram {
 #define MAX_RAM 16
 struct bootinfo {
 	const char *protocol;
-	char cmdline[512];
+	char cmdline[2048];
 	struct ram ram[MAX_RAM];
 	u32 ram_count;
 };
@@ -162,7 +162,7 @@ u64 bootinfo_ram_total(void);
 
 /* options.c */
 struct options {
-	char scenario[384];
+	char scenario[1536];
 	u32 cpus; /* 0: not given */
 	u64 seed;
 	ulong size;   /* how many times as large storms and benchmarks are */

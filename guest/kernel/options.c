@@ -14,11 +14,23 @@ static ulong parse_number(const char *s)
 	return v;
 }
 
+/* A list that there is no room for fails as a scenario that there isn't: it must not run all. */
+static void choose_scenarios(const char *list, size_t len)
+{
+	static const char too_long[] = "scenario-list-too-long";
+
+	if (len >= sizeof(options.scenario)) {
+		list = too_long;
+		len = sizeof(too_long) - 1;
+	}
+	memcpy(options.scenario, list, len);
+	options.scenario[len] = 0;
+}
+
 static void parse_word(const char *w, size_t len)
 {
-	if (len > 9 && strneq(w, "scenario=", 9) && len - 9 < sizeof(options.scenario)) {
-		memcpy(options.scenario, w + 9, len - 9);
-		options.scenario[len - 9] = 0;
+	if (len > 9 && strneq(w, "scenario=", 9)) {
+		choose_scenarios(w + 9, len - 9);
 	} else if (len > 7 && strneq(w, "mutant=", 7)) {
 		mutant_choose(w + 7, len - 7);
 	} else if (len > 5 && strneq(w, "cpus=", 5)) {
@@ -34,8 +46,6 @@ static void parse_word(const char *w, size_t len)
 		options.pagealloc = PAGEALLOC_4K;
 	} else if (len == 15 && strneq(w, "pagealloc=split", 15)) {
 		options.pagealloc = PAGEALLOC_SPLIT;
-	} else if (len > 7 && strneq(w, "mutant=", 7)) {
-		mutant_choose(w + 7, len - 7);
 	} else if (len == 7 && strneq(w, "ptshare", 7)) {
 		options.share_tables = true;
 	} else if (len == 5 && strneq(w, "quiet", 5)) {

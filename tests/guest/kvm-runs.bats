@@ -166,6 +166,11 @@ print(o)' "$@"; }
 	grep -q '^not ok 1 - no-such-thing' "$out"
 }
 
+@test "a list of scenarios that the guest has no room for fails, and runs nothing" {
+	ends 1 --scenario "$(printf 'invlpg,%.0s' {1..240})invlpg"
+	[ "$(results "$out")" = "not ok 1 - scenario-list-too-long" ]
+}
+
 # Kernels of hostile.py that do no harm. Not every host heeds CR0.TS at CPL 3.
 @test "vector and x87 registers between the monitor and the processor" {
 	python3 -B "$BATS_TEST_DIRNAME/hostile.py" fpu-handover "$files/handover"
