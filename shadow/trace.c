@@ -21,7 +21,6 @@
 
 #include "shadow/page.h"
 
-#define RINGS (SH_TRACE_OTHERS + 1)
 /* Looks at a slot that is marked and has no number yet: its writer is between two instructions. */
 #define SPINS 2000u
 
@@ -55,10 +54,14 @@ enum sh_trace_id sh_trace_find(const char *name)
 static int make_rings(struct sh_trace *t)
 {
 	struct sh_trace_ring *rings, *none = NULL;
-	size_t bytes = RINGS * sizeof(*rings);
+	size_t bytes = SH_TRACE_RINGS * sizeof(*rings);
 
 	if (atomic_load(&t->rings))
 		return 0;
+	if (t->given) {
+		atomic_store(&t->rings, t->given);
+		return 0;
+	}
 	sh_may_wait();
 	rings = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -112,8 +115,8 @@ void sh_trace_fini(struct sh_mmu *mmu)
 {
 	struct sh_trace_ring *rings = atomic_exchange(&mmu->trace.rings, NULL);
 
-	if (rings)
-		munmap(rings, RINGS * sizeof(*rings));
+	if (rings && rings != mmu->trace.given)
+		munmap(rings, SH_TRACE_RINGS * sizeof(*rings));
 }
 
 uint64_t sh_trace_newest(const struct sh_mmu *mmu)
@@ -257,7 +260,7 @@ struct window {
 	struct sh_trace_record *out;
 };
 
-static void load_words(struct sh_trace_slot *s, struct sh_trace_record *r)
+void sh_trace_load(const struct sh_trace_slot *s, struct sh_trace_record *r)
 {
 	uint64_t meta;
 
@@ -296,7 +299,7 @@ static void take(struct window *w, struct sh_trace_slot *s, uint64_t n)
 		w->beyond = n;
 	if (n <= w->begin || n > w->end)
 		return;
-	load_words(s, &r);
+	sh_trace_load(s, &r);
 	if (atomic_load_explicit(&s->stamp, memory_order_relaxed) != n)
 		return; /* overwritten meanwhile */
 	r.seq = n;
@@ -328,7 +331,7 @@ static uint64_t scan(struct sh_trace_ring *rings, uint64_t newest, struct window
 
 	w->beyond = UINT64_MAX;
 	memset(w->out, 0, (size_t)(w->end - w->begin) * sizeof(*w->out));
-	for (unsigned i = 0; i < RINGS; i++)
+	for (unsigned i = 0; i < SH_TRACE_RINGS; i++)
 		scan_ring(&rings[i], i != SH_TRACE_OTHERS, newest, w, &settled);
 	return settled;
 }

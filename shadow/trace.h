@@ -166,6 +166,21 @@ unsigned sh_trace_read(struct sh_mmu *mmu, struct sh_trace_read *rd,
 /* The number of the newest record so far. */
 uint64_t sh_trace_newest(const struct sh_mmu *mmu);
 
+/* ---- rings that outlive their writer ---- */
+
+/* Memory for the rings instead of the library's own: sh_trace_bytes() of zeros at a page, the caller's until
+ * mmu has gone. Where it is shared with a file, the newest records are there whatever becomes of the process.
+ * Before any event is on. */
+size_t sh_trace_bytes(void);
+void sh_trace_memory(struct sh_mmu *mmu, void *mem);
+/* Which of those bytes a vCPU writes, SH_TRACE_OTHERS for all other threads. */
+void sh_trace_part(unsigned vcpu, size_t *at, size_t *bytes);
+/* The newest max records of such memory, in order, whoever wrote it and however that ended: what was being
+ * written is left out, and what can't be a record. Returns how many; *lost: how many numbers between them are
+ * missing. */
+unsigned sh_trace_left(const void *mem, struct sh_trace_record *out, unsigned max,
+		       uint64_t *lost);
+
 /* Event by name, SH_TRACES if there is none. */
 enum sh_trace_id sh_trace_find(const char *name);
 

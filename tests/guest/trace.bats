@@ -75,6 +75,80 @@ refused() {
 	grep -q '^ok 1' "$out"
 }
 
+@test "a black box has the newest records, whatever ends the machine" {
+	local box=$files/box
+	ends 0 --cpu soft --seed 3 -m 64 --scenario demand-paging,invlpg --blackbox "hidden_fault,invlpg:$box" \
+		--trace "hidden_fault:$files/t.jsonl"
+	[ ! -s "$err" ]
+	[ "$(stat -c %a "$box")" = 600 ]
+	"$UMBRA" blackbox --events hidden_fault --format jsonl "$box" | cmp - "$files/t.jsonl"
+	# Each format says the same, and the last are the last.
+	"$UMBRA" blackbox "$box" >"$files/text"
+	grep -q ' invlpg ' "$files/text"
+	"$UMBRA" blackbox --last 7 "$box" | cmp - <(tail -n 7 "$files/text")
+	"$UMBRA" blackbox --last 3 --events hidden_fault "$box" | cmp - <(grep hidden_fault "$files/text" | tail -n 3)
+	"$UMBRA" blackbox --format chrome "$box" | python3 -c 'import json, sys
+e = json.load(sys.stdin)["traceEvents"]
+assert sum(x["ph"] in "Xi" for x in e) == int(sys.argv[1]), len(e)' "$(wc -l <"$files/text")"
+	# While the machine lives, and when a signal has ended it that it could not catch.
+	start --cpu soft --scenario bench-switch,bench-fork,spin -c 2 --blackbox "cr3,*_fault:$box"
+	until_true 60 guest_is_up
+	[ "$("$UMBRA" blackbox --last 10 "$box" | wc -l)" -le 10 ]
+	sleep 2
+	# Another machine's box of that name is another file.
+	mv "$box" "$box.1"
+	cp -l "$box.1" "$box"
+	timeout 60 "$UMBRA" run --cpu soft -m 64 --scenario invlpg --blackbox "all:$box" >/dev/null </dev/null
+	mv "$box.1" "$box"
+	kill -KILL "$pid"
+	status=0
+	wait "$pid" || status=$?
+	pid=
+	[ "$status" -eq 137 ]
+	"$UMBRA" blackbox --last 200 "$box" >"$files/text"
+	[ "$(grep -cE '^ *[0-9.]+ vcpu[01] +(cr3|hidden_fault|true_fault|other_fault) ' "$files/text")" -ge 190 ]
+	rm -r "$XDG_RUNTIME_DIR/umbra"
+}
+
+# no_box TEXT FILE
+no_box() {
+	status=0
+	"$UMBRA" blackbox "$2" >"$out" 2>"$err" || status=$?
+	said
+	[ "$status" -eq 3 ]
+	[[ $(<"$err") == "umbra: cannot read $2: "*"$1"*"; give the one that --blackbox named" ]]
+	[ ! -s "$out" ]
+}
+
+@test "black boxes that are none" {
+	local box=$files/box
+	no_box 'No such file' "$files/none"
+	no_box 'no black box' "$files"
+	no_box 'no black box' /dev/null
+	: >"$box"
+	no_box 'no black box' "$box"
+	ends 0 --cpu soft -m 64 --scenario invlpg --blackbox "all:$box"
+	"$UMBRA" blackbox "$box" >"$files/good"
+	# Cut off; another head; records of garbage, which are left out or whole lines.
+	head -c 1000000 "$box" >"$files/short"
+	no_box 'no black box' "$files/short"
+	printf X | dd of="$box" bs=1 seek=24 conv=notrunc status=none
+	no_box 'no black box' "$box"
+	ends 0 --cpu soft -m 64 --scenario invlpg --blackbox "all:$box"
+	head -c 3000000 /dev/urandom | dd of="$box" bs=4096 seek=1 conv=notrunc status=none
+	timeout 60 "$UMBRA" blackbox "$box" >"$files/bad"
+	timeout 60 "$UMBRA" blackbox --format jsonl "$box" | python3 -c 'import json, sys
+for l in sys.stdin: json.loads(l)'
+	refused 2 "'all' names no file" --blackbox all
+	refused 2 "no event is called 'x'" --blackbox "x:$box"
+	refused 3 "cannot write $files/none/b" --blackbox "all:$files/none/b"
+	refused 3 "cannot write /dev/null" --cpu soft --blackbox all:/dev/null
+	run -2 "$UMBRA" blackbox
+	run -2 "$UMBRA" blackbox "$box" "$box"
+	run -2 "$UMBRA" blackbox --events x "$box"
+	run -2 "$UMBRA" blackbox --last 0 "$box"
+}
+
 @test "bad input" {
 	refused 2 "no event is called 'x'" --trace x
 	refused 2 "no event is called ''" --trace ''

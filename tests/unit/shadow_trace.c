@@ -305,6 +305,48 @@ static void test_beside_writers(void)
 	fx_end(&f);
 }
 
+/* Rings in memory of the caller's: there when the MMU has gone, and what is no record is left out. */
+static void test_left(void)
+{
+	struct sh_vcpu v[2] = {{.index = 0}, {.index = 1}};
+	struct load l = {.n = BATCH};
+	struct sh_trace_ring *ring = calloc(1, sh_trace_bytes());
+	struct fake f;
+	uint64_t lost = 99;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ring);
+	CU_ASSERT_EQUAL(sh_trace_left(ring, rec, BATCH, &lost), 0);
+	CU_ASSERT_EQUAL(lost, 0);
+	fx_default(&f);
+	sh_trace_memory(f.mmu, ring);
+	CU_ASSERT_EQUAL(sh_trace_set(f.mmu, 1ull << SH_TR_cr3), 0);
+	CU_ASSERT_PTR_EQUAL(atomic_load(&f.mmu->trace.rings), ring);
+	l.t = &f.mmu->trace;
+	for (unsigned i = 0; i < 3; i++) {
+		l.v = i < 2 ? &v[i] : NULL;
+		write_many(&l);
+	}
+	sh_trace_set(f.mmu, 0);
+	fx_end(&f);
+	/* The newest half of the last ring's. */
+	CU_ASSERT_EQUAL_FATAL(sh_trace_left(ring, rec, BATCH / 2, &lost), BATCH / 2);
+	CU_ASSERT_EQUAL(lost, 0);
+	for (unsigned i = 0; i < BATCH / 2; i++) {
+		CU_ASSERT_TRUE(whole(&rec[i]) && rec[i].vcpu == SH_TRACE_OTHERS);
+		CU_ASSERT_EQUAL(rec[i].seq, 2 * BATCH + BATCH / 2 + 1 + i);
+	}
+	/* One that is being written, with and without its number, and three of no event, reason, thread. */
+	atomic_fetch_or(&ring[SH_TRACE_OTHERS].slot[BATCH - 2].stamp, SH_TRACE_BUSY);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 3].stamp, SH_TRACE_BUSY);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 4].word[2], SH_TRACES);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 5].word[2], SH_WHYS << 16);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 6].word[2], 0xff00);
+	CU_ASSERT_EQUAL(sh_trace_left(ring, rec, BATCH, &lost), BATCH - 5);
+	CU_ASSERT_EQUAL(lost, 5);
+	CU_ASSERT_EQUAL(rec[BATCH - 6].seq, 3 * BATCH);
+	free(ring);
+}
+
 static void test_no_memory(void)
 {
 	struct fake f;
@@ -340,6 +382,7 @@ const struct tap_case suite_trace[] = {
 	{"filter by event, address and vCPU", test_filter},
 	{"a full ring counts what it overwrites", test_wrap},
 	{"a reader beside four writers", test_beside_writers},
+	{"rings that outlive their writer", test_left},
 	{"no memory for the rings", test_no_memory},
 	TAP_END,
 };
