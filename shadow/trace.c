@@ -37,7 +37,7 @@ _Static_assert(SH_TRACE_OTHERS == SH_MAX_VCPUS, "one ring for each vCPU");
 const char *const sh_trace_why_names[SH_WHYS] = {
 	[SH_WHY_NONE] = "",	  [SH_WHY_FAULT] = "fault", [SH_WHY_PREFETCH] = "prefetch",
 	[SH_WHY_WRITE] = "write", [SH_WHY_SYNC] = "sync",   [SH_WHY_ZAP] = "zap",
-	[SH_WHY_TRACK] = "track", [SH_WHY_UNMAP] = "unmap",
+	[SH_WHY_TRACK] = "track", [SH_WHY_UNMAP] = "unmap", [SH_WHY_ATTR] = "attribute",
 };
 
 enum sh_trace_id sh_trace_find(const char *name)

@@ -69,6 +69,28 @@ refused() {
 	PY
 }
 
+# A guest begins without paging, on the direct map; its first tables lose W there.
+@test "frames that become tables, cease to be some, and the direct map that follows" {
+	ends 0 --cpu soft --seed 1 -m 64 --scenario cow-fork --trace "*track_page,dmap*,drop_spte:$files/t.jsonl"
+	FILE=$files/t.jsonl python3 -B - <<-'PY'
+		import json, os
+		lines = [json.loads(l) for l in open(os.environ["FILE"])]
+		tracked, n = set(), {}
+		for l in lines:
+		    event, a = l["event"], l["arguments"]
+		    n[event] = n.get(event, 0) + 1
+		    if event == "track_page":
+		        assert l["why"] == "track", l
+		        tracked.add(a["gfn"])
+		    elif event == "untrack_page":
+		        assert a["gfn"] in tracked, l
+		        tracked.remove(a["gfn"])
+		    elif event == "dmap_change":
+		        assert l["why"] == "track" and int(a["old"], 16) ^ int(a["new"], 16) == 2, l
+		assert n["track_page"] > 20 and n["untrack_page"] > 10 and n["dmap_change"] >= 1, n
+	PY
+}
+
 @test "without a file the trace is on the standard error" {
 	ends 0 --cpu soft -m 64 --scenario invlpg --trace invlpg
 	[ "$(grep -c ' invlpg ' "$err")" -gt 1 ]
@@ -168,7 +190,7 @@ for l in sys.stdin: json.loads(l)'
 @test "events are switched while the guest runs, records read, none silently lost" {
 	start --cpu soft --scenario bench-switch,bench-fork,spin
 	until_true 60 guest_is_up
-	client <<-'PY'
+	PAGE=${srcdir:-$BATS_TEST_DIRNAME/../..}/docs/umbra.1 client <<-'PY'
 		def error(command, **arguments):
 		    try:
 		        c.execute(command, **arguments)
@@ -178,6 +200,9 @@ for l in sys.stdin: json.loads(l)'
 		def state(name):
 		    return c.execute("trace-event-get-state", name=name)
 		assert len(state("*")) > 20 and all(e["state"] == "disabled" for e in state("*"))
+		page = open(os.environ["PAGE"]).read().split("\nThe events:\n")[1].split("\n.El\n")[0]
+		listed = [l[4:] for l in page.splitlines() if l.startswith(".It ")]
+		assert listed == [e["name"] for e in state("*")], listed
 		assert c.execute("trace-read") == {"records": [], "next": 0, "lost": 0, "more": False}
 		for bad in ({"name": "nothing"}, {"name": "cr"}):
 		    assert "unknown event" in error("trace-event-get-state", **bad).desc

@@ -136,8 +136,9 @@ static bool trace(const char *v)
 }
 
 /* All but the walks of the guest's tables, which would fill the rings with themselves. */
-#define USUAL_TRACE                                                                        \
-	"*_fault,tracked_write,*_page,*_spte,split,sync_entry,cr3,invlpg,flush,shootdown," \
+#define USUAL_TRACE                                                                    \
+	"*_fault,tracked_write,*_page,*_spte,split,sync_entry,dmap*,cr3,invlpg,flush," \
+	"shootdown,"                                                                   \
 	"grace_period"
 
 /* clang-format off */
