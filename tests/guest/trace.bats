@@ -190,7 +190,7 @@ for l in sys.stdin: json.loads(l)'
 @test "events are switched while the guest runs, records read, none silently lost" {
 	start --cpu soft --scenario bench-switch,bench-fork,spin
 	until_true 60 guest_is_up
-	PAGE=${srcdir:-$BATS_TEST_DIRNAME/../..}/docs/umbra.1 client <<-'PY'
+	PAGE=$BATS_TEST_DIRNAME/../../docs/umbra.1 client <<-'PY'
 		def error(command, **arguments):
 		    try:
 		        c.execute(command, **arguments)
