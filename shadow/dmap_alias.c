@@ -28,9 +28,11 @@ static void take_write(void *ctx, sh_slot_t s)
 {
 	struct alias *a = ctx;
 	struct sh_mmu *mmu = a->dm->mmu;
+	uint64_t old = atomic_fetch_and(sh_slot_ptr(mmu, s), ~PTE_W);
 
-	if (!(atomic_fetch_and(sh_slot_ptr(mmu, s), ~PTE_W) & PTE_W))
+	if (!(old & PTE_W))
 		return;
+	sh_trace(mmu, a->v, set_spte, 1, sh_slot_mpa(mmu, s).v, old, old & ~PTE_W);
 	mmu->be.touch(mmu->be.ctx, a->v, sh_slot_mpa(mmu, s));
 	sh_dropped(mmu);
 	dm_count(a->dm, DM_ALIAS_LEAVES, 1);

@@ -267,6 +267,7 @@ int sh_dmap_change(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first, uint64_t 
 {
 	struct sh_dmap *dm = dm_of(mmu);
 	int err = check(dm, req);
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_ATTR);
 
 	if (err)
 		return err;
@@ -287,6 +288,7 @@ static int each(struct sh_dmap *dm, struct sh_vcpu *v,
 	struct work w = {.dm = dm, .v = v, .req = req};
 	uint64_t i, one;
 	int err = 0;
+	SH_TRACE_BECAUSE(dm->mmu, v, SH_WHY_ATTR);
 
 	for (i = 0; i < n; i++)
 		if (!dm_region(dm, frame(list, i)))

@@ -62,6 +62,8 @@ static void replace(struct sh_dmap *dm, struct sh_vcpu *v, const struct dm_at *a
 			       small & PTE_W);
 
 	atomic_store_explicit(dm_entry(dm, at), big, memory_order_release);
+	sh_trace(mmu, v, dmap_collapse, at->level, dm_first(at), dm_slot(dm, at).v,
+		 sh_spte_mfn(at->entry).v, big);
 	mmu->be.touch(mmu->be.ctx, v, dm_slot(dm, at));
 	sh_dropped(mmu);
 	dm_count_at(dm, DM_COLLAPSES, at->level, 1);

@@ -111,6 +111,11 @@ static inline _Atomic uint64_t *dm_entry(const struct sh_dmap *dm, const struct 
 {
 	return &sh_page_table(dm->mmu, at->p)[at->index];
 }
+/* The first frame that the entry is for. */
+static inline uint64_t dm_first(const struct dm_at *at)
+{
+	return at->p->gfn.v + at->index * dm_frames(at->level);
+}
 static inline mpa_t dm_slot(const struct sh_dmap *dm, const struct dm_at *at)
 {
 	return sh_slot_mpa(dm->mmu, sh_slot(dm->mmu, at->p, at->index));

@@ -128,6 +128,8 @@ static void hang(struct sh_dmap *dm, struct sh_vcpu *v, struct sh_page *t, struc
 	fill(dm, t, big, f, early);
 	atomic_store_explicit(dm_entry(dm, big), sh_spte_table(sh_page_mfn(mmu, t)),
 			      memory_order_release);
+	sh_trace(mmu, v, dmap_split, big->level, dm_first(big), dm_slot(dm, big).v, big->entry,
+		 sh_page_mfn(mmu, t).v);
 	count_split(dm, big);
 	if (sh_mutant(SH_MUT_DM_FLUSH_LOCKED)) {
 		sh_dropped(mmu);

@@ -31,7 +31,7 @@ void sh_dmap_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	pthread_spin_unlock(&at.p->lock);
 }
 
-void sh_dmap_untrack(struct sh_mmu *mmu, gfn_t gfn)
+void sh_dmap_untrack(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 {
 	struct sh_dmap *dm = dm_of(mmu);
 	struct dm_at at;
@@ -42,7 +42,7 @@ void sh_dmap_untrack(struct sh_mmu *mmu, gfn_t gfn)
 	pthread_spin_lock(&at.p->lock);
 	at.entry = atomic_load(dm_entry(dm, &at));
 	if (at.level == 1 && at.entry & DM_W && !(at.entry & PTE_W))
-		dm_store(dm, NULL, &at, at.entry | PTE_W);
+		dm_store(dm, v, &at, at.entry | PTE_W);
 	pthread_spin_unlock(&at.p->lock);
 }
 

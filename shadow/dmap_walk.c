@@ -164,6 +164,7 @@ void dm_store(struct sh_dmap *dm, struct sh_vcpu *v, const struct dm_at *at, uin
 	sh_change_begin(mmu, v);
 	atomic_store_explicit(dm_entry(dm, at), new, memory_order_release);
 	sh_change_end(mmu, v);
+	sh_trace(mmu, v, dmap_change, at->level, dm_first(at), dm_slot(dm, at).v, old, new);
 	recount(dm, at->level, old, new);
 	if (old & PTE_P)
 		mmu->be.touch(mmu->be.ctx, v, dm_slot(dm, at));

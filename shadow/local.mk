@@ -19,7 +19,7 @@ shadow_sources = $(shadow_public) \
 	shadow/reserve.c shadow/defer.c shadow/defer.h shadow/walker.c \
 	shadow/gather.c shadow/gather.h shadow/map.c shadow/gmem_discard.c shadow/inject.c \
 	shadow/shootdown.c shadow/shootdown.h shadow/unmap.c shadow/ways.c shadow/ways.h \
-	shadow/trace.c shadow/trace_hook.h shadow/trace_walk.c \
+	shadow/trace.c shadow/trace_hook.h shadow/trace_left.c shadow/trace_walk.c \
 	shadow/walk.c shadow/window.c shadow/write.c
 
 umbraincdir = $(includedir)/umbra/shadow

@@ -64,6 +64,7 @@ static void take_down(struct sh_vcpu *v, struct sh_page *root, gva_t first, uint
 	struct sh_mmu *mmu = v->mmu;
 	struct sh_unmapped u = {0};
 	struct sh_gather g;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_UNMAP);
 
 	sh_may_wait();
 	pthread_mutex_lock(&mmu->lock);

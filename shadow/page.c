@@ -86,13 +86,13 @@ static bool watch(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	return true;
 }
 
-static void unwatch(struct sh_mmu *mmu, gfn_t gfn)
+static void unwatch(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 {
 	struct sh_unsync *u = sh_unsync_find(mmu, gfn);
 
 	if (u)
 		sh_unsync_drop(mmu, u);
-	sh_untrack(mmu, gfn);
+	sh_untrack(mmu, v, gfn);
 }
 
 static bool has_gate(const struct sh_mmu *mmu, const struct sh_page *p)
@@ -192,7 +192,7 @@ void sh_page_zap(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p)
 	clear_entries(mmu, v, p);
 	if (sh_role_is_table(p->role) &&
 	    (!sh_page_of_gfn(mmu, p->gfn, NULL) || sh_mutant(SH_MUT_UNTRACK_EARLY)))
-		unwatch(mmu, p->gfn);
+		unwatch(mmu, v, p->gfn);
 	sh_lru_del(p);
 	sh_pool_dying(mmu, p);
 }

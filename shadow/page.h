@@ -387,7 +387,7 @@ static inline bool sh_shadowed(struct sh_mmu *mmu, gfn_t gfn)
 }
 /* mmu->lock held. Returns when no vCPU can write gfn without a fault. */
 void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
-void sh_untrack(struct sh_mmu *mmu, gfn_t gfn);
+void sh_untrack(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
 
 /* ---- dmap*.c: the direct map, as the rest of the library sees it (dmap.h) ---- */
 /* In rmap[gfn]: what the direct map withholds from all leaves of a frame. */
@@ -405,7 +405,7 @@ bool sh_dmap_withholds(struct sh_vcpu *v, gfn_t gfn, unsigned flags);
 /* For track.c: gfn is a tracked frame from now on (what was narrowed is not flushed yet), or no more.
  * mmu->lock held. */
 void sh_dmap_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
-void sh_dmap_untrack(struct sh_mmu *mmu, gfn_t gfn);
+void sh_dmap_untrack(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn);
 /* For pool.c: a table was taken, or is given back; true: the direct map keeps it. */
 void sh_dmap_table_used(struct sh_mmu *mmu, const struct sh_page *p);
 bool sh_dmap_table_freed(struct sh_mmu *mmu, struct sh_vcpu *v, struct sh_page *p);

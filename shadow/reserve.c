@@ -85,6 +85,7 @@ int sh_unreserve_frames(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t first,
 	struct sh_reserved r;
 	struct sh_gather g;
 	bool found;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_UNMAP);
 
 	*out = (struct sh_unmapped){0};
 	sh_may_wait();
@@ -131,6 +132,7 @@ static void sweep_range(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_r
 {
 	struct sh_unmapped u = {0};
 	struct sh_gather g;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_UNMAP);
 
 	sh_gather_begin(&g, mmu, v, rel, &u);
 	for (uint64_t k = 0; k < r->frames; k++)

@@ -21,7 +21,6 @@
 
 #include "shadow/page.h"
 
-#define RINGS (SH_TRACE_OTHERS + 1)
 /* Looks at a slot that is marked and has no number yet: its writer is between two instructions. */
 #define SPINS 2000u
 
@@ -38,7 +37,7 @@ _Static_assert(SH_TRACE_OTHERS == SH_MAX_VCPUS, "one ring for each vCPU");
 const char *const sh_trace_why_names[SH_WHYS] = {
 	[SH_WHY_NONE] = "",	  [SH_WHY_FAULT] = "fault", [SH_WHY_PREFETCH] = "prefetch",
 	[SH_WHY_WRITE] = "write", [SH_WHY_SYNC] = "sync",   [SH_WHY_ZAP] = "zap",
-	[SH_WHY_TRACK] = "track", [SH_WHY_UNMAP] = "unmap",
+	[SH_WHY_TRACK] = "track", [SH_WHY_UNMAP] = "unmap", [SH_WHY_ATTR] = "attribute",
 };
 
 enum sh_trace_id sh_trace_find(const char *name)
@@ -56,10 +55,14 @@ static int make_rings(struct sh_mmu *mmu)
 {
 	struct sh_trace *t = &mmu->trace;
 	struct sh_trace_ring *rings, *none = NULL;
-	size_t bytes = RINGS * sizeof(*rings);
+	size_t bytes = SH_TRACE_RINGS * sizeof(*rings);
 
 	if (atomic_load(&t->rings))
 		return 0;
+	if (t->given) {
+		atomic_store(&t->rings, t->given);
+		return 0;
+	}
 	if (sh_inject(&mmu->inject, SH_INJECT_TRACE))
 		return -ENOMEM;
 	sh_may_wait();
@@ -115,8 +118,8 @@ void sh_trace_fini(struct sh_mmu *mmu)
 {
 	struct sh_trace_ring *rings = atomic_exchange(&mmu->trace.rings, NULL);
 
-	if (rings)
-		munmap(rings, RINGS * sizeof(*rings));
+	if (rings && rings != mmu->trace.given)
+		munmap(rings, SH_TRACE_RINGS * sizeof(*rings));
 }
 
 uint64_t sh_trace_newest(const struct sh_mmu *mmu)
@@ -260,7 +263,7 @@ struct window {
 	struct sh_trace_record *out;
 };
 
-static void load_words(struct sh_trace_slot *s, struct sh_trace_record *r)
+void sh_trace_load(const struct sh_trace_slot *s, struct sh_trace_record *r)
 {
 	uint64_t meta;
 
@@ -299,7 +302,7 @@ static void take(struct window *w, struct sh_trace_slot *s, uint64_t n)
 		w->beyond = n;
 	if (n <= w->begin || n > w->end)
 		return;
-	load_words(s, &r);
+	sh_trace_load(s, &r);
 	if (atomic_load_explicit(&s->stamp, memory_order_relaxed) != n)
 		return; /* overwritten meanwhile */
 	r.seq = n;
@@ -331,7 +334,7 @@ static uint64_t scan(struct sh_trace_ring *rings, uint64_t newest, struct window
 
 	w->beyond = UINT64_MAX;
 	memset(w->out, 0, (size_t)(w->end - w->begin) * sizeof(*w->out));
-	for (unsigned i = 0; i < RINGS; i++)
+	for (unsigned i = 0; i < SH_TRACE_RINGS; i++)
 		scan_ring(&rings[i], i != SH_TRACE_OTHERS, newest, w, &settled);
 	return settled;
 }

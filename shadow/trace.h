@@ -73,12 +73,20 @@ enum sh_trace_type {
 	  {"slot", SH_TF_SLOT}) \
 	X(track_page, "a guest frame is a page table now: writes to it fault", false, \
 	  {"gfn", SH_TF_GFN}, {"narrowed", SH_TF_COUNT}) \
+	X(untrack_page, "a guest frame is no page table any more, or one left writable", false, \
+	  {"gfn", SH_TF_GFN}) \
 	X(unsync_page, "a last-level table is left writable", false, \
 	  {"gfn", SH_TF_GFN}) \
 	X(sync_page, "such a table was looked through for changes", false, \
 	  {"gfn", SH_TF_GFN}, {"changed", SH_TF_COUNT}) \
 	X(sync_entry, "a word of such a table was found changed", false, \
 	  {"gpa", SH_TF_GPA}, {"old", SH_TF_ENTRY}, {"new", SH_TF_ENTRY}) \
+	X(dmap_change, "an entry of the direct map was changed", true, \
+	  {"gfn", SH_TF_GFN}, {"slot", SH_TF_SLOT}, {"old", SH_TF_ENTRY}, {"new", SH_TF_ENTRY}) \
+	X(dmap_split, "a large page of the direct map became small ones", true, \
+	  {"gfn", SH_TF_GFN}, {"slot", SH_TF_SLOT}, {"old", SH_TF_ENTRY}, {"table", SH_TF_MFN}) \
+	X(dmap_collapse, "small pages of the direct map became a large one", true, \
+	  {"gfn", SH_TF_GFN}, {"slot", SH_TF_SLOT}, {"table", SH_TF_MFN}, {"new", SH_TF_ENTRY}) \
 	X(cr3, "a guest address space was entered", false, \
 	  {"gpa", SH_TF_GPA}, {"value", SH_TF_ENTRY}) \
 	X(invlpg, "the guest dropped the translations of a page", false, \
@@ -117,7 +125,8 @@ enum sh_trace_why {
 	SH_WHY_SYNC,	 /* a table that was out of step is brought in step */
 	SH_WHY_ZAP,	 /* its table goes out of use */
 	SH_WHY_TRACK,	 /* the frame became a page table */
-	SH_WHY_UNMAP,	 /* the monitor takes a frame back */
+	SH_WHY_UNMAP,	 /* the monitor takes frames back, or ends a mapping that it made */
+	SH_WHY_ATTR,	 /* attributes of the direct map were changed, and its aliases follow */
 	SH_WHYS
 };
 extern const char *const sh_trace_why_names[SH_WHYS];
@@ -165,6 +174,21 @@ unsigned sh_trace_read(struct sh_mmu *mmu, struct sh_trace_read *rd,
 		       unsigned max);
 /* The number of the newest record so far. */
 uint64_t sh_trace_newest(const struct sh_mmu *mmu);
+
+/* ---- rings that outlive their writer ---- */
+
+/* Memory for the rings instead of the library's own: sh_trace_bytes() of zeros at a page, the caller's until
+ * mmu has gone. Where it is shared with a file, the newest records are there whatever becomes of the process.
+ * Before any event is on. */
+size_t sh_trace_bytes(void);
+void sh_trace_memory(struct sh_mmu *mmu, void *mem);
+/* Which of those bytes a vCPU writes, SH_TRACE_OTHERS for all other threads. */
+void sh_trace_part(unsigned vcpu, size_t *at, size_t *bytes);
+/* The newest max records of such memory, in order, whoever wrote it and however that ended: what was being
+ * written is left out, and what can't be a record. Returns how many; *lost: how many numbers between them are
+ * missing. */
+unsigned sh_trace_left(const void *mem, struct sh_trace_record *out, unsigned max,
+		       uint64_t *lost);
 
 /* Event by name, SH_TRACES if there is none. */
 enum sh_trace_id sh_trace_find(const char *name);

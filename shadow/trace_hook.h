@@ -40,9 +40,12 @@ struct sh_trace_ring {
 	struct sh_trace_slot slot[SH_TRACE_SLOTS];
 };
 
+#define SH_TRACE_RINGS (SH_TRACE_OTHERS + 1)
+
 struct sh_trace {
 	_Atomic uint64_t mask;		       /* events that are on */
-	_Atomic(struct sh_trace_ring *) rings; /* SH_TRACE_OTHERS + 1 of them; NULL at first */
+	_Atomic(struct sh_trace_ring *) rings; /* SH_TRACE_RINGS of them; NULL at first */
+	struct sh_trace_ring *given; /* memory for them that is not ours; NULL: none */
 	_Atomic uint64_t vcpus, others, first, last; /* filter */
 	uint64_t (*now)(void *ctx);
 	void *now_ctx;
@@ -55,6 +58,8 @@ void sh_trace_fini(struct sh_mmu *mmu);
 void sh_trace_put(struct sh_trace *t, struct sh_vcpu *v, enum sh_trace_id event, unsigned level,
 		  const uint64_t arg[SH_TRACE_ARGS]);
 uint64_t sh_trace_now(const struct sh_trace *t);
+/* All of a slot's words, which are one record's if the stamp is the same before and after. */
+void sh_trace_load(const struct sh_trace_slot *s, struct sh_trace_record *r);
 
 static inline bool sh_trace_on(const struct sh_trace *t, enum sh_trace_id event)
 {

@@ -60,7 +60,7 @@ void sh_track(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	sh_flush_drops(mmu, v);
 }
 
-void sh_untrack(struct sh_mmu *mmu, gfn_t gfn)
+void sh_untrack(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 {
 	struct sh_stripe *st;
 	bool before;
@@ -71,7 +71,9 @@ void sh_untrack(struct sh_mmu *mmu, gfn_t gfn)
 	pthread_spin_lock(&st->lock);
 	before = atomic_fetch_and(&mmu->rmap[gfn.v], ~SH_SET_TRACKED) & SH_SET_TRACKED;
 	pthread_spin_unlock(&st->lock);
-	if (before)
+	if (before) {
 		sh_large_untrack(mmu, gfn);
-	sh_dmap_untrack(mmu, gfn);
+		sh_trace(mmu, v, untrack_page, 0, gfn.v);
+	}
+	sh_dmap_untrack(mmu, v, gfn);
 }

@@ -37,6 +37,7 @@ int sh_unmap_ranges(struct sh_mmu *mmu, struct sh_vcpu *v, const struct sh_range
 		    const struct sh_release *rel, struct sh_unmapped *out)
 {
 	struct sh_gather g;
+	SH_TRACE_BECAUSE(mmu, v, SH_WHY_UNMAP);
 
 	*out = (struct sh_unmapped){0};
 	if (check(mmu, r, n))

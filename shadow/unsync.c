@@ -462,7 +462,7 @@ bool sh_unsync_start(struct sh_mmu *mmu, struct sh_vcpu *v, gfn_t gfn)
 	atomic_fetch_add(&set->changes, 1);
 	tell_pages(mmu, gfn, u);
 	set_bit(mmu, gfn, true);
-	sh_untrack(mmu, gfn);
+	sh_untrack(mmu, v, gfn);
 	sh_count(mmu, v, SH_ST_UNSYNC, 1);
 	sh_trace(mmu, v, unsync_page, 0, gfn.v);
 	return true;

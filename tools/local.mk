@@ -21,7 +21,8 @@ endif
 bin_PROGRAMS += umbra-stress
 umbra_stress_SOURCES = tools/stress/stress.h tools/stress/options.h tools/stress/main.c \
 	tools/stress/options.c tools/stress/key.c tools/stress/script.c tools/stress/check.c \
-	tools/stress/plan.c tools/stress/runner.c tools/stress/report.c
+	tools/stress/plan.c tools/stress/runner.c tools/stress/report.c \
+	tools/stress/failure.c
 umbra_stress_LDADD = libumbra-tools.la $(JSONC_LIBS)
 
 man1_MANS += docs/umbra-ref.1 docs/umbra-stress.1

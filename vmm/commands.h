@@ -39,9 +39,12 @@ struct plain_options {
 };
 extern const struct option_def plain_options[];
 extern const struct option_def doctor_options[];
+extern const struct option_def blackbox_options[];
 
 /* One line "umbra: ..." on stderr; returns code. */
 int complain(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the file that an option named can be written; NULL can. 0 or an exit code. run.c */
+int check_output(const char *path, const char *option);
 
 /* Prints help of one command, of umbra as a whole, the version; each returns an exit code. */
 int help_command(const struct umbra_command *c);
@@ -52,6 +55,7 @@ int help_version(void);
 int verb_run(const struct umbra_command *c, int argc, char **argv);
 int verb_doctor(const struct umbra_command *c, int argc, char **argv);
 int verb_guests(const struct umbra_command *c, int argc, char **argv);
+int verb_blackbox(const struct umbra_command *c, int argc, char **argv);
 int verb_list(const struct umbra_command *c, int argc, char **argv);
 int verb_help(const struct umbra_command *c, int argc, char **argv);
 

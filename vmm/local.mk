@@ -25,7 +25,7 @@ libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sourc
 libvmm_la_LIBADD = libumbra-shadow.la $(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
 
 bin_PROGRAMS += umbra
-umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
+umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/runtrace.c vmm/runtrace.h vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
 	vmm/doctor_verdict.c
 umbra_LDADD = libvmm.la libumbra-front.la
 

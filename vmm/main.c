@@ -20,6 +20,8 @@ const struct umbra_command umbra_commands[] = {
 	{"doctor", "", "say what this host's KVM can do", doctor_options, verb_doctor},
 	{"guests", "", "list our guest images and their scenarios", plain_options, verb_guests},
 	{"list", "", "list the running machines", plain_options, verb_list},
+	{"blackbox", " FILE", "print the records that a run kept", blackbox_options,
+	 verb_blackbox},
 	{"help", " [COMMAND]", "explain a command", plain_options, verb_help},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -78,6 +78,7 @@ struct umbra_options {
 	const char *stats_file;	  /* NULL: none */
 	const char *result;	  /* NULL: none */
 	const char *trace;	  /* EVENTS[:FILE]; NULL: none */
+	const char *blackbox;	  /* EVENTS:FILE; NULL: none */
 	const char *trace_filter; /* NULL: none */
 	enum umbra_exit_style exit_style;
 

@@ -3,8 +3,8 @@
  * system_reset: the machine as it was when it started.
  *
  * Order: all vCPUs at rest -> each resets itself, on its own thread, for that is where its registers,
- * its engine's and its caches live -> devices -> the image is loaded again, which writes guest memory
- * past the shadow MMU -> so everything shadowed is dropped, while nobody can use it. RAM that the image
+ * its engine's and its caches live -> devices, so that none writes for the old guest into the new one's
+ * memory -> the image is loaded again, which writes guest memory past the shadow MMU -> so everything shadowed is dropped, while nobody can use it. RAM that the image
  * does not fill keeps what was in it.
  * Locks: m->lock to wait for the vCPUs. Read first: life.c, vcpu.c.
  */
@@ -62,6 +62,16 @@ static bool reset_vcpus(struct machine *m)
 	return done;
 }
 
+/* Those with threads have nothing in hand: they are held as long as the machine is paused. */
+static void reset_devices(struct machine *m)
+{
+	capture_reset(m->capture);
+	if (m->swapdev)
+		swapdev_reset(m->swapdev);
+	apic_reset(m->apic); /* also of what the devices sent */
+	uart_reset(m->uart);
+}
+
 int machine_reset(struct machine *m, char *msg, size_t n)
 {
 	int err = -1;
@@ -69,11 +79,13 @@ int machine_reset(struct machine *m, char *msg, size_t n)
 	machine_pause(m);
 	if (!reset_vcpus(m)) {
 		snprintf(msg, n, "the machine has ended");
-	} else if (machine_load_image(m, msg, n)) {
+		machine_resume(m);
+		return err;
+	}
+	reset_devices(m);
+	if (machine_load_image(m, msg, n)) {
 		machine_end(m, VERDICT_HOST, "%s", msg);
 	} else {
-		apic_reset(m->apic);
-		uart_reset(m->uart);
 		sh_drop_all(m->mmu, NULL);
 		err = 0;
 	}

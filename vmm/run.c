@@ -20,9 +20,10 @@
 #include "vmm/commands.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/machine.h"
-#include "vmm/trace/trace.h"
+#include "vmm/runtrace.h"
 
 #define END_SIGNAL (SIGRTMIN + 1)
+#define TOLD_LINES 16 /* of an audit */
 
 const char *const umbra_mmu_names[] = {"prefetch",  "prefill", "inplace", "flood",
 				       "rootcache", "unsync",  "large",	  "dmap",
@@ -41,15 +42,9 @@ struct run {
 	pthread_t main;
 	sigset_t signals;
 	int serial_fd;
-	struct {
-		uint64_t events;
-		struct sh_trace_filter filter;
-		const char *path; /* NULL: stderr */
-		FILE *file;
-		struct trace_drain *drain;
-	} trace;
+	struct run_trace trace;
 	unsigned violations, leaked;
-	char audit[1024];
+	char audit[16384];
 };
 
 static void on_end(void *ctx)
@@ -101,7 +96,7 @@ static int open_serial(struct run *r)
 }
 
 /* Tried before the run, not after it. */
-static int check_output(const char *path, const char *option)
+int check_output(const char *path, const char *option)
 {
 	char dir[4096];
 	char *slash;
@@ -123,35 +118,6 @@ static int check_output(const char *path, const char *option)
 static bool interpret_kernel(const struct umbra_options *o)
 {
 	return o->exact == EXACT_ON || (o->exact == EXACT_AUTO && !o->own_guest);
-}
-
-static int configure_trace(struct run *r)
-{
-	const char *text = r->o->trace, *bad;
-	size_t len = text ? strcspn(text, ":") : 0, bad_len;
-	char msg[256];
-
-	r->trace.filter = SH_TRACE_ALL;
-	if (r->o->trace_filter && !text)
-		return complain(UMBRA_USAGE,
-				"--trace-filter without --trace; add --trace EVENTS");
-	if (!text)
-		return 0;
-	r->trace.events = trace_events(text, len, &bad, &bad_len);
-	if (!r->trace.events)
-		return complain(
-			UMBRA_USAGE,
-			"--trace: no event is called '%.*s'; the manual page lists them",
-			(int)(bad_len < 60 ? bad_len : 60), bad);
-	if (text[len] && !text[len + 1])
-		return complain(
-			UMBRA_USAGE,
-			"--trace: the file's name is empty; give one or leave out the ':'");
-	r->trace.path = text[len] ? text + len + 1 : NULL;
-	if (r->o->trace_filter &&
-	    trace_filter_parse(r->o->trace_filter, &r->trace.filter, msg, sizeof(msg)))
-		return complain(UMBRA_USAGE, "--trace-filter: %s", msg);
-	return r->trace.path ? check_output(r->trace.path, "--trace") : 0;
 }
 
 static int configure(struct run *r)
@@ -193,7 +159,7 @@ static int configure(struct run *r)
 	if (r->cfg.dmap.pagealloc && !r->cfg.options.on[SH_OPT_DMAP])
 		return complain(UMBRA_USAGE, "--pagealloc is about the direct map; %s",
 				"leave out --mmu-option dmap=off");
-	err = configure_trace(r);
+	err = run_trace_configure(&r->trace, o);
 	if (!err)
 		err = check_output(o->stats_file, "--stats-file");
 	if (!err)
@@ -202,39 +168,6 @@ static int configure(struct run *r)
 		err = open_serial(r);
 	r->cfg.serial_fd = r->serial_fd;
 	return err;
-}
-
-static int start_trace(struct run *r)
-{
-	const char *path = r->trace.path;
-
-	if (!r->trace.events)
-		return 0;
-	r->trace.file = path ? fopen(path, "we") : stderr;
-	if (!r->trace.file)
-		return complain(UMBRA_HOST, "cannot write %s: %s; give another file to --trace",
-				path, strerror(errno));
-	sh_trace_filter(r->m->mmu, &r->trace.filter);
-	if (!sh_trace_set(r->m->mmu, r->trace.events))
-		r->trace.drain =
-			trace_drain_start(r->m->mmu, r->trace.file,
-					  path ? trace_renderer_for(path) : &trace_to_text);
-	return r->trace.drain ? 0 : complain(UMBRA_HOST, "no memory for the trace; trace less");
-}
-
-static int stop_trace(struct run *r, int code)
-{
-	uint64_t lost = 0;
-	int err = r->trace.drain ? trace_drain_stop(r->trace.drain, &lost) : 0;
-
-	if (r->trace.file && r->trace.path && fclose(r->trace.file) && !err)
-		err = errno;
-	if (lost)
-		complain(0, "%llu records of the trace were lost", (unsigned long long)lost);
-	if (err)
-		complain(0, "cannot write %s: %s; give another file to --trace",
-			 r->trace.path ? r->trace.path : "the trace", strerror(err));
-	return code || !err ? code : UMBRA_HOST;
 }
 
 static void block_signals(struct run *r)
@@ -348,6 +281,16 @@ static int exit_code(const struct run *r)
 	}
 }
 
+/* How long the first lines are of what may be a page of them. All are in --result. */
+static int first_lines(const char *text)
+{
+	const char *end = text;
+
+	for (unsigned i = 0; i < TOLD_LINES && end; i++)
+		end = strchr(i ? end + 1 : end, '\n');
+	return (int)(end ? (size_t)(end - text) : strlen(text));
+}
+
 static void tell(const struct run *r)
 {
 	const struct machine *m = r->m;
@@ -357,8 +300,19 @@ static void tell(const struct run *r)
 	else if (m->verdict == VERDICT_HOST || m->verdict == VERDICT_TIMEOUT)
 		complain(0, "%s", m->why);
 	if (r->violations)
-		complain(0, "guest crashed: the audit found %u violations:\n%s", r->violations,
-			 r->audit);
+		complain(0, "guest crashed: the audit found %u violations:\n%.*s",
+			 r->violations, first_lines(r->audit), r->audit);
+}
+
+static struct json_object *lines_of(const char *text)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		json_object_array_add(list, json_object_new_string_len(text, (int)n));
+	}
+	return list;
 }
 
 static int write_files(struct run *r, int code)
@@ -378,6 +332,7 @@ static int write_files(struct run *r, int code)
 		json_object_object_add(o, "why", json_object_new_string(r->m->why));
 		json_object_object_add(o, "audit_violations",
 				       json_object_new_int64(r->violations));
+		json_object_object_add(o, "audit_report", lines_of(r->audit));
 		json_object_object_add(o, "stats", machine_stats_json(r->m));
 		err |= write_json(r->o->result, "--result", o);
 	}
@@ -514,14 +469,15 @@ static int run_machine(struct run *r)
 	if (r->m->engine_warning)
 		complain(0, "%s", r->m->engine_warning);
 	tell_engine(r, why);
-	code = start_trace(r);
+	code = run_trace_start(&r->trace, r->m);
 	if (!code)
 		code = start_control(r);
 	if (!code)
 		code = supervise(r);
-	code = stop_trace(r, code);
+	code = run_trace_stop(&r->trace, r->m, code);
 	gmem_thread_exit(r->m->gm);
 	r->leaked = machine_destroy(r->m);
+	blackbox_close(r->trace.rings);
 	if (r->leaked)
 		code = complain(UMBRA_CRASH, "%u shadow objects leaked; this is a bug of Umbra",
 				r->leaked);

@@ -27,11 +27,11 @@ FUZZ_SECONDS = 60
 FUZZ_FLAGS = -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 FUZZ_CC = $(CLANG) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(URCU_CFLAGS) \
 	$(FUZZ_FLAGS)
-fuzz_boot_sources = tests/unit/boot_fuzz.c shadow/gmem.c shadow/gmem_atomic.c \
-	shadow/window.c $(boot_sources) vmm/cpu/state.c
-fuzz_control_sources = tests/unit/control_fuzz.c $(control_sources)
+fuzz_boot_sources = tests/unit/boot_fuzz.c $(shadow_sources) $(boot_sources) vmm/cpu/state.c \
+	vmm/cpu/fpu.c
+fuzz_control_sources = tests/unit/control_fuzz.c $(control_sources) $(trace_sources) $(shadow_sources)
 fuzz_gdb_sources = tests/unit/gdb_fuzz.c tests/unit/gdb_rig.c $(gdb_session_sources) \
-	$(control_sources) vmm/cpu/state.c vmm/cpu/fpu.c
+	$(control_sources) $(trace_sources) $(shadow_sources) vmm/cpu/state.c vmm/cpu/fpu.c
 
 .PHONY: fuzz fuzz-boot fuzz-control fuzz-gdb fuzz-shadow
 fuzz: fuzz-boot fuzz-control fuzz-gdb fuzz-shadow

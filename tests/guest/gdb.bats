@@ -234,6 +234,68 @@ spins() {
 	[ ! -e "$stub" ]
 }
 
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# listens PORT: the local addresses with a listener there, as the kernel writes them.
+listens() {
+	awk -v port="$(printf ':%04X' "$1")" \
+		'FNR > 1 && $4 == "0A" && index($2, port) { sub(":.*", "", $2); print $2 }' /proc/net/tcp*
+}
+is_listening() { [ -n "$(listens "$1")" ]; }
+
+@test "tcp: at the loopback address and nowhere else, one client" {
+	local port
+	port=$(free_port)
+	start -S --gdb "tcp::$port" --cpu soft --scenario brk
+	until_true 20 is_listening "$port"
+	[ "$(listens "$port")" = 0100007F ]
+	stub=127.0.0.1:$port debugger <<-'PY'
+		import socket
+		# No other address of this host's answers there.
+		port = int(os.environ["STUB"].split(":")[1])
+		out = subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split()
+		for host in out + ["127.0.0.2", "::1"]:
+		    try:
+		        socket.create_connection((host, port), 5).close()
+		        assert False, host
+		    except OSError:
+		        pass
+		# A second client is hung up on; the first one does not notice.
+		for i in range(5):
+		    other = gdb.Client(os.environ["STUB"])
+		    try:
+		        other.ask("?")
+		        assert False
+		    except (EOFError, OSError):
+		        pass
+		main, = sym("runner_main")
+		c.ok("Z0,%x,1" % main)
+		c.go()
+		assert c.reg("rip") == main and c.ask("qC") == "QC1"
+		c.ok("D")
+	PY
+	ended 0 60
+	all_ok "$out"
+	run ! is_listening "$port"
+}
+
+@test "tcp: the next client is served when one has gone; a port that is taken; a host by its name" {
+	local port
+	port=$(free_port)
+	start -S --gdb "tcp:localhost:$port" --cpu soft --scenario spin
+	until_true 20 is_listening "$port"
+	[[ $(listens "$port") == 0100007F || $(listens "$port") == 00000000000000000000000001000000 ]]
+	for _ in 1 2 3; do
+		stub=localhost:$port debugger <<<'assert c.ask("?").startswith("T"); c.ok("D")'
+	done
+	LIMIT=60 timeout 60 "$UMBRA" run --cpu soft --scenario brk --gdb "tcp:localhost:$port" >"$files/o" 2>"$files/e" </dev/null ||
+		status=$?
+	[ "$status" -eq 3 ]
+	grep -q "^umbra: --gdb: can't listen at localhost port $port: Address already in use; " "$files/e"
+	stub=localhost:$port debugger <<<'c.send("k")'
+	ended 0 60
+}
+
 @test "places that are none" {
 	local where
 	for where in tcp: tcp:: tcp::x tcp::65536 tcp:1234x unix: udp::1 "unix:$(printf 'x%.0s' {1..200})"; do
@@ -258,11 +320,17 @@ spins() {
 	ended 0 60
 }
 
-# with_gdb ENGINE
+# with_gdb ENGINE: over a UNIX socket; with $port, over TCP.
 with_gdb() {
 	command -v gdb >/dev/null || skip "no gdb"
-	debugged --cpu "$1" --cpus 2
-	until_true 20 test -S "$stub"
+	if [ -n "${port-}" ]; then
+		start -S --gdb "tcp::$port" --cpu "$1" --cpus 2
+		until_true 20 is_listening "$port"
+		stub=127.0.0.1:$port
+	else
+		debugged --cpu "$1" --cpus 2
+		until_true 20 test -S "$stub"
+	fi
 	timeout 120 gdb -nx -batch -ex 'set pagination off' -ex "file $elf" \
 		-ex "target remote $stub" -ex 'break runner_main' -ex continue -ex 'stepi' -ex 'stepi' \
 		-ex 'info registers rip cr3 fs_base' -ex 'info threads' -ex 'x/2i runner_main' \
@@ -282,6 +350,7 @@ with_gdb() {
 }
 
 @test "GDB itself, soft" { with_gdb soft; }
+@test "GDB itself, over TCP" { port=$(free_port) && with_gdb soft; }
 @test "GDB itself, hybrid" {
 	need_kvm
 	with_gdb hybrid

@@ -9,15 +9,21 @@ NAMES = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r1
 
 
 class Client:
-    def __init__(self, path, limit=120):
+    def __init__(self, place, limit=120):
+        """place: the path of a UNIX socket, or HOST:PORT."""
+        host, _, port = place.rpartition(":")
         end = time.monotonic() + 30
         while True:
-            self.sock = socket.socket(socket.AF_UNIX)
             try:
-                self.sock.connect(path)
+                if host:
+                    self.sock = socket.create_connection((host.strip("[]"), int(port)))
+                else:
+                    self.sock = socket.socket(socket.AF_UNIX)
+                    self.sock.connect(place)
                 break
             except OSError:
-                self.sock.close()
+                if not host:
+                    self.sock.close()
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)

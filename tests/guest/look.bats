@@ -133,6 +133,45 @@ resets() {
 	OUT=$out resets --cpus 2 --cpu hybrid
 }
 
+# resets_devices WORDS...: with a capture under way and an interrupt pending. Each time the kernel finds
+# what it found the first time, and nobody writes into its memory. RESETS of them.
+resets_devices() {
+	: >"$out"
+	start --exact off "$@" "$files/devices"
+	OUT=$out client <<-'PY'
+		def lines(word):
+		    text = open(os.environ["OUT"]).read().replace("\r", "")
+		    return [l for l in text.split("\n")[:-1] if l.startswith(word)]
+		def boots(n):
+		    deadline = time.monotonic() + 60
+		    while len(lines("armed")) < n:
+		        assert time.monotonic() < deadline, lines("")
+		        time.sleep(0.02)
+		boots(1)
+		first = lines("found")[0].split()
+		assert first[1] == "50414355" and first[10] == "50575355", first
+		assert all(int(x, 16) == 0 for x in first[2:10] + first[11:16] + first[17:]), first
+		for i in range(4):
+		    time.sleep(0.05)
+		    c.execute("system_reset")
+		    boots(i + 2)
+		assert [l.split() for l in lines("found")] == [first] * 5, lines("found")
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
+@test "system_reset with a DMA under way and an interrupt pending, on each engine" {
+	command -v as >/dev/null || skip "no assembler"
+	as --32 -o "$files/devices.o" "$BATS_TEST_DIRNAME/devices.S"
+	ld -m elf_i386 -N -Ttext 0x100000 -o "$files/devices" "$files/devices.o"
+	resets_devices --cpu soft
+	resets_devices --cpu soft --soft-threads off
+	need_kvm
+	resets_devices --cpu kvm
+	resets_devices --cpu hybrid
+}
+
 @test "stop and cont with four cpus, on each engine" {
 	local engine
 	for engine in "soft" "soft --soft-threads off" kvm hybrid; do

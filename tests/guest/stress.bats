@@ -87,6 +87,8 @@ fake() {
 @test "what only umbra knows is asked of it before anything runs" {
 	wrong 2:7 "umbra does not take 'nonsense=off'" 'cpus = 1\nmmu = nonsense=off\n'
 	wrong 1:10 "umbra does not take '1K'" 'memory = 1K\n'
+	wrong 1:9 "umbra does not take 'cr3,nothing'" 'trace = "cr3,nothing"\n'
+	wrong 1:9 'trace: expected off, or events' 'trace = cr3:/dev/null\n'
 }
 
 @test "long lines, garbage, a folder, more runs than can be" {
@@ -138,11 +140,123 @@ fake() {
 	grep -q 'serial: not ok 2 - b' "$out"
 	grep -q 'log: umbra: what it says' "$out"
 	[ "$(tail -n 1 "$out" | cut -d: -f2)" = " 0 passed, 2 failed" ]
-	[ "$(ls "$files/out/run-1")" = "$(printf 'command\nlog\nserial')" ]
+	grep -q 'audit: there was no audit' "$out"
+	[ "$(ls "$files/out/run-1")" = "$(printf 'audit\ncommand\nlog\nserial')" ]
 	python3 -c 'import json,sys
 rows=[json.loads(l) for l in open(sys.argv[1])]
 assert [r["run"] for r in rows] == [0, 1]
 assert all(r["scenarios_failed"] == ["b"] and r["end"] == "failed" for r in rows)' "$files/out/runs.jsonl"
+}
+
+# kept NUMBER AUDIT: all that a run leaves is in its folder, told with it, and readable; the newest records
+# are whole lines of one order, which end where the run did.
+kept() {
+	local run=$files/out/run-$1
+	[ "$(ls "$run")" = "$(printf 'audit\ncommand\nlog\nresult\nserial\ntrace')" ]
+	[ "$(head -n 1 "$run/audit")" = "$2" ]
+	grep -qF "audit: $2" "$out"
+	grep -qxF "$(grep "^run $1 " "$out" | cut -d: -f2-)" <(sed 's/^/ /' "$run/command")
+	[ "$(wc -l <"$run/trace")" -ge 100 ]
+	! grep -vE '^ *[0-9]+\.[0-9]{9} (vcpu[0-9]+|others) +[a-z0-9_]+ ' "$run/trace" || return 1
+	sort -c -s -n -k 1,1 "$run/trace"
+	grep -qF "    trace: $(tail -n 1 "$run/trace")" "$out"
+}
+
+# again NUMBER CODE: its line does the same again, to the byte.
+again() {
+	local run=$files/out/run-$1 code=$2
+	eval "set -- $(cut -d' ' -f3- "$run/command")"
+	ends "$code" "$@"
+	cmp "$out" "$run/serial"
+}
+
+@test "a guest that fails, one that panics, one that crashes, one that has no end: what is left of each" {
+	cat >"$script" <<-EOF
+		engine = soft
+		cpus = 1
+		scenario = file-map
+		append = "mutant=truncate-no-flush"
+		tlb = adversarial
+		seed = 1
+		[panic]
+		engine = soft
+		cpus = 1
+		scenario = rmap
+		append = "mutant=anon-no-ref"
+		tlb = adversarial
+		seed = 1
+		[crash]
+		engine = soft
+		cpus = 1
+		scenario = crash-triple
+		seed = 1
+		[endless]
+		engine = soft
+		cpus = 2
+		scenario = spin
+		seed = 1
+		timeout = 5
+	EOF
+	stress 1 --out "$files/out" "$script"
+	for i in 0 1 2 3; do kept $i 'the audit found nothing wrong'; done
+	grep -q '^not ok 1 - file-map' "$files/out/run-0/serial"
+	grep -q 'panic: ' "$files/out/run-1/serial"
+	grep -q 'triple fault' "$files/out/run-2/log"
+	grep -q '^run 3 timeout (exit code 124)' "$out"
+	grep -q 'no result after 5 s' "$files/out/run-3/log"
+	grep -q ' hidden_fault ' "$files/out/run-0/trace"
+	again 0 1
+	again 1 1
+	again 2 4
+}
+
+@test "a shadow that is wrong: the audit's report" {
+	export UMBRA=${builddir:-$BATS_TEST_DIRNAME/../../build}/tests/guest/umbra-mutants
+	UMBRA=$(realpath "$UMBRA")
+	[ -x "$UMBRA" ] || skip "no umbra-mutants"
+	printf 'engine = soft\ntlb = adversarial\nscenario = large-pages\nseed = 1..4\n' >"$script"
+	UMBRA_MUTANT=track-no-split stress 1 --out "$files/out" "$script"
+	local run=$files/out/run-0 n
+	n=$(sed -n '1s/^the audit found \([0-9]*\) violations$/\1/p' "$run/audit")
+	[ "$n" -ge 1 ]
+	sed -n 2,3p "$run/audit" | grep -qE ': table 0x[0-9a-f]+ entry 0x[0-9a-f]+ value 0x|value 0x'
+	kept 0 "the audit found $n violations"
+	python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["audit_violations"] == int(sys.argv[2]) and 1 <= len(r["audit_report"]) <= int(sys.argv[2]), r' \
+		"$run/result" "$n"
+}
+
+two_runs() { [ "$(machines | wc -w)" -eq 2 ]; }
+
+# One gets a signal that it can't heed, one stands still and heeds nothing, its timeout included.
+@test "a monitor that is killed, or hangs, leaves a trace too" {
+	printf 'engine = soft\nscenario = bench-fork+bench-fork+spin\nseed = 1..2\ntimeout = 20\nappend = "now"\n' >"$script"
+	"$stress" --jobs 2 --out "$files/out" "$script" >"$out" 2>"$err" </dev/null 3>&- &
+	pid=$!
+	until_true 60 two_runs
+	sleep 3
+	# shellcheck disable=SC2046 # words
+	set -- $(machines)
+	kill -KILL "$1"
+	kill -STOP "$2"
+	ended 1 60
+	[ "$(grep -c '^run [01] killed (exit code -9): ' "$out")" -eq 2 ]
+	for i in 0 1; do
+		run=$files/out/run-$i
+		[ "$(ls "$run")" = "$(printf 'audit\ncommand\nlog\nserial\ntrace')" ]
+		[ "$(cat "$run/audit")" = "there was no audit: umbra ended before it" ]
+		[ "$(wc -l <"$run/trace")" -ge 100 ]
+		grep -q ' hidden_fault ' "$run/trace"
+	done
+}
+
+@test "which events are kept, and none" {
+	printf 'engine = soft\ncpus = 1\nscenario = crash-triple\nseed = 1\ntrace = "*_fault"\n[off]\nengine = soft\nscenario = crash-triple\ntrace = off\n' >"$script"
+	stress 1 --out "$files/out" "$script"
+	[ -s "$files/out/run-0/trace" ]
+	! grep -v '_fault ' "$files/out/run-0/trace" || return 1
+	[ ! -e "$files/out/run-1/trace" ]
 }
 
 @test "what the script expects is no failure" {

@@ -69,10 +69,106 @@ refused() {
 	PY
 }
 
+# A guest begins without paging, on the direct map; its first tables lose W there.
+@test "frames that become tables, cease to be some, and the direct map that follows" {
+	ends 0 --cpu soft --seed 1 -m 64 --scenario cow-fork --trace "*track_page,dmap*,drop_spte:$files/t.jsonl"
+	FILE=$files/t.jsonl python3 -B - <<-'PY'
+		import json, os
+		lines = [json.loads(l) for l in open(os.environ["FILE"])]
+		tracked, n = set(), {}
+		for l in lines:
+		    event, a = l["event"], l["arguments"]
+		    n[event] = n.get(event, 0) + 1
+		    if event == "track_page":
+		        assert l["why"] == "track", l
+		        tracked.add(a["gfn"])
+		    elif event == "untrack_page":
+		        assert a["gfn"] in tracked, l
+		        tracked.remove(a["gfn"])
+		    elif event == "dmap_change":
+		        assert l["why"] == "track" and int(a["old"], 16) ^ int(a["new"], 16) == 2, l
+		assert n["track_page"] > 20 and n["untrack_page"] > 10 and n["dmap_change"] >= 1, n
+	PY
+}
+
 @test "without a file the trace is on the standard error" {
 	ends 0 --cpu soft -m 64 --scenario invlpg --trace invlpg
 	[ "$(grep -c ' invlpg ' "$err")" -gt 1 ]
 	grep -q '^ok 1' "$out"
+}
+
+@test "a black box has the newest records, whatever ends the machine" {
+	local box=$files/box
+	ends 0 --cpu soft --seed 3 -m 64 --scenario demand-paging,invlpg --blackbox "hidden_fault,invlpg:$box" \
+		--trace "hidden_fault:$files/t.jsonl"
+	[ ! -s "$err" ]
+	[ "$(stat -c %a "$box")" = 600 ]
+	"$UMBRA" blackbox --events hidden_fault --format jsonl "$box" | cmp - "$files/t.jsonl"
+	# Each format says the same, and the last are the last.
+	"$UMBRA" blackbox "$box" >"$files/text"
+	grep -q ' invlpg ' "$files/text"
+	"$UMBRA" blackbox --last 7 "$box" | cmp - <(tail -n 7 "$files/text")
+	"$UMBRA" blackbox --last 3 --events hidden_fault "$box" | cmp - <(grep hidden_fault "$files/text" | tail -n 3)
+	"$UMBRA" blackbox --format chrome "$box" | python3 -c 'import json, sys
+e = json.load(sys.stdin)["traceEvents"]
+assert sum(x["ph"] in "Xi" for x in e) == int(sys.argv[1]), len(e)' "$(wc -l <"$files/text")"
+	# While the machine lives, and when a signal has ended it that it could not catch.
+	start --cpu soft --scenario bench-switch,bench-fork,spin -c 2 --blackbox "cr3,*_fault:$box"
+	until_true 60 guest_is_up
+	[ "$("$UMBRA" blackbox --last 10 "$box" | wc -l)" -le 10 ]
+	sleep 2
+	# Another machine's box of that name is another file.
+	mv "$box" "$box.1"
+	cp -l "$box.1" "$box"
+	timeout 60 "$UMBRA" run --cpu soft -m 64 --scenario invlpg --blackbox "all:$box" >/dev/null </dev/null
+	mv "$box.1" "$box"
+	kill -KILL "$pid"
+	status=0
+	wait "$pid" || status=$?
+	pid=
+	[ "$status" -eq 137 ]
+	"$UMBRA" blackbox --last 200 "$box" >"$files/text"
+	[ "$(grep -cE '^ *[0-9.]+ vcpu[01] +(cr3|hidden_fault|true_fault|other_fault) ' "$files/text")" -ge 190 ]
+	rm -r "$XDG_RUNTIME_DIR/umbra"
+}
+
+# no_box TEXT FILE
+no_box() {
+	status=0
+	"$UMBRA" blackbox "$2" >"$out" 2>"$err" || status=$?
+	said
+	[ "$status" -eq 3 ]
+	[[ $(<"$err") == "umbra: cannot read $2: "*"$1"*"; give the one that --blackbox named" ]]
+	[ ! -s "$out" ]
+}
+
+@test "black boxes that are none" {
+	local box=$files/box
+	no_box 'No such file' "$files/none"
+	no_box 'no black box' "$files"
+	no_box 'no black box' /dev/null
+	: >"$box"
+	no_box 'no black box' "$box"
+	ends 0 --cpu soft -m 64 --scenario invlpg --blackbox "all:$box"
+	"$UMBRA" blackbox "$box" >"$files/good"
+	# Cut off; another head; records of garbage, which are left out or whole lines.
+	head -c 1000000 "$box" >"$files/short"
+	no_box 'no black box' "$files/short"
+	printf X | dd of="$box" bs=1 seek=24 conv=notrunc status=none
+	no_box 'no black box' "$box"
+	ends 0 --cpu soft -m 64 --scenario invlpg --blackbox "all:$box"
+	head -c 3000000 /dev/urandom | dd of="$box" bs=4096 seek=1 conv=notrunc status=none
+	timeout 60 "$UMBRA" blackbox "$box" >"$files/bad"
+	timeout 60 "$UMBRA" blackbox --format jsonl "$box" | python3 -c 'import json, sys
+for l in sys.stdin: json.loads(l)'
+	refused 2 "'all' names no file" --blackbox all
+	refused 2 "no event is called 'x'" --blackbox "x:$box"
+	refused 3 "cannot write $files/none/b" --blackbox "all:$files/none/b"
+	refused 3 "cannot write /dev/null" --cpu soft --blackbox all:/dev/null
+	run -2 "$UMBRA" blackbox
+	run -2 "$UMBRA" blackbox "$box" "$box"
+	run -2 "$UMBRA" blackbox --events x "$box"
+	run -2 "$UMBRA" blackbox --last 0 "$box"
 }
 
 @test "bad input" {
@@ -94,7 +190,7 @@ refused() {
 @test "events are switched while the guest runs, records read, none silently lost" {
 	start --cpu soft --scenario bench-switch,bench-fork,spin
 	until_true 60 guest_is_up
-	client <<-'PY'
+	PAGE=$BATS_TEST_DIRNAME/../../docs/umbra.1 client <<-'PY'
 		def error(command, **arguments):
 		    try:
 		        c.execute(command, **arguments)
@@ -104,6 +200,9 @@ refused() {
 		def state(name):
 		    return c.execute("trace-event-get-state", name=name)
 		assert len(state("*")) > 20 and all(e["state"] == "disabled" for e in state("*"))
+		page = open(os.environ["PAGE"]).read().split("\nThe events:\n")[1].split("\n.El\n")[0]
+		listed = [l[4:] for l in page.splitlines() if l.startswith(".It ")]
+		assert listed == [e["name"] for e in state("*")], listed
 		assert c.execute("trace-read") == {"records": [], "next": 0, "lost": 0, "more": False}
 		for bad in ({"name": "nothing"}, {"name": "cr"}):
 		    assert "unknown event" in error("trace-event-get-state", **bad).desc

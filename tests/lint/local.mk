@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-TESTS += tests/lint/lint.sh tests/lint/quickstart.bats tests/lint/install.sh
-EXTRA_DIST += tests/lint/lint.sh tests/lint/quickstart.bats tests/lint/install.sh
+TESTS += tests/lint/lint.sh tests/lint/quickstart.bats tests/lint/install.sh tests/lint/usdt.sh
+EXTRA_DIST += tests/lint/lint.sh tests/lint/quickstart.bats tests/lint/install.sh tests/lint/usdt.sh
 
 # Brings every C file into the shape that the lint test wants.
 .PHONY: format

@@ -8,7 +8,8 @@
 
 #include "shadow/inspect.h"
 #include "shadow/page.h"
-#include "tests/unit/shadow_fixture.h"
+#include "shadow/unmap.h"
+#include "tests/unit/shadow_dmap.h"
 
 #define VA    0x5000ull /* entry 5 of G_PT */
 #define EVERY (~0ull)
@@ -175,6 +176,177 @@ static void test_zap(void)
 	fx_end(&f);
 }
 
+/* A frame becomes a page table and ceases to be one, whoever sees to it. */
+static void test_untrack(void)
+{
+	struct fake f;
+	unsigned n, at, tracked, gone;
+
+	fx_default(&f);
+	CU_ASSERT_EQUAL(
+		sh_trace_set(f.mmu, 1ull << SH_TR_track_page | 1ull << SH_TR_untrack_page), 0);
+	fx_try(&f, 0, VA, SH_READ);
+	tracked = read_all(&f, 0);
+	CU_ASSERT_EQUAL(tracked, 4); /* one for each level */
+	sh_drop_all(f.mmu, f.vcpu[0].v);
+	n = read_all(&f, 0);
+	gone = n - tracked;
+	CU_ASSERT_EQUAL_FATAL(gone, tracked - 1); /* but for the root, which is in use */
+	for (unsigned i = 0; i < tracked; i++) {
+		if (rec[i].arg[0] == G_PML4)
+			continue;
+		CU_ASSERT_EQUAL(rec[i].event, SH_TR_track_page);
+		CU_ASSERT_EQUAL(rec[i].why, SH_WHY_TRACK);
+		at = tracked;
+		while (at < n && rec[at].arg[0] != rec[i].arg[0])
+			at++;
+		CU_ASSERT_TRUE_FATAL(at < n);
+		CU_ASSERT_EQUAL(rec[at].event, SH_TR_untrack_page);
+		CU_ASSERT_EQUAL(rec[at].why, SH_WHY_ZAP);
+		CU_ASSERT_EQUAL(rec[at].vcpu, 0);
+		CU_ASSERT_FALSE(sh_tracked(f.mmu, GFN(rec[at].arg[0])));
+	}
+	/* Once more where nothing is tracked: silence. */
+	gone = (unsigned)sh_trace_newest(f.mmu);
+	sh_untrack(f.mmu, f.vcpu[0].v, GFN(G_PT));
+	CU_ASSERT_EQUAL(sh_trace_newest(f.mmu), gone);
+	fx_end(&f);
+}
+
+static void test_unmap(void)
+{
+	struct sh_unmapped out;
+	uint64_t begun;
+	struct fake f;
+	unsigned n, at;
+
+	fx_default(&f);
+	fx_put(&f, G_PT, 5, fx_pte(G_DATA, T_RWUD));
+	fx_try(&f, 0, VA, SH_READ);
+	CU_ASSERT_EQUAL(sh_trace_set(f.mmu, EVERY), 0);
+	begun = sh_trace_newest(f.mmu);
+	CU_ASSERT_EQUAL(sh_unmap_frames(f.mmu, NULL, GFN(G_DATA), 1, NULL, &out), 0);
+	n = read_all(&f, begun);
+	at = find(n, 0, SH_TR_drop_spte);
+	CU_ASSERT_TRUE_FATAL(at < n);
+	CU_ASSERT_EQUAL(rec[at].why, SH_WHY_UNMAP);
+	CU_ASSERT_EQUAL(rec[at].vcpu, SH_TRACE_OTHERS);
+	CU_ASSERT_EQUAL(rec[at].arg[1] >> 12 & 0xffffffffff, gmem_mfn(f.gm, GFN(G_DATA)).v);
+	/* A table's frame: its shadow goes with it, for a reason of its own. */
+	begun = sh_trace_newest(f.mmu);
+	CU_ASSERT_EQUAL(sh_unmap_frames(f.mmu, NULL, GFN(G_PT), 1, NULL, &out), 0);
+	n = read_all(&f, begun);
+	at = find(n, 0, SH_TR_prepare_zap_page);
+	CU_ASSERT_TRUE_FATAL(at < n);
+	CU_ASSERT_EQUAL(rec[at].arg[0], G_PT);
+	CU_ASSERT_EQUAL(rec[at].why, SH_WHY_ZAP);
+	fx_end(&f);
+}
+
+/* ---- the direct map: what is told is what a walk of its tables finds before and after ---- */
+
+#define DM_FRAME (3 * M2 + 7)
+
+static uint64_t machine_address(struct fake *f, const uint64_t *slot)
+{
+	return (uint64_t)(FAKE_TABLE_MFN << 12) + (uint64_t)(slot - f->tables) * 8;
+}
+
+static void start_dmap(struct fake *f)
+{
+	struct fake_config cfg;
+
+	dmt_config(&cfg, 16 * BIGM);
+	dmt_start(f, &cfg);
+	CU_ASSERT_EQUAL(sh_trace_set(f->mmu, EVERY), 0);
+}
+
+/* The only record of an event; it must be of vCPU 0. */
+static struct sh_trace_record only(unsigned n, enum sh_trace_id event)
+{
+	unsigned at = find(n, 0, event);
+
+	CU_ASSERT_TRUE_FATAL(at < n);
+	CU_ASSERT_EQUAL(find(n, at + 1, event), n);
+	CU_ASSERT_EQUAL(rec[at].vcpu, 0);
+	return rec[at];
+}
+
+static void test_dmap(void)
+{
+	struct sh_trace_record r;
+	uint64_t big, small, begun;
+	uint64_t *big_slot, *slot;
+	unsigned n, level;
+	struct fake f;
+
+	start_dmap(&f);
+	big_slot = dmt_slot(&f, DM_FRAME, &level);
+	CU_ASSERT_EQUAL_FATAL(level, 2);
+	big = *big_slot;
+	begun = sh_trace_newest(f.mmu);
+	dmt_change(&f, DM_FRAME, 1, 0, SH_DM_W);
+	n = read_all(&f, begun);
+	slot = dmt_slot(&f, DM_FRAME, &level);
+	CU_ASSERT_EQUAL_FATAL(level, 1);
+	small = *slot;
+	r = only(n, SH_TR_dmap_split);
+	CU_ASSERT_TRUE(r.level == 2 && r.why == SH_WHY_ATTR && r.arg[0] == 3 * M2);
+	CU_ASSERT_EQUAL(r.arg[1], machine_address(&f, big_slot));
+	CU_ASSERT_EQUAL(r.arg[2], big);
+	CU_ASSERT_EQUAL(r.arg[3], machine_address(&f, slot) >> 12);
+	r = only(n, SH_TR_dmap_change);
+	CU_ASSERT_TRUE(r.level == 1 && r.why == SH_WHY_ATTR && r.arg[0] == DM_FRAME);
+	CU_ASSERT_EQUAL(r.arg[1], machine_address(&f, slot));
+	CU_ASSERT_TRUE(r.arg[2] & PTE_W && (r.arg[2] ^ r.arg[3]) < 0x1000);
+	CU_ASSERT_FALSE(r.arg[3] & PTE_W);
+	CU_ASSERT_EQUAL(r.arg[3], small);
+	/* As asked already: nothing to tell. */
+	begun = sh_trace_newest(f.mmu);
+	dmt_change(&f, DM_FRAME, 1, 0, SH_DM_W);
+	CU_ASSERT_EQUAL(find(read_all(&f, begun), 0, SH_TR_dmap_change), read_all(&f, begun));
+	/* Back, and large again. */
+	begun = sh_trace_newest(f.mmu);
+	dmt_change(&f, DM_FRAME, 1, SH_DM_W, 0);
+	n = read_all(&f, begun);
+	r = only(n, SH_TR_dmap_change);
+	CU_ASSERT_TRUE(r.arg[0] == DM_FRAME && r.arg[2] == small);
+	r = only(n, SH_TR_dmap_collapse);
+	CU_ASSERT_TRUE(r.level == 2 && r.arg[0] == 3 * M2);
+	CU_ASSERT_EQUAL(r.arg[1], machine_address(&f, big_slot));
+	CU_ASSERT_EQUAL(r.arg[3], *big_slot);
+	fx_end(&f);
+}
+
+/* A tracked frame loses W in the direct map and gets it back; a shadow leaf of a frame follows the map. */
+static void test_dmap_follows(void)
+{
+	struct sh_dmap_req req = {.clear = SH_DM_W, .alias = true};
+	uint64_t begun;
+	struct fake f;
+	unsigned n, at;
+
+	start_dmap(&f);
+	begun = sh_trace_newest(f.mmu);
+	fx_store(&f, 0, VA, SH_WRITE, 1);
+	n = read_all(&f, begun);
+	at = find(n, 0, SH_TR_dmap_change);
+	CU_ASSERT_TRUE_FATAL(at < n);
+	CU_ASSERT_EQUAL(rec[at].why, SH_WHY_TRACK);
+	CU_ASSERT_EQUAL(rec[at].arg[2] ^ rec[at].arg[3], PTE_W);
+	CU_ASSERT_FALSE(rec[at].arg[3] & PTE_W);
+	begun = sh_trace_newest(f.mmu);
+	CU_ASSERT_EQUAL(sh_dmap_change(f.mmu, f.vcpu[0].v, GFN(G_DATA + 5), 1, &req), 0);
+	n = read_all(&f, begun);
+	for (at = 0;
+	     at < n && !(rec[at].event == SH_TR_set_spte && rec[at].why == SH_WHY_ATTR);)
+		at++;
+	CU_ASSERT_TRUE_FATAL(at < n);
+	CU_ASSERT_EQUAL(rec[at].arg[1] ^ rec[at].arg[2], PTE_W);
+	CU_ASSERT_EQUAL(rec[at].arg[1] >> 12 & 0xffffffffff, gmem_mfn(f.gm, GFN(G_DATA + 5)).v);
+	fx_end(&f);
+}
+
 static void test_filter(void)
 {
 	struct sh_trace_filter range = SH_TRACE_ALL;
@@ -202,7 +374,8 @@ static void test_filter(void)
 	n = read_all(&f, begun);
 	CU_ASSERT_TRUE(n > 0);
 	for (unsigned i = 0; i < n; i++)
-		CU_ASSERT_EQUAL(rec[i].event, SH_TR_prepare_zap_page);
+		CU_ASSERT_TRUE(rec[i].event == SH_TR_prepare_zap_page ||
+			       rec[i].event == SH_TR_untrack_page);
 	range = SH_TRACE_ALL;
 	range.others = false;
 	range.vcpus = 2;
@@ -305,6 +478,48 @@ static void test_beside_writers(void)
 	fx_end(&f);
 }
 
+/* Rings in memory of the caller's: there when the MMU has gone, and what is no record is left out. */
+static void test_left(void)
+{
+	struct sh_vcpu v[2] = {{.index = 0}, {.index = 1}};
+	struct load l = {.n = BATCH};
+	struct sh_trace_ring *ring = calloc(1, sh_trace_bytes());
+	struct fake f;
+	uint64_t lost = 99;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ring);
+	CU_ASSERT_EQUAL(sh_trace_left(ring, rec, BATCH, &lost), 0);
+	CU_ASSERT_EQUAL(lost, 0);
+	fx_default(&f);
+	sh_trace_memory(f.mmu, ring);
+	CU_ASSERT_EQUAL(sh_trace_set(f.mmu, 1ull << SH_TR_cr3), 0);
+	CU_ASSERT_PTR_EQUAL(atomic_load(&f.mmu->trace.rings), ring);
+	l.t = &f.mmu->trace;
+	for (unsigned i = 0; i < 3; i++) {
+		l.v = i < 2 ? &v[i] : NULL;
+		write_many(&l);
+	}
+	sh_trace_set(f.mmu, 0);
+	fx_end(&f);
+	/* The newest half of the last ring's. */
+	CU_ASSERT_EQUAL_FATAL(sh_trace_left(ring, rec, BATCH / 2, &lost), BATCH / 2);
+	CU_ASSERT_EQUAL(lost, 0);
+	for (unsigned i = 0; i < BATCH / 2; i++) {
+		CU_ASSERT_TRUE(whole(&rec[i]) && rec[i].vcpu == SH_TRACE_OTHERS);
+		CU_ASSERT_EQUAL(rec[i].seq, 2 * BATCH + BATCH / 2 + 1 + i);
+	}
+	/* One that is being written, with and without its number, and three of no event, reason, thread. */
+	atomic_fetch_or(&ring[SH_TRACE_OTHERS].slot[BATCH - 2].stamp, SH_TRACE_BUSY);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 3].stamp, SH_TRACE_BUSY);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 4].word[2], SH_TRACES);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 5].word[2], SH_WHYS << 16);
+	atomic_store(&ring[SH_TRACE_OTHERS].slot[BATCH - 6].word[2], 0xff00);
+	CU_ASSERT_EQUAL(sh_trace_left(ring, rec, BATCH, &lost), BATCH - 5);
+	CU_ASSERT_EQUAL(lost, 5);
+	CU_ASSERT_EQUAL(rec[BATCH - 6].seq, 3 * BATCH);
+	free(ring);
+}
+
 static void test_no_memory(void)
 {
 	struct fake f;
@@ -337,9 +552,14 @@ const struct tap_case suite_trace[] = {
 	{"a true fault", test_true_fault},
 	{"a tracked write and what follows from it", test_tracked_write},
 	{"a zap, its shootdown and its grace period", test_zap},
+	{"a frame becomes a page table and ceases to be one", test_untrack},
+	{"frames taken back, and why", test_unmap},
+	{"the direct map: a split, a change, a collapse", test_dmap},
+	{"the direct map follows tables, shadow leaves follow it", test_dmap_follows},
 	{"filter by event, address and vCPU", test_filter},
 	{"a full ring counts what it overwrites", test_wrap},
 	{"a reader beside four writers", test_beside_writers},
+	{"rings that outlive their writer", test_left},
 	{"no memory for the rings", test_no_memory},
 	TAP_END,
 };

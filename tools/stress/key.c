@@ -129,6 +129,18 @@ static bool seed(const char *v)
 	return number_from(v, 0, UINT64_MAX);
 }
 
+/* Events, which the run's black box takes; a colon would begin a file's name. */
+static bool trace(const char *v)
+{
+	return *v && text(v) && !strchr(v, ':');
+}
+
+/* All but the walks of the guest's tables, which would fill the rings with themselves. */
+#define USUAL_TRACE                                                                    \
+	"*_fault,tracked_write,*_page,*_spte,split,sync_entry,dmap*,cr3,invlpg,flush," \
+	"shootdown,"                                                                   \
+	"grace_period"
+
 /* clang-format off */
 const struct key_def key_defs[KEY_COUNT] = {
 	[KEY_GUEST] = {"guest", "--guest", "amd64", "an image's name, such as amd64", word, false},
@@ -145,5 +157,6 @@ const struct key_def key_defs[KEY_COUNT] = {
 	[KEY_REPEAT] = {"repeat", NULL, "1", "a number from 1 to 1000000", repeat, true},
 	[KEY_TIMEOUT] = {"timeout", "--timeout", "120", "seconds, 1 to 86400", timeout, true},
 	[KEY_EXPECT] = {"expect", NULL, "pass", "pass, fail, crash, timeout or any", expect, true},
+	[KEY_TRACE] = {"trace", NULL, USUAL_TRACE, "off, or events in quotes, as umbra's --trace has them", trace, true},
 };
 /* clang-format on */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What the user sees: a line that moves while runs go on, one JSON line a run, and for each run that did
- * not end as it should the line that reproduces it, with its serial log, what umbra said and its result
- * (which holds the audit's count) in a folder.
+ * not end as it should the line that reproduces it, with the ends of its files.
  *
- * Read first: stress.h. Locks: none.
+ * Read first: stress.h. Read next: failure.c. Locks: none.
  */
 #include "config.h"
 
@@ -13,15 +12,10 @@
 #include "tools/common/program.h"
 #include "tools/common/tap.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TAIL_LINES 12
 
@@ -70,7 +64,7 @@ static void add_results(struct json_object *o, const struct outcome *out)
 	char path[PATH_MAX + 16];
 	struct tap *t = malloc(sizeof(*t));
 
-	snprintf(path, sizeof(path), "%s/serial", out->dir);
+	snprintf(path, sizeof(path), "%s/" FILE_SERIAL, out->dir);
 	if (t && !tap_read(path, t))
 		for (unsigned i = 0; i < t->count; i++) {
 			passed += t->line[i].kind == TAP_OK;
@@ -108,44 +102,6 @@ static void json_line(const struct report *r, const struct outcome *out)
 	json_object_put(o);
 }
 
-static void copy_file(const char *from_dir, const char *to_dir, const char *name)
-{
-	char from[PATH_MAX + 16], to[PATH_MAX + 64];
-	int in, out;
-
-	snprintf(from, sizeof(from), "%s/%s", from_dir, name);
-	snprintf(to, sizeof(to), "%s/%s", to_dir, name);
-	in = open(from, O_RDONLY | O_CLOEXEC);
-	if (in < 0)
-		return;
-	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	while (out >= 0 && sendfile(out, in, NULL, 1 << 20) > 0)
-		continue;
-	if (out >= 0)
-		close(out);
-	close(in);
-}
-
-static void keep_failure(const struct report *r, const struct outcome *o)
-{
-	char dir[PATH_MAX], path[PATH_MAX + 16];
-	FILE *f;
-
-	snprintf(dir, sizeof(dir), "%s/run-%" PRIu64, r->out, o->run->number);
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return;
-	copy_file(o->dir, dir, "serial");
-	copy_file(o->dir, dir, "log");
-	copy_file(o->dir, dir, "result");
-	snprintf(path, sizeof(path), "%s/command", dir);
-	f = fopen(path, "we");
-	if (!f)
-		return;
-	run_line(o->run, f);
-	fputc('\n', f);
-	fclose(f);
-}
-
 /* The last lines of what it wrote, indented; only printable characters. */
 static void show_tail(const char *dir, const char *name)
 {
@@ -172,6 +128,7 @@ static void show_tail(const char *dir, const char *name)
 
 void report_told(void *report, const struct outcome *o)
 {
+	static const char *const shown[] = {FILE_SERIAL, FILE_LOG, FILE_TRACE, FILE_AUDIT};
 	struct report *r = report;
 
 	r->ended[o->end]++;
@@ -185,11 +142,12 @@ void report_told(void *report, const struct outcome *o)
 	       o->code);
 	run_line(o->run, stdout);
 	putchar('\n');
-	show_tail(o->dir, "serial");
-	show_tail(o->dir, "log");
+	failure_explain(o);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
+		show_tail(o->dir, shown[i]);
 	fflush(stdout);
 	if (r->out)
-		keep_failure(r, o);
+		failure_keep(r->out, o);
 }
 
 void report_end(struct report *r, FILE *out)

@@ -49,22 +49,32 @@ static void to_file(const char *dir, const char *name, int to)
 		_exit(127);
 }
 
+/* Two more words. The text must outlive w. */
+static void add(struct run_words *w, const char *option, const char *value)
+{
+	w->argv[w->argc++] = option;
+	w->argv[w->argc++] = value;
+	w->argv[w->argc] = NULL;
+}
+
 /* Sockets of machines lie in the run's folder too. */
 static void child(const struct job *j)
 {
-	char program[PATH_MAX], result[PATH_MAX + 16];
+	const char *events = j->run.value[KEY_TRACE];
+	char program[PATH_MAX], result[PATH_MAX + 16], box[2 * PATH_MAX];
 	struct run_words w;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	run_words(&j->run, umbra_program(program, sizeof(program)), &w);
-	snprintf(result, sizeof(result), "%s/result", j->dir);
-	w.argv[w.argc++] = "--result";
-	w.argv[w.argc++] = result;
-	w.argv[w.argc] = NULL;
+	snprintf(result, sizeof(result), "%s/" FILE_RESULT, j->dir);
+	add(&w, "--result", result);
+	snprintf(box, sizeof(box), "%s:%s/" FILE_BLACKBOX, events, j->dir);
+	if (strcmp(events, "off"))
+		add(&w, "--blackbox", box);
 	dup2(null, 0);
-	to_file(j->dir, "serial", 1);
-	to_file(j->dir, "log", 2);
+	to_file(j->dir, FILE_SERIAL, 1);
+	to_file(j->dir, FILE_LOG, 2);
 	setenv("XDG_RUNTIME_DIR", j->dir, 1);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(w.argv[0], (char **)(uintptr_t)w.argv);
@@ -119,7 +129,8 @@ static bool as_expected(const struct run *r, enum run_end end)
 
 static void remove_files(const char *dir)
 {
-	static const char *const name[] = {"serial", "log", "result", "umbra"};
+	static const char *const name[] = {FILE_SERIAL, FILE_LOG,   FILE_RESULT, FILE_BLACKBOX,
+					   FILE_TRACE,	FILE_AUDIT, "umbra"};
 	char path[PATH_MAX + 16];
 
 	for (size_t i = 0; i < sizeof(name) / sizeof(*name); i++) {

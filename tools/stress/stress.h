@@ -2,12 +2,13 @@
  *
  * umbra-stress: many runs of umbra from a small script.
  *
- * Four parts, each of which knows only the types below:
+ * Five parts, each of which knows only the types below:
  *   script.c   text to blocks; says line, column and what was expected
  *   check.c    whether guests, scenarios and techniques of that name exist
  *   plan.c     a block and a number to one run: lists multiply, in the order of the table in key.c
  *   runner.c   runs to outcomes: starts umbra, so many at a time, and waits
- *   report.c   outcomes to a progress line, JSON lines, and a folder for each failure
+ *   report.c   outcomes to a progress line, JSON lines, and what is told of a failure
+ *   failure.c  what a failure leaves: the files of its run, made readable and kept
  * They meet in main.c. Nothing is left behind: common/keeper.h.
  *
  * A script:
@@ -52,6 +53,7 @@ enum key {
 	KEY_REPEAT,
 	KEY_TIMEOUT,
 	KEY_EXPECT,
+	KEY_TRACE,
 	KEY_COUNT
 };
 struct key_def {
@@ -118,6 +120,13 @@ void run_words(const struct run *r, const char *program, struct run_words *w);
 void run_line(const struct run *r, FILE *out);
 
 /* ---- runner.c ---- */
+/* What may lie in a run's folder. */
+#define FILE_SERIAL   "serial"	 /* standard output */
+#define FILE_LOG      "log"	 /* standard error */
+#define FILE_RESULT   "result"	 /* --result, JSON */
+#define FILE_BLACKBOX "blackbox" /* --blackbox */
+#define FILE_TRACE    "trace"	 /* failure.c: its newest records, as text */
+#define FILE_AUDIT    "audit"	 /* failure.c: what the audit said, in words */
 enum run_end {
 	RUN_PASSED,
 	RUN_FAILED,
@@ -134,7 +143,7 @@ struct outcome {
 	int code; /* its exit code; negative: the signal that ended it */
 	double seconds;
 	bool expected;
-	/* Files, until the outcome has been told: serial, log (standard error), result (JSON). */
+	/* Files, until the outcome has been told: FILE_SERIAL and so on, those that it came to write. */
 	char dir[PATH_MAX];
 };
 struct runner {
@@ -149,6 +158,12 @@ struct runner {
 };
 /* Runs them all, or until a signal asks to stop. 0, or -errno if a child can't be started. */
 int runner_go(struct runner *r);
+
+/* ---- failure.c ---- */
+/* FILE_TRACE and FILE_AUDIT of a run that did not end well, beside its other files. */
+void failure_explain(const struct outcome *o);
+/* Copies of all of them but the black box, and the line that reproduces it, to out/run-NUMBER. */
+void failure_keep(const char *out, const struct outcome *o);
 
 /* ---- report.c ---- */
 struct report {

@@ -101,8 +101,8 @@ static int listen_tcp(const struct gdb_place *p, char *msg, size_t n)
 	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
 		fd = open_tcp(a);
 	if (fd < 0)
-		snprintf(msg, n, "--gdb: can't listen at %s port %u: %s", host, p->port,
-			 strerror(errno));
+		snprintf(msg, n, "--gdb: can't listen at %s port %u: %s; give another", host,
+			 p->port, strerror(errno));
 	freeaddrinfo(list);
 	return fd;
 }

@@ -22,6 +22,7 @@ struct trace_drain {
 	struct sh_mmu *mmu;
 	FILE *f;
 	const struct trace_renderer *to;
+	struct sh_trace_filter what;
 	struct sh_trace_read at;
 	uint64_t lost;
 	pthread_t thread;
@@ -32,7 +33,7 @@ struct trace_drain {
 /* True: there is more. */
 static bool drain_some(struct trace_drain *d)
 {
-	unsigned n = sh_trace_read(d->mmu, &d->at, &SH_TRACE_ALL, d->rec, BATCH);
+	unsigned n = sh_trace_read(d->mmu, &d->at, &d->what, d->rec, BATCH);
 
 	if (d->at.lost)
 		d->to->lost(d->f, d->at.lost);
@@ -54,7 +55,7 @@ static void *drain_main(void *arg)
 	return NULL;
 }
 
-struct trace_drain *trace_drain_start(struct sh_mmu *mmu, FILE *f,
+struct trace_drain *trace_drain_start(struct sh_mmu *mmu, uint64_t events, FILE *f,
 				      const struct trace_renderer *to)
 {
 	struct trace_drain *d = calloc(1, sizeof(*d));
@@ -64,6 +65,8 @@ struct trace_drain *trace_drain_start(struct sh_mmu *mmu, FILE *f,
 	if (!d)
 		return NULL;
 	d->mmu = mmu;
+	d->what = SH_TRACE_ALL;
+	d->what.events = events;
 	d->f = f;
 	d->to = to;
 	d->at.since = sh_trace_newest(mmu);

@@ -7,7 +7,7 @@
  * The file is written by a thread of its own, which reads the rings some hundred times a second; what was
  * overwritten before it came is counted, in the file and at the end.
  *
- * Read first: shadow/trace.h. Read next: spec.c, record.c, drain.c.
+ * Read first: shadow/trace.h. Read next: spec.c, record.c, drain.c, blackbox.c.
  */
 #ifndef UMBRA_TRACE_H
 #define UMBRA_TRACE_H
@@ -52,11 +52,20 @@ const struct trace_renderer *trace_renderer_for(const char *path);
 /* ---- drain.c ---- */
 
 struct trace_drain;
-/* Begins to write to f, which stays the caller's, all that mmu records from now on. NULL: no memory or no
- * thread. */
-struct trace_drain *trace_drain_start(struct sh_mmu *mmu, FILE *f,
+/* Begins to write to f, which stays the caller's, what mmu records of these events from now on. NULL: no
+ * memory or no thread. */
+struct trace_drain *trace_drain_start(struct sh_mmu *mmu, uint64_t events, FILE *f,
 				      const struct trace_renderer *to);
 /* Writes the rest and ends. 0 or what the file said (an errno). *lost: records that are missing. */
 int trace_drain_stop(struct trace_drain *d, uint64_t *lost);
+
+/* ---- blackbox.c: rings in a file ---- */
+
+/* A new file, in place of one of that name, with room for the rings of so many vCPUs, and those rings, for sh_trace_memory(). NULL with an
+ * errno; ENXIO: it is not a regular file. */
+void *blackbox_make(const char *path, unsigned cpus, int *err);
+/* The rings of such a file, for sh_trace_left(). NULL with an errno, 0: it is no such file of this build. */
+const void *blackbox_open(const char *path, int *err);
+void blackbox_close(const void *mem);
 
 #endif
