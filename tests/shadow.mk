@@ -107,3 +107,9 @@ bench: tests/bench/shadow_bench$(EXEEXT)
 bench-engine: all
 	$(AM_V_at)python3 $(srcdir)/tests/bench/engine_bench.py $(builddir)
 EXTRA_DIST += tests/bench/engine_bench.py
+
+# What a guest pays for being looked at: docs/performance.md.
+.PHONY: bench-look
+bench-look: all
+	$(AM_V_at)python3 -B $(srcdir)/tests/bench/look_bench.py $(builddir)
+EXTRA_DIST += tests/bench/look_bench.py
