@@ -24,6 +24,7 @@ shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/un
 	tests/unit/shadow_large.c tests/unit/shadow_life.c tests/unit/shadow_rules.c tests/unit/shadow_unsync.c \
 	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_share.c \
 	tests/unit/shadow_share_race.c tests/unit/shadow_share_rig.c tests/unit/shadow_share_rig.h tests/unit/shadow_walk.c tests/unit/shadow_inspect.c \
+	tests/unit/shadow_look.c \
 	tests/unit/shadow_trace.c tests/unit/shadow_windows.c tests/unit/shadow_windows_mmu.c tests/unit/shadow_windows_pool.c tests/unit/shadow_windows_switch.c \
 	tests/unit/shadow_write.c
 shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread

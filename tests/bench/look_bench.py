@@ -3,19 +3,21 @@
 """What it costs a guest to be looked at: look_bench.py BUILD-FOLDER [--help].
 
 A storm on four vCPUs, in turns without and with ten clients of the control socket that dump, walk, explain, audit,
-compare and read statistics without pause. Each row is a scenario on an engine: medians of the pairs' ratios
-(with clients to without) of
-  cpu    processor time of the vCPU threads for the same work,
-  wall   the guest's own time for it (its TSC),
-  exits  exits of the same work,
-then how many seconds a run without clients takes, how many requests a second were answered, and the share of one
-processor that the monitor's other threads took for them.
+compare and read statistics without pause. Each row is a scenario on an engine, and each figure the median of the pairs:
+  cpu     processor time of the vCPU threads for the same work, with clients to without; and its least and most,
+  others  of each processor that the machine may use, the share that the monitor's other threads took,
+  cost    both together: how much longer the work takes on a host with nothing else to do,
+  wall    the guest's own time for it (its TSC), with clients to without: the same if the host has nothing else to do,
+  asleep  the share of its time that a vCPU neither ran nor waited for a processor, without and with: halted, or
+          waiting for another thread,
+  exits   exits, with clients to without,
+then the seconds that a run without clients takes, and how many requests a second were answered.
 
 The clients have scheduling policy SCHED_IDLE: where there are fewer processors than vCPUs, whatever else a
 processor does slows the guest, and what the clients do with their answers is not the monitor's doing. --clients-at normal
-lets them have their share.
+lets them have their share, which is then part of wall and of nothing else.
 
-Every answer is checked (look_check.py). Ends with 1 if an answer was torn, or a median of cpu or wall is 1.10 or more.
+Every answer is checked (look_check.py). Ends with 1 if an answer was torn or a cost is 1.10 or more; with --wall, a wall.
 """
 
 import argparse
@@ -37,6 +39,7 @@ import qmp  # noqa: E402
 CPUS = 4
 MEMORY = 256 << 20
 BAR = 1.10
+PROCESSORS = len(os.sched_getaffinity(0))
 # size= of each storm, so that it takes 10 s and more.
 SCENARIOS = {"mm-storm": 40, "smp-storm": 40, "exec-storm": 300}
 
@@ -68,14 +71,14 @@ class Machine:
             time.sleep(0.01)
 
     def sample(self):
-        """Nanoseconds of the vCPU threads and of all others."""
+        """Nanoseconds that the vCPU threads ran, that they waited for a processor, and that all others ran."""
         folder = "/proc/%d/task" % self.process.pid
         used = {}
         for t in os.listdir(folder):
             with open("%s/%s/schedstat" % (folder, t), encoding="ascii") as f:
-                used[int(t)] = int(f.read().split()[0])
-        mine = sum(used[t] for t in self.vcpus)
-        return mine, sum(used.values()) - mine
+                used[int(t)] = [int(n) for n in f.read().split()]
+        ran, waited = (sum(used[t][i] for t in self.vcpus) for i in (0, 1))
+        return ran, waited, sum(u[0] for u in used.values()) - ran
 
     def end(self):
         """Exits of all its life."""
@@ -99,8 +102,13 @@ def run(args, engine, scenario, looked_at):
         ended, took = m.sample(), time.monotonic() - since
         requests, _, torn = clients.end()
         exits = m.end()
-    return {"cpu": (ended[0] - begun[0]) / 1e9, "others": (ended[1] - begun[1]) / 1e9, "took": took,
+    ran, waited, others = ((b - a) / 1e9 for a, b in zip(begun, ended))
+    return {"cpu": ran, "ready": waited, "others": others, "took": took, "asleep": CPUS * took - ran - waited,
             "wall": int(cycles[1]), "exits": exits, "requests": requests, "torn": torn}
+
+
+def median(values):
+    return statistics.median(list(values))
 
 
 def row(args, engine, scenario):
@@ -109,15 +117,16 @@ def row(args, engine, scenario):
         order = (False, True) if i % 2 == 0 else (True, False)
         both = {looked_at: run(args, engine, scenario, looked_at) for looked_at in order}
         pairs.append((both[False], both[True]))
-    ratio = {k: statistics.median(b[k] / max(a[k], 1e-9) for a, b in pairs) for k in ("cpu", "wall", "exits")}
-    torn = [t for _, b in pairs for t in b["torn"]]
-    slow = ratio["cpu"] >= BAR or ratio["wall"] >= BAR
     cpu = [b["cpu"] / a["cpu"] for a, b in pairs]
-    print("%-6s %-12s %6.2f %5.2f..%4.2f %6.2f %6.2f %9.1f %11.0f %8.0f %%%s%s" % (
-        engine, scenario, ratio["cpu"], min(cpu), max(cpu), ratio["wall"], ratio["exits"],
-        statistics.median(a["took"] for a, _ in pairs),
-        statistics.median(b["requests"] / b["took"] for _, b in pairs),
-        statistics.median(100 * b["others"] / b["took"] for _, b in pairs),
+    others = [b["others"] / b["took"] / PROCESSORS for _, b in pairs]
+    cost = median(c / (1 - o) for c, o in zip(cpu, others))
+    wall, exits = (median(b[k] / a[k] for a, b in pairs) for k in ("wall", "exits"))
+    asleep = [median(100 * p[i]["asleep"] / p[i]["took"] / CPUS for p in pairs) for i in (0, 1)]
+    torn = [t for _, b in pairs for t in b["torn"]]
+    slow = cost >= BAR or args.wall and wall >= BAR
+    print("%-6s %-12s %5.2f %5.2f..%4.2f %5.1f %% %5.2f %5.2f %4.0f,%3.0f %% %5.2f %8.1f %10.0f%s%s" % (
+        engine, scenario, median(cpu), min(cpu), max(cpu), 100 * median(others), cost, wall, *asleep, exits,
+        median(a["took"] for a, _ in pairs), median(b["requests"] / b["took"] for _, b in pairs),
         " SLOWER" if slow else "", " TORN" if torn else ""), flush=True)
     for t in torn:
         print("#", t)
@@ -131,11 +140,13 @@ def main():
     p.add_argument("--scale", type=float, default=1, help="how much longer than 10 s")
     p.add_argument("--clients", type=int, default=10)
     p.add_argument("--clients-at", choices=["idle", "normal"], default="idle")
+    p.add_argument("--wall", action="store_true", help="let the guest's own time decide, too")
     p.add_argument("--engines", default="soft,kvm")
     p.add_argument("--scenarios", default=",".join(SCENARIOS))
     args = p.parse_args()
-    print("%-6s %-12s %6s %11s %6s %6s %9s %11s %10s" %
-          ("engine", "scenario", "cpu", "least..most", "wall", "exits", "seconds", "requests/s", "others"))
+    print("%-6s %-12s %5s %11s %7s %5s %5s %10s %5s %8s %10s" % ("engine", "scenario", "cpu", "least..most", "others",
+                                                              "cost", "wall", "asleep", "exits", "seconds",
+                                                              "requests/s"))
     bad = [row(args, e, s) for e in args.engines.split(",") for s in args.scenarios.split(",")]
     return int(any(bad))
 
