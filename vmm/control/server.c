@@ -32,7 +32,7 @@
 #define DRAIN_NS	(CTL_NSEC / 4)
 #define TICK_NS		(CTL_NSEC / 4)
 #define ACCEPT_PAUSE_NS (CTL_NSEC / 10)
-#define SERVER_NICE	10
+#define SERVER_NICE	7 /* more than the vCPUs' */
 
 struct control {
 	const struct control_ops *ops;
@@ -249,15 +249,16 @@ static void drain(struct control *c)
 }
 
 /* Where there are not more processors than vCPUs, clients that ask without pause would take a full share from these:
- * a fifth, of four vCPUs on two processors. By this they take a fortieth, and still are answered however busy the vCPUs
- * are. On Linux niceness is a thread's own. That commands take no lock that a vCPU waits for is what makes it safe: one
- * that loses its processor holds up nobody. Those that do (their rows say so) are rare, and have a turn soon. */
+ * a fifth, of four vCPUs on two processors. By this they take a twentieth, and are still answered however busy the vCPUs
+ * are. On Linux niceness is a thread's own. Looks hold no lock that a vCPU waits for, so one that has lost its
+ * processor holds up nobody; the commands that do take one are rare, and have a turn soon. */
 static void give_way(struct control *c)
 {
+	id_t self = (id_t)gettid();
 	cpu_set_t set;
 	if (!sched_getaffinity(0, sizeof(set), &set) &&
 	    (unsigned)CPU_COUNT(&set) <= c->ops->cpus(c->m))
-		setpriority(PRIO_PROCESS, (id_t)gettid(), SERVER_NICE);
+		setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + SERVER_NICE);
 }
 
 static void *serve(void *arg)
