@@ -302,6 +302,35 @@ nicer() {
 	ended 0 60
 }
 
+@test "blame says of a table out of step that stores to it are not seen" {
+	start --cpus 4 --scenario mm-storm --append size=20 --cpu soft -S
+	client <<-'PY'
+		c.execute("trace-event-set-state", name="*", enable=True)
+		c.execute("cont")
+		seen = set()
+		deadline = time.monotonic() + 60
+		while seen != {True, False} and time.monotonic() < deadline:
+		    time.sleep(0.05)
+		    c.execute("stop")
+		    for vcpu in range(4):
+		        for r in c.execute("shadow-dump", vcpu=vcpu, end="0x7fffffffffff")["regions"][::7]:
+		            b = c.execute("shadow-blame", gva=r["gva"], vcpu=vcpu)
+		            for e in b["entries"]:
+		                assert ("unsync" in e) == (e["side"] == "guest"), e
+		                if e["side"] != "guest" or e["level"] > 1:
+		                    continue
+		                pages = c.execute("query-shadow-page", gfn="%#x" % (int(e["gpa"], 16) >> 12))["pages"]
+		                if pages:
+		                    assert e["unsync"] == pages[0]["unsync"], (e, pages)
+		                assert e["unsync"] == ("out of step: nobody sees" in e["text"]), e
+		                seen.add(e["unsync"])
+		    c.execute("cont")
+		assert seen == {True, False}, seen
+		c.execute("quit")
+	PY
+	ended 0 60
+}
+
 # switched ROUNDS WORDS...: each technique off and on, ROUNDS times over, while the guest works. A flush
 # is dear where KVM shadows our tables: the gate stores to each of their entries.
 switched() {
