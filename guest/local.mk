@@ -9,7 +9,9 @@ GUEST_CC_INCLUDE = `$(CC) -print-file-name=include`
 GUEST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -fno-pie \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-	-mno-sse -mno-mmx -mno-80387 -mgeneral-regs-only
+	-mno-sse -mno-mmx -mno-80387 -mgeneral-regs-only $(GUEST_SAME_ANYWHERE)
+# Where it is built must not show: a seed's run is the same then, wherever that is.
+GUEST_SAME_ANYWHERE = -ffile-prefix-map=$(top_srcdir)/= -ffile-prefix-map=$(abs_top_builddir)=.
 GUEST_64 = -m64 -mcmodel=large -mno-red-zone
 GUEST_32 = -m32 -march=i686
 GUEST_CPPFLAGS = -nostdinc -isystem $(GUEST_CC_INCLUDE) -I$(top_srcdir)/guest
@@ -27,6 +29,7 @@ GUEST_LD_FLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-s
 guest_kernel_sources = \
 	guest/dev/capture.c guest/dev/ramdisk.c guest/dev/swapdev.c \
 	guest/kernel/calls.c guest/kernel/exec.c guest/kernel/lockcheck.c guest/kernel/main.c \
+	guest/kernel/meet.c \
 	guest/kernel/mutant.c guest/kernel/mutex.c guest/kernel/options.c guest/kernel/panic.c \
 	guest/kernel/pipe.c guest/kernel/preempt.c guest/kernel/print.c guest/kernel/process.c \
 	guest/kernel/rcu.c guest/kernel/report.c guest/kernel/runner.c guest/kernel/sched.c \

@@ -141,6 +141,8 @@ static struct sh_dmap *plan(struct sh_mmu *mmu)
 {
 	struct sh_dmap *dm;
 
+	if (sh_inject(&mmu->inject, SH_INJECT_DMAP))
+		return NULL;
 	sh_may_wait();
 	dm = calloc(1, sizeof(*dm));
 	if (!dm)

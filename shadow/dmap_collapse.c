@@ -93,6 +93,7 @@ bool dm_collapse(struct sh_dmap *dm, struct sh_vcpu *v, uint64_t f, unsigned lev
 	replace(dm, v, &at, small);
 	if (!sh_mutant(SH_MUT_DM_COLLAPSE_FREES_EARLY)) {
 		sh_flush_drops(dm->mmu, v);
+		sh_inject(&dm->mmu->inject, SH_INJECT_GRACE);
 		sh_read_wait();
 	}
 	dm_table_dying(dm, v, t);

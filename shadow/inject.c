@@ -14,6 +14,8 @@ const char *const sh_inject_names[SH_INJECTS] = {
 	[SH_INJECT_MAP_PAGE] = "map-page",  [SH_INJECT_TABLE] = "shadow-table",
 	[SH_INJECT_RECORD] = "record",	    [SH_INJECT_SPLIT] = "split-table",
 	[SH_INJECT_WINDOW] = "window",	    [SH_INJECT_POOL] = "pool-window",
+	[SH_INJECT_POOL_MAP] = "pool-map",  [SH_INJECT_THREAD] = "thread-windows",
+	[SH_INJECT_DMAP] = "direct-map",    [SH_INJECT_TRACE] = "trace",
 	[SH_INJECT_ANSWER] = "answer",	    [SH_INJECT_KICK] = "kick",
 };
 

@@ -24,6 +24,10 @@ enum sh_inject_point {
 	SH_INJECT_SPLIT,    /* a table to split a page of the direct map */
 	SH_INJECT_WINDOW,   /* the host's mapping for an atomic window; fails only */
 	SH_INJECT_POOL,	    /* a persistent window; to fail is to have waited in vain */
+	SH_INJECT_POOL_MAP, /* the host's mapping or unmapping for one */
+	SH_INJECT_THREAD,   /* the slots of a thread that opens its first window */
+	SH_INJECT_DMAP,	    /* making the direct map */
+	SH_INJECT_TRACE,    /* the trace's rings */
 	SH_INJECT_ANSWER,   /* a vCPU's answer to a shootdown; stalls only */
 	SH_INJECT_KICK, /* the engine's: making a vCPU leave the guest; to fail is to be lost */
 	SH_INJECTS

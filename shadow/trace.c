@@ -52,13 +52,16 @@ enum sh_trace_id sh_trace_find(const char *name)
 
 /* ---- on and off ---- */
 
-static int make_rings(struct sh_trace *t)
+static int make_rings(struct sh_mmu *mmu)
 {
+	struct sh_trace *t = &mmu->trace;
 	struct sh_trace_ring *rings, *none = NULL;
 	size_t bytes = RINGS * sizeof(*rings);
 
 	if (atomic_load(&t->rings))
 		return 0;
+	if (sh_inject(&mmu->inject, SH_INJECT_TRACE))
+		return -ENOMEM;
 	sh_may_wait();
 	rings = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -72,7 +75,7 @@ static int make_rings(struct sh_trace *t)
 int sh_trace_set(struct sh_mmu *mmu, uint64_t events)
 {
 	struct sh_trace *t = &mmu->trace;
-	int err = events ? make_rings(t) : 0;
+	int err = events ? make_rings(mmu) : 0;
 
 	if (err)
 		return err;

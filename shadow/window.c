@@ -150,7 +150,7 @@ static struct window_thread *record_get(struct gmem *gm)
 
 static struct window_thread *thread_new(struct gmem *gm)
 {
-	struct window_thread *t = record_get(gm);
+	struct window_thread *t = window_refused(gm, SH_INJECT_THREAD) ? NULL : record_get(gm);
 	void *base;
 
 	if (!t)

@@ -169,6 +169,8 @@ static int take(struct gmem *gm, uint64_t offset, unsigned *slot)
 	unsigned i = clean_slot(pool);
 	int err;
 
+	if (window_refused(gm, SH_INJECT_POOL_MAP))
+		return -ENOMEM;
 	if (i == NO_SLOT && sh_mutant(SH_MUT_REUSE_UNFLUSHED)) {
 		*slot = unflushed_slot(pool, offset);
 		return *slot == NO_SLOT ? -EAGAIN : 0;

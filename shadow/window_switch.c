@@ -48,7 +48,8 @@ int gmem_unpark(struct gmem *gm, const struct gmem_parked *in)
 		if (t->offset[i] == in->offset[d] || sh_mutant(SH_MUT_UNPARK_BLINDLY))
 			continue;
 		t->offset[i] = WINDOW_NOTHING;
-		if (window_show(gm, window_slot(t->base, i), in->offset[d]))
+		if (window_refused(gm, SH_INJECT_WINDOW) ||
+		    window_show(gm, window_slot(t->base, i), in->offset[d]))
 			return -ENOMEM;
 		t->offset[i] = in->offset[d];
 	}

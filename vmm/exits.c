@@ -50,6 +50,13 @@ static bool gave_way(const struct vcpu *v, enum cpu_result r, const struct cpu_f
 	       atomic_load(&v->requests) & REQ_PAUSE;
 }
 
+/* The host had no window or table for an access. As after a fault, the instruction or the delivery is
+ * done again from its start; a while later, and not for ever. */
+static bool once_more(struct vcpu *v, enum cpu_result r, const struct cpu_fault *f)
+{
+	return r == CPU_HOST && !f->host_errno && vcpu_host_again(v);
+}
+
 /* Around what uses the vCPU's operations. */
 static void begin(struct vcpu *v)
 {
@@ -72,7 +79,7 @@ void vcpu_deliver(struct vcpu *v, const struct cpu_event *e, uint64_t insn_start
 		begin(v);
 		r = cpu_deliver(&v->cpu, e, insn_start, &f);
 		end(v);
-	} while (r == CPU_RETRY || (gave_way(v, r, &f) && vcpu_rest(v)));
+	} while (r == CPU_RETRY || (gave_way(v, r, &f) && vcpu_rest(v)) || once_more(v, r, &f));
 	if (r == CPU_BROKEN)
 		machine_crash(v, GVA(e->vector == VEC_PF ? e->cr2 : v->cpu.s.rip),
 			      "%s on vector %u, error code %#x", f.why ? f.why : "can't go on",
@@ -132,6 +139,8 @@ void vcpu_broken(struct vcpu *v, enum cpu_result r, const struct interp_info *in
 {
 	if (gave_way(v, r, f))
 		return; /* and is run again when the pause is over */
+	if (once_more(v, r, f))
+		return;
 	if (r == CPU_HOST)
 		host_failed(v, f, "emulating an instruction");
 	else if (info->not_emulated)

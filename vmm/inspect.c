@@ -163,6 +163,10 @@ static struct json_object *dmap_json(const struct sh_dmap_stats *d)
 	put_u64(o, "cache_lines", d->cache_lines);
 	put_u64(o, "cache_flushes", d->cache_flushes);
 	put_u64(o, "alias_leaves", d->alias_leaves);
+	put_u64(o, "reserve", d->reserve);
+	put_u64(o, "pagealloc_missed", d->pagealloc_missed);
+	put_u64(o, "pagealloc_kept", d->pagealloc_kept);
+	put_u64(o, "pagealloc_depth", d->depth);
 	return o;
 }
 

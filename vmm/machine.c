@@ -13,6 +13,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "shadow/dmap.h"
 #include "shadow/trace.h"
 #include "vmm/machine.h"
 
@@ -67,11 +68,23 @@ static uint64_t trace_now(void *ctx)
 	return machine_now(ctx);
 }
 
+/* Here and not at the first root without paging: where that code is interpreted there is none. */
+static int create_debugged_map(struct machine *m, char *msg, size_t n)
+{
+	int err = m->cfg.dmap.pagealloc ? sh_dmap_create(m->mmu, NULL) : 0;
+
+	if (err)
+		snprintf(msg, n, "no shadow tables for the direct map of --pagealloc: %s; %s",
+			 strerror(-err), "give more with --shadow-limit");
+	return err;
+}
+
 static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg, size_t n)
 {
 	struct sh_mmu_config cfg = {.gm = m->gm,
 				    .backend = *be,
 				    .options = m->cfg.options,
+				    .dmap = m->cfg.dmap,
 				    .no_thread = m->cfg.one_thread};
 	int err;
 
@@ -84,7 +97,7 @@ static int create_mmu(struct machine *m, const struct sh_backend *be, char *msg,
 		sh_on_late(m->mmu, on_late, m);
 	if (!err)
 		sh_trace_clock(m->mmu, trace_now, m);
-	return err;
+	return err ? err : create_debugged_map(m, msg, n);
 }
 
 /* Those that are ours alone: dev.h. */

@@ -40,6 +40,7 @@ struct machine_config {
 	uint64_t memory, lowmem;
 	const char *memory_file; /* NULL: none */
 	bool window_debug;
+	struct sh_dmap_config dmap;
 	unsigned cpus;
 	uint64_t swap;	       /* bytes of the swap device; 0: there is none */
 	uint32_t shadow_limit; /* tables; 0 for the default */

@@ -57,6 +57,12 @@ static const struct opt_keyword window_debug_words[] = {
 	{"off", SWITCH_OFF, false},
 	{NULL, 0, false},
 };
+static const struct opt_keyword pagealloc_words[] = {
+	{"on", PAGEALLOC_ON, false},
+	{"off", PAGEALLOC_OFF, false},
+	{"4k", PAGEALLOC_4K, false},
+	{NULL, 0, false},
+};
 static const struct opt_keyword exit_words[] = {
 	{"umbra", EXIT_STYLE_UMBRA, false},
 	{"raw", EXIT_STYLE_RAW, false},
@@ -337,6 +343,9 @@ const struct option_def run_options[] = {
 	{.name = "window-debug", .metavar = "on|off",
 	 .help = "whether a closed window on guest RAM is unmapped at once, with no RAM mapped for good (off)",
 	 .parse = opt_keyword, .offset = FIELD(window_debug), .rule = window_debug_words},
+	{.name = "pagealloc", .metavar = "on|off|4k",
+	 .help = "whether shadow tables that are free are unmapped in the direct map; 4k maps all of it by 4 KiB (off)",
+	 .parse = opt_keyword, .offset = FIELD(pagealloc), .rule = pagealloc_words},
 	{.name = "shadow-limit", .metavar = "SIZE",
 	 .help = "the most memory that shadow tables may take",
 	 .parse = opt_size, .offset = FIELD(shadow_limit), .rule = &limit_range},

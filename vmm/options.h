@@ -23,6 +23,7 @@ enum umbra_serial { SERIAL_STDIO, SERIAL_NONE, SERIAL_FILE };
 enum umbra_exit_style { EXIT_STYLE_UMBRA, EXIT_STYLE_RAW };
 enum umbra_tlb { TLB_KIND_PLAIN, TLB_KIND_ADVERSARIAL };
 enum umbra_threads { THREADS_AUTO, THREADS_ON, THREADS_OFF };
+enum umbra_pagealloc { PAGEALLOC_OFF, PAGEALLOC_ON, PAGEALLOC_4K };
 enum umbra_switch { SWITCH_UNSET = -1, SWITCH_OFF, SWITCH_ON };
 
 #define HYBRID_AUTO    UINT32_MAX
@@ -56,6 +57,7 @@ struct umbra_options {
 	enum umbra_pt_update pt_update;
 	uint64_t lowmem;		/* bytes always mapped; 0 allowed; may exceed memory */
 	enum umbra_switch window_debug; /* windows fault once they are closed */
+	enum umbra_pagealloc pagealloc; /* what is free is not in the direct map */
 	uint64_t shadow_limit;		/* bytes of shadow tables; 0: the library's default */
 	/* One per name in mmu_names, in its order: what --mmu-option said of it. */
 	enum umbra_switch mmu_option[UMBRA_MAX_MMU_OPTIONS];

@@ -174,6 +174,8 @@ static int configure(struct run *r)
 		.lowmem = o->lowmem,
 		.memory_file = o->memory_file,
 		.window_debug = o->window_debug == SWITCH_ON,
+		.dmap = {.pagealloc = o->pagealloc != PAGEALLOC_OFF,
+			 .largest = o->pagealloc == PAGEALLOC_4K},
 		.cpus = o->cpus,
 		.swap = o->swap,
 		.shadow_limit = (uint32_t)tables,
@@ -188,6 +190,9 @@ static int configure(struct run *r)
 		.hybrid_budget = o->hybrid_budget,
 	};
 	set_techniques(r);
+	if (r->cfg.dmap.pagealloc && !r->cfg.options.on[SH_OPT_DMAP])
+		return complain(UMBRA_USAGE, "--pagealloc is about the direct map; %s",
+				"leave out --mmu-option dmap=off");
 	err = configure_trace(r);
 	if (!err)
 		err = check_output(o->stats_file, "--stats-file");

@@ -257,6 +257,7 @@ struct proc {
 	pa_t held_page;				/* SYS_HOLD */
 	u32 dawdle;				/* gup.c */
 	bool wander, resched, starve, at_table; /* preempt.c */
+	bool meets;				/* meet.c */
 	u32 preemptible, preempt_depth;		/* preempt.c */
 	u8 held[8];				/* mutexes, by rank: mutex.c */
 	bool may_interrupt;			/* sleeping, and a signal ends that */

@@ -55,4 +55,10 @@ void preempt_on(void);
 void preempt_point(void);
 bool preempt_tick(bool irq_was_on);
 
+/* meet.c */
+enum meeting { MEET_FORK_JOINED, MEET_FORK_COPIED, MEET_CUT_ONE, MEET_COUNT };
+ulong meet_count(enum meeting at);
+void meet(enum meeting here, enum meeting other);
+void meet_pass(enum meeting here);
+
 #endif

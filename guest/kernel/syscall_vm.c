@@ -96,6 +96,7 @@ slong sys_hard(struct trapframe *tf)
 	p->wander = tf->ARG0 & HARD_WANDER;
 	p->starve = tf->ARG0 & HARD_STARVE;
 	p->at_table = tf->ARG0 & HARD_AT_TABLE;
+	p->meets = tf->ARG0 & HARD_MEET;
 	p->dawdle = (u32)tf->ARG1;
 	return 0;
 }
@@ -114,6 +115,7 @@ slong sys_stat(struct trapframe *tf)
 		[STAT_IPIS] = tlb_stats.ipis,
 		[STAT_GATHER_FLUSHES] = gather_stats.flushes,
 		[STAT_GATHER_BATCHES] = gather_stats.batches,
+		[STAT_FORKS_JOINED] = meet_count(MEET_FORK_JOINED),
 	};
 
 	return tf->ARG0 < STAT_COUNT ? (slong)stats[tf->ARG0] : -1;

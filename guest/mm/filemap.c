@@ -182,8 +182,11 @@ slong file_truncate(struct file *f, ulong pages)
 		return -1;
 	preempt_begin();
 	mutex_lock(&f->lock);
-	for (u32 i = 0; pages < f->size && i < f->members->count; i++)
+	for (u32 i = 0; pages < f->size && i < f->members->count; i++) {
 		unmap_from(f, f->members->mm[i], pages);
+		if (i == 0)
+			meet(MEET_CUT_ONE, MEET_FORK_COPIED);
+	}
 	if (pages < f->size)
 		file_cut(f, pages);
 	else

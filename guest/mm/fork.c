@@ -88,6 +88,7 @@ struct mm *mm_fork(struct mm *mm)
 	for (struct vma *v = mm->vma; v < mm->vma + MAX_VMAS; v++)
 		if (v->end && v->file)
 			file_join(c.to, v);
+	meet(MEET_FORK_JOINED, MEET_CUT_ONE);
 	if (options.share_tables) {
 		lock_both(&c);
 		share_all(mm, c.to);
@@ -96,6 +97,7 @@ struct mm *mm_fork(struct mm *mm)
 	for (struct vma *v = mm->vma; !options.share_tables && v < mm->vma + MAX_VMAS; v++)
 		if (v->end)
 			share_area(&c, v);
+	meet_pass(MEET_FORK_COPIED);
 	c.flush |= options.share_tables;
 	if (c.flush)
 		tlb_flush_mm(mm, 0, USER_END);

@@ -75,6 +75,7 @@ enum hardship {
 	HARD_STARVE = 2, /* no memory to gather with */
 	HARD_AT_TABLE =
 		4, /* loops before the table is looked into; else, before its page is taken */
+	HARD_MEET = 8, /* it waits where kernel/meet.c says */
 };
 
 enum statistic {
@@ -82,6 +83,7 @@ enum statistic {
 	STAT_IPIS,    /* interrupts sent for them */
 	STAT_GATHER_FLUSHES,
 	STAT_GATHER_BATCHES,
+	STAT_FORKS_JOINED, /* forks that have got as far as kernel/meet.c tells */
 	STAT_COUNT
 };
 

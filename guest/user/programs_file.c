@@ -109,8 +109,9 @@ ulong prog_msync(ulong arg)
 
 /* A page of the file holds the number of its round, or 0. Once a round is acknowledged, nobody
  * finds an older one: the pages of those were cut off. */
-static volatile ulong *shown; /* page 0 stays; word 0: acknowledged, 1: issued, 2: stop */
-static volatile ulong *cut;   /* the pages that come and go */
+static volatile ulong
+	*shown;		    /* page 0 stays; word 0: acknowledged, 1: issued, 2: stop, 3: cut */
+static volatile ulong *cut; /* the pages that come and go */
 #define CUT 4
 
 static ulong look(void)
@@ -138,6 +139,48 @@ static ulong parent(void)
 	return 0;
 }
 
+static ulong forks_joined(void)
+{
+	return (ulong)CALL1(SYS_STAT, STAT_FORKS_JOINED);
+}
+
+/* Its fork waits, after the child has become a member, for the cut to begin. */
+static ulong fork_while_cut(void)
+{
+	CALL2(SYS_HARD, HARD_MEET, 0);
+	if (CALL0(SYS_FORK) == 0) {
+		CALL1(SYS_RETRY, 1);
+		while (!shown[3])
+			CALL0(SYS_YIELD);
+		for (ulong i = 0; i < CUT; i++)
+			if (cut[i * WORDS])
+				exit_with(__LINE__);
+		exit_with(0);
+	}
+	return wait_all_ok(1);
+}
+
+/* The cut goes on, after the first space, when the child has its entries: it is found all the same,
+ * or has got none. */
+static ulong cut_under_fork(ulong f)
+{
+	ulong before = forks_joined();
+
+	shown[3] = 0;
+	for (ulong i = 0; i < CUT; i++)
+		cut[i * WORDS] = 7;
+	if (CALL0(SYS_FORK) == 0)
+		exit_with(fork_while_cut());
+	while (forks_joined() - before < 2)
+		CALL0(SYS_YIELD);
+	CALL2(SYS_HARD, HARD_MEET, 0);
+	CHECK(FILE3(FILE_TRUNCATE, f, 1) == 0);
+	CALL2(SYS_HARD, 0, 0);
+	CHECK(FILE3(FILE_TRUNCATE, f, 1 + CUT) == 0);
+	shown[3] = 1;
+	return wait_all_ok(1);
+}
+
 static ulong cut_rounds(ulong f, ulong rounds)
 {
 	for (ulong r = 1; r <= rounds; r++) {
@@ -163,6 +206,7 @@ ulong prog_truncate(ulong rounds)
 	CHECK(shown && cut);
 	shown[2] = 0;
 	CALL1(SYS_RETRY, 1); /* what is cut off comes back */
+	CHECK(cut_under_fork((ulong)f) == 0);
 	for (ulong c = 0; c < people; c++)
 		if (CALL0(SYS_FORK) == 0) {
 			CALL1(SYS_RETRY, 1);

@@ -3,7 +3,7 @@
  * What the shadow MMU's operations cost without any hardware behind them. One core: ns each, with
  * all the guest's tables always mapped for the host and with none of them (every look is through a
  * window). Threads: hidden faults a second. Memory: bytes per mapped page.
- *   shadow_bench [ops | threads | memory | unmap]     default: all
+ *   shadow_bench [ops] [threads] [memory] [dmap] [unmap]     default: all
  */
 #include <string.h>
 #include <urcu/urcu-memb.h>
@@ -282,23 +282,39 @@ static void one_core(uint64_t lowmem)
 	large_pages(lowmem, false);
 }
 
+static void ops_all(void)
+{
+	one_core(64 << 20);
+	one_core(0);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} groups[] = {
+	{"ops", ops_all},     {"threads", bench_threads}, {"memory", bench_memory},
+	{"dmap", bench_dmap}, {"unmap", bench_unmap},
+};
+
+static bool named(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return true;
+	return argc < 2;
+}
+
 int main(int argc, char **argv)
 {
-	const char *only = argc > 1 ? argv[1] : NULL;
+	unsigned ran = 0;
 
 	urcu_memb_register_thread();
-	if (!only || !strcmp(only, "ops")) {
-		one_core(64 << 20);
-		one_core(0);
+	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		if (!named(argc, argv, groups[i].name))
+			continue;
+		groups[i].fn();
+		ran++;
 	}
-	if (!only || !strcmp(only, "threads"))
-		bench_threads();
-	if (!only || !strcmp(only, "memory"))
-		bench_memory();
-	if (!only || !strcmp(only, "dmap"))
-		bench_dmap();
-	if (!only || !strcmp(only, "unmap"))
-		bench_unmap();
 	urcu_memb_unregister_thread();
-	return 0;
+	return ran ? 0 : 2;
 }

@@ -145,6 +145,9 @@ refused_image() {
 	need_image
 	refused 2 "--shadow-limit" --shadow-limit 4K
 	refused 2 "--shadow-limit" --shadow-limit 0
+	refused 2 "--pagealloc" --pagealloc maybe
+	refused 2 "--pagealloc" --pagealloc on --mmu-option dmap=off
+	refused 3 "--pagealloc" --pagealloc 4k --shadow-limit 256K --cpu soft
 	refused 2 "--memory" -m 1K
 	refused 2 "--cpus" --cpus 65
 	refused 2 "command line" --append "$(printf '%05000d' 0)"

@@ -30,6 +30,17 @@ common_teardown() {
 	[ -z "$pid" ] || wait "$pid" 2>/dev/null || true
 }
 
+# pagealloc_was_on FILE: in a run with these statistics free tables were out of the direct map, no
+# change of it asked for another, and none was left out.
+pagealloc_was_on() {
+	python3 - "$1" <<-'PY'
+		import json, sys
+		d = json.load(open(sys.argv[1]))["shadow"]["direct_map"]
+		assert d["holes"] > 0, d
+		assert d["pagealloc_depth"] == 1 and d["pagealloc_missed"] == 0, d
+	PY
+}
+
 need_image() { [ -e "$image" ] || skip "no guest image $image"; }
 need_kvm() {
 	local why

@@ -27,8 +27,9 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 	client <<-'PY'
 		points = c.execute("inject-fault")
 		names = [p["point"] for p in points]
-		assert len(set(names)) == len(names) >= 12, names
-		for n in ("kick", "answer", "shadow-table", "window", "pool-window", "grace-period"):
+		assert len(set(names)) == len(names) >= 16, names
+		for n in ("kick", "answer", "shadow-table", "window", "pool-window", "pool-map", "thread-windows",
+		          "direct-map", "trace", "grace-period"):
 		    assert n in names, n
 		for p in points:
 		    assert (p["pass"], p["count"], p["stall-ms"], p["hits"]) == (0, 0, 0, 0), p
@@ -66,6 +67,38 @@ exec(compile(sys.stdin.read(), "client", "exec"))'
 	PY
 	ended 0 100
 	[ -e "$BATS_TEST_TMPDIR/hit" ]
+}
+
+# No lowmem: all looks at memory are through windows.
+@test "windows and what is made late can't be had now and then: every scenario passes, the trace's client is told" {
+	start -S --cpus 2 --cpu soft --seed 1 --lowmem 0 --scenario boot-tables,mmap-munmap,cow-fork,smp-fork
+	client <<-'PY'
+		for point, spare in (("direct-map", 0), ("pool-map", 0), ("thread-windows", 0), ("window", 1000)):
+		    c.execute("inject-fault", **{"point": point, "pass": spare, "count": 3})
+		c.execute("inject-fault", point="trace", count=1)
+		try:
+		    c.execute("trace-event-set-state", name="flush", enable=True)
+		    assert False
+		except qmp.Error as e:
+		    assert "memory" in str(e), e
+		c.execute("trace-event-set-state", name="flush", enable=True)
+		c.execute("cont")
+	PY
+	ended 0 100
+	all_ok "$out"
+}
+
+# The host gives no more windows: the machine can't go on, says so and leaves nothing behind.
+@test "no windows any more: the machine ends, and says why" {
+	for point in window thread-windows; do
+		start -S --cpus 2 --cpu soft --seed 1 --lowmem 0
+		POINT=$point client <<-'PY'
+			c.execute("inject-fault", **{"point": os.environ["POINT"], "count": 1000000})
+			c.execute("cont")
+		PY
+		ended 3 60
+		grep -q '^umbra: vCPU 0: .* failed: out of memory' "$err"
+	done
 }
 
 reported() {

@@ -12,7 +12,7 @@ guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash
 TESTS += $(guest_tests)
 EXTRA_DIST += $(guest_tests) tests/stress/smoke.stress tests/bench/hybrid_bench.sh \
 	tests/guest/common.bash tests/guest/qmp.bash tests/guest/cpuid-same.py tests/guest/exact.py \
-	tests/guest/gdb.py tests/guest/hostile.py tests/guest/look_check.py tests/guest/kvm-works.py tests/guest/qmp.py tests/guest/picture.py \
+	tests/guest/gdb.py tests/guest/hostile.py tests/guest/look_check.py tests/guest/kvm-works.py tests/guest/matrix.py tests/guest/qmp.py tests/guest/picture.py \
 	tests/guest/picture_models.py tests/guest/browser.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats
@@ -33,11 +33,33 @@ check-long-hostile: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' HOSTILE_SEEDS=$(HOSTILE_SEEDS) HOSTILE_FIRST=$(HOSTILE_FIRST) \
 		$(BATS) -f '^hostile' $(top_srcdir)/tests/guest/hostile-guest.bats
 
+# All scenarios in every shape of the monitor.
+.PHONY: check-long-runs
+check-long: check-long-runs
+check-long-runs: umbra$(EXEEXT) all
+	$(AM_V_at)srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' UMBRA_LONG=1 \
+		$(BATS) $(top_srcdir)/tests/guest/kvm-runs.bats
+
 # All bugs of the guest's kernel; make check leaves out those that take long to find.
 .PHONY: check-long-guest-mutants
 check-long: check-long-guest-mutants
 check-long-guest-mutants: umbra$(EXEEXT) all
 	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/guest-mutants.sh --all
+
+# Every scenario on every image, engine and number of CPUs, and on QEMU: a table.
+.PHONY: check-matrix
+check-long: check-matrix
+check-matrix: umbra$(EXEEXT) umbra-ref$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' UMBRA='$(abs_top_builddir)/umbra' \
+		python3 -B $(top_srcdir)/tests/guest/matrix.py $(MATRIX)
+
+# The storms, each with every seed, on the adversarial TLB: STORM_SEEDS=1000 FIRST_SEED=1.
+STORM_SEEDS = 20
+.PHONY: check-storms
+check-long: check-storms
+check-storms: umbra$(EXEEXT) all
+	$(AM_V_at)builddir='$(abs_top_builddir)' bash $(top_srcdir)/tests/guest/seeds.sh --storms \
+		$(STORM_SEEDS) $(FIRST_SEED)
 
 # umbra with the bugs of shadow/mutant.h in it. The archives by their own names: libvmm.la would bring
 # the shared library without bugs with it.

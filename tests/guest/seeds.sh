@@ -3,6 +3,7 @@
 # The guest's scenarios on the software engine with the adversarial TLB, by seed.
 #   seeds.sh [--all] COUNT [FIRST]   COUNT seeds from FIRST (1) on, one machine each; what fails is told
 #                                    with the command that runs it again, progress every 50 seeds
+#   seeds.sh --storms COUNT [FIRST]  the same with every storm, instead of scenarios drawn
 #   seeds.sh                         ten seeds on 1, 2 and 4 CPUs with quick scenarios, in TAP
 # A seed chooses the machine too: CPUs, scenarios, and now and then few tables, a technique that is
 # off, or no memory that stays mapped. --all runs every scenario instead, about 40 times as long.
@@ -22,12 +23,19 @@ quick=(boot-tables exceptions wp-bit invlpg global-pages large-pages ad-bits sel
 	user-fault demand-paging brk mprotect cow-fork quicklists mremap-fail cpa-rights cpa-large
 	cpa-cache smp-boot ipi smp-table-writes smp-fork smp-atomic smp-threads smp-mprotect cpa-smp
 	cpa-fail file-map file-sync rmap share-flush gather-count madvise brk-shrink signal-fault
-	signal-nested signal-bad-stack pipe-end sleep)
+	signal-nested signal-bad-stack pipe-end sleep reserved reserved-fork reserved-oom remap-fail
+	dma-table capture-device)
 # Up to one and a half, and more.
 middle=(mmap-munmap fork-tree sched-many smp-shootdown pagealloc timer-preempt share-zap walk-yield
 	smp-share fork-storm smp-mremap file-storm rmap-share migrate-storm gather-storm gup-storm
-	all-locks exec exec-storm pipe pipeline signal-registers kill smp-pipe smp-migrate smp-storm)
+	all-locks exec exec-storm pipe pipeline signal-registers kill smp-pipe smp-migrate smp-storm swap
+	swap-fork swap-clock swap-pin swap-oom smp-swap capture-reclaim)
 slow=(mremap share-fork cpa-selftest mm-storm)
+# What one seed of --storms is, the better part of a minute of one core: fork, mmap, mprotect, mremap, CPA, swap, sharing, shootdown, each as
+# hard as it comes.
+storms=(fork-storm exec-storm mm-storm mmap-munmap smp-mprotect smp-mremap mremap cpa-smp cpa-fail
+	swap swap-fork swap-clock swap-pin swap-oom smp-swap capture-reclaim share-fork smp-share
+	smp-shootdown smp-storm gather-storm gup-storm file-storm migrate-storm)
 machines=("" "" "" "" "--shadow-limit 512K" "--lowmem 0" "--mmu-option unsync=off"
 	"--mmu-option large=off" "--mmu-option rootcache=off --shadow-limit 1M"
 	"--mmu-option prefetch=off --mmu-option prefill=off --mmu-option inplace=off")
@@ -56,7 +64,11 @@ choose() {
 	words="--seed $1 --cpus $((drawn + 1))"
 	draw ${#machines[@]}
 	words+=" ${machines[drawn]}"
-	[[ $all == no ]] || return 0
+	if [[ $which == all ]]; then return; fi
+	if [[ $which == storms ]]; then
+		words+=" --scenario $(IFS=, && echo "${storms[*]}")"
+		return
+	fi
 	draw_quick
 	draw 4
 	if [[ $drawn == 0 ]]; then
@@ -99,13 +111,20 @@ many() {
 	[[ $failed -eq 0 ]]
 }
 
+# unlisted: scenarios of `all` that no seed would choose.
+unlisted() {
+	cut -f1 "$UMBRA_GUEST_DIR/umbra-guest-amd64.scenarios" |
+		grep -vE '^((crash|hostile|panic|bench|micro)-|(hang|spin)$)' |
+		grep -vxF -f <(printf '%s\n' "${quick[@]}" "${middle[@]}" "${slow[@]}") | paste -sd' '
+}
+
 few() {
-	local seed cpus n=0 chosen
+	local seed cpus n=0 chosen missing
 	if [[ ! -e $UMBRA_GUEST_DIR/umbra-guest-amd64 ]]; then
 		echo "1..0 # SKIP no guest image"
 		return
 	fi
-	echo "1..30"
+	echo "1..31"
 	for cpus in 1 2 4; do
 		for ((seed = 1; seed <= 10; seed++)); do
 			chosen=()
@@ -122,11 +141,14 @@ few() {
 			fi
 		done
 	done
+	missing=$(unlisted)
+	[[ -z $missing ]] || echo -n "not "
+	echo "ok 31 - all scenarios are in a list${missing:+, but not: $missing}"
 }
 
-all=no
-if [[ ${1-} == --all ]]; then
-	all=yes
+which=drawn
+if [[ ${1-} == --all || ${1-} == --storms ]]; then
+	which=${1#--}
 	shift
 fi
 if [[ $# -eq 0 ]]; then few; else many "$1" "${2:-1}"; fi

@@ -75,6 +75,18 @@ image() {
 		--mmu-option unsync=off --mmu-option large=off
 }
 
+# Tables come and go all the time, each time the map changes, and large pages of it with it.
+@test "tables that are free are not in the direct map: --pagealloc" {
+	passes --cpus 2 --seed 1 --shadow-limit 2M --pagealloc on --stats-file "$files/stats"
+	pagealloc_was_on "$files/stats"
+	[ "$(number "$files/stats" shadow direct_map splits_2m)" -gt 0 ]
+	clean --cpus 2 --seed 1 --tlb adversarial --pagealloc 4k --stats-file "$files/stats" \
+		--scenario mmap-munmap,fork-tree,smp-fork
+	pagealloc_was_on "$files/stats"
+	[ "$(number "$files/stats" tlb reports)" -eq 0 ]
+	[ "$(number "$files/stats" shadow direct_map splits_2m)" -eq 0 ]
+}
+
 # same CPUS WORDS...: two runs leave the same behind, byte for byte; another seed something else.
 same() {
 	local i cpus=$1
@@ -92,6 +104,14 @@ same() {
 
 some=demand-paging,mprotect,mmap-munmap,cow-fork,fork-tree,timer-preempt,sched-many,pagealloc
 parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
+# Else a seed would mean something else in every folder.
+@test "an image does not say where it was built" {
+	local i
+	for i in "$UMBRA_GUEST_DIR"/umbra-guest-*; do
+		run ! grep -aqF -e "$(realpath "$UMBRA_GUEST_DIR/..")" -e ./guest/ "$i"
+	done
+}
+
 @test "one seed, one run, byte for byte: 1 cpu" { same 1 --scenario $some; }
 @test "one seed, one run, byte for byte: 2 cpus" { same 2; }
 @test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$parallel; }

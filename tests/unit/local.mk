@@ -13,7 +13,7 @@ tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = libtest-tap.la libumbra-front.la
 
 VMM_UNIT_TESTS = tests/unit/tlb_test tests/unit/cpu_test tests/unit/interp_test tests/unit/dev_test \
-	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test tests/unit/unmap_test \
+	tests/unit/boot_test tests/unit/control_test tests/unit/machine_test tests/unit/engine_test tests/unit/soft_test tests/unit/cache_test tests/unit/unmap_test \
 	tests/unit/gdb_test
 tests_unit_cpu_test_SOURCES = $(cpu_test_sources)
 tests_unit_cpu_test_LDADD = libtest-tap.la libvmm.la
@@ -51,6 +51,8 @@ tests_unit_tlb_test_SOURCES = tests/unit/tlb_report_test.c tests/unit/tlb_stale_
 	tests/unit/tlb_test.c tests/unit/tlb_test.h tests/unit/tlb_walk_test.c
 tests_unit_tlb_test_LDADD = libtest-tap.la libvmm.la
 
+tests_unit_cache_test_SOURCES = tests/unit/cache_test.c
+tests_unit_cache_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_unmap_test_SOURCES = tests/unit/unmap_test.c
 tests_unit_unmap_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_soft_test_SOURCES = tests/unit/soft_test.c

@@ -275,10 +275,9 @@ static void test_baseline(void)
 
 		fx_put(&f, G_PT_B, 0, fx_pte(G_DATA, T_RWU));
 		fx_put(&f, G_PD, 5, fx_pte(G_PT_B, T_RWU));
-		if (i % 16 == 0)
-			fake_access(&f, 0, 5ull << 21, SH_USER, &v, 8);
+		fake_access(&f, 0, 5ull << 21, SH_USER, &v, 8);
 		fx_put(&f, G_PD, 5, 0);
-		if (i % 16 == 0)
+		if (i % 4 == 0)
 			gather_unmap(&f, &rel, 0, G_PT_B, 1);
 	}
 	reap(&f);

@@ -122,6 +122,45 @@ static void test_last_pays(void)
 	fx_end(&f);
 }
 
+/* A fork and an exit of one who shares this many tables: flushes and kicks of both. */
+static unsigned fork_and_exit(unsigned tables)
+{
+	unsigned before;
+	struct sh_zap z;
+	struct fake f;
+
+	sr_start(&f, 1);
+	for (unsigned t = 1; t < tables; t++) {
+		fx_put(&f, G_PD, t, fx_pte(600 + t, T_RWU));
+		fx_put(&f, OWN_PD, t, fx_pte(600 + t, T_RWU));
+		fx_put(&f, 600 + t, 0, fx_pte(G_DATA + t, T_RWUD));
+	}
+	for (unsigned v = 0; v < 2; v++)
+		for (unsigned t = 0; t < tables; t++)
+			CU_ASSERT_EQUAL(fx_try(&f, v, (uint64_t)t << 21, 0).gpa,
+					(uint64_t)(G_DATA + t) << 12);
+	f.vcpu[0].running = f.vcpu[1].running = true;
+	before = f.shootdowns + f.requests + f.vcpu[0].kicks + f.vcpu[1].kicks;
+	z = sr_zap_pages(&f, 1, 0, 512 * tables - 1); /* the child's exit */
+	CU_ASSERT_EQUAL(z.released, tables);
+	z = sr_zap_pages(&f, 0, 0, 512 * tables - 1); /* the parent's: the last of each */
+	CU_ASSERT(z.tables >= tables);
+	before = f.shootdowns + f.requests + f.vcpu[0].kicks + f.vcpu[1].kicks - before;
+	f.vcpu[0].running = f.vcpu[1].running = false;
+	fx_settle(&f);
+	fx_end(&f);
+	return before;
+}
+
+static void test_storm(void)
+{
+	unsigned one = fork_and_exit(1);
+
+	CU_ASSERT(one > 0);
+	CU_ASSERT_EQUAL(fork_and_exit(16), one);
+	CU_ASSERT_EQUAL(fork_and_exit(120), one);
+}
+
 /* A walker holds on to the last-level table, one reads it: A's own stays A's own and is zapped in place;
  * a shared one is as shared as it was. */
 static void test_walkers(void)
@@ -247,6 +286,7 @@ const struct tap_case suite_share[] = {
 	{"PS-2 a part of a shared table", test_partial},
 	{"PS-3 all of a shared table", test_whole},
 	{"PS-7 the last sharer pays", test_last_pays},
+	{"TG-19 flushes and kicks of an exit are of the batch, not of its tables", test_storm},
 	{"PS-8 walkers are no sharers", test_walkers},
 	{"PS-13 the parent entry forbids writing", test_parent_rights},
 	{"a zap costs what the root owns", test_cost},
