@@ -93,15 +93,19 @@ def run(args, engine, scenario, looked_at):
     """Figures of one run."""
     with tempfile.TemporaryDirectory() as folder:
         m = Machine(args, engine, scenario, folder)
-        clients = look_check.Clients(args.clients if looked_at else 0, m.socket, MEMORY, CPUS,
-                                     args.clients_at == "idle")
-        m.client.execute("cont")
-        m.wait(r"1\.\.")
-        begun, since = m.sample(), time.monotonic()
-        cycles = m.wait(r"\nok 1 - .*?# (\d+) thousand cycles")
-        ended, took = m.sample(), time.monotonic() - since
-        requests, _, torn = clients.end()
-        exits = m.end()
+        try:
+            clients = look_check.Clients(args.clients if looked_at else 0, m.socket, MEMORY, CPUS,
+                                         args.clients_at == "idle")
+            m.client.execute("cont")
+            m.wait(r"1\.\.")
+            begun, since = m.sample(), time.monotonic()
+            cycles = m.wait(r"\nok 1 - .*?# (\d+) thousand cycles")
+            ended, took = m.sample(), time.monotonic() - since
+            requests, _, torn = clients.end()
+            exits = m.end()
+        finally:
+            m.process.kill()
+            m.process.wait()
     ran, waited, others = ((b - a) / 1e9 for a, b in zip(begun, ended))
     return {"cpu": ran, "ready": waited, "others": others, "took": took, "asleep": CPUS * took - ran - waited,
             "wall": int(cycles[1]), "exits": exits, "requests": requests, "torn": torn}
