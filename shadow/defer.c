@@ -227,17 +227,30 @@ static int by_value(const void *a, const void *b)
 
 static uint64_t oldest(const struct sh_defer *d)
 {
-	return d->in_queue ? (now_ns() - d->since) / 1000 : 0;
+	uint64_t since = d->since,
+		 now = now_ns(); /* in this order: the clock does not go back */
+
+	return d->in_queue ? (now - since) / 1000 : 0;
+}
+
+/* The last batches' times, of which some may be replaced meanwhile. Returns how many there are. */
+static uint64_t samples(struct sh_defer *d, uint32_t us[SH_DEFER_SAMPLES])
+{
+	uint64_t n = atomic_load(&d->samples);
+
+	n = n < SH_DEFER_SAMPLES ? n : SH_DEFER_SAMPLES;
+	for (uint64_t i = 0; i < n; i++)
+		us[i] = atomic_load_explicit(&d->sample[i], memory_order_relaxed);
+	qsort(us, n, sizeof(us[0]), by_value);
+	return n;
 }
 
 void sh_rcu_info(struct sh_mmu *mmu, struct sh_rcu_info *out)
 {
 	struct sh_defer *d = mmu->defer;
-	uint32_t sample[SH_DEFER_SAMPLES];
-	uint64_t n;
+	uint32_t us[SH_DEFER_SAMPLES];
+	uint64_t n = samples(d, us);
 
-	sh_may_wait();
-	pthread_mutex_lock(&mmu->lock);
 	*out = (struct sh_rcu_info){.queued = d->in_queue,
 				    .in_grace = d->in_grace,
 				    .kept = d->in_kept,
@@ -246,11 +259,7 @@ void sh_rcu_info(struct sh_mmu *mmu, struct sh_rcu_info *out)
 				    .freed = d->freed,
 				    .refused = d->refused,
 				    .max_backlog = d->max_backlog,
-				    .oldest_us = oldest(d)};
-	n = d->samples < SH_DEFER_SAMPLES ? d->samples : SH_DEFER_SAMPLES;
-	memcpy(sample, d->sample, n * sizeof(sample[0]));
-	pthread_mutex_unlock(&mmu->lock);
-	qsort(sample, n, sizeof(sample[0]), by_value);
-	out->median_us = n ? sample[n / 2] : 0;
-	out->p99_us = n ? sample[n * 99 / 100] : 0;
+				    .oldest_us = oldest(d),
+				    .median_us = n ? us[n / 2] : 0,
+				    .p99_us = n ? us[n * 99 / 100] : 0};
 }

@@ -18,7 +18,7 @@
  * In time, too: once the oldest table of the queue has waited for SH_DEFER_PATIENCE_NS, whoever brings
  * more waits.
  *
- * Locks: mmu->lock for everything. Read first: rcu.h, locks.h. Read next: pool.c.
+ * Locks: mmu->lock for everything but sh_rcu_info(), for which no vCPU shall wait. Read first: rcu.h, locks.h. Read next: pool.c.
  */
 #ifndef UMBRA_SHADOW_DEFER_H
 #define UMBRA_SHADOW_DEFER_H
@@ -35,13 +35,15 @@ struct sh_defer {
 	bool have_thread, stop;
 	pthread_cond_t work;
 	struct sh_page queued, grace, kept; /* list heads */
-	uint32_t in_queue, in_grace, in_kept;
+	/* From here on: changed under the lock, and looked at without it. */
+	_Atomic uint32_t in_queue, in_grace, in_kept;
 	/* Figures. graces: periods waited for; sync: of those, by producers, who
 	 * found no table left (pressed) or no thread (refused). */
-	uint64_t graces, sync, pressed, freed, refused, overdue, max_backlog;
-	uint32_t sample[SH_DEFER_SAMPLES]; /* us from queue to free, of the last batches */
-	uint64_t samples;
-	uint64_t since; /* when the oldest in the queue came; ns */
+	_Atomic uint64_t graces, sync, pressed, freed, refused, overdue, max_backlog;
+	_Atomic uint32_t
+		sample[SH_DEFER_SAMPLES]; /* us from queue to free, of the last batches */
+	_Atomic uint64_t samples;
+	_Atomic uint64_t since; /* when the oldest in the queue came; ns */
 };
 
 int sh_defer_init(struct sh_mmu *mmu);

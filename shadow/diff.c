@@ -66,7 +66,8 @@ static enum sh_verdict judge_leaf(const struct look *l)
 		most = sh_spte_leaf(l->p->role, e.access, e.dirty, true, mfn);
 	if (!l->spte)
 		return missing(mmu, e.gfn, most);
-	if (l->spte & PTE_W && sh_tracked(mmu, gmem_gfn(mmu->gm, sh_spte_mfn(l->spte))))
+	if (l->spte & PTE_W && sh_tracked(mmu, gmem_gfn(mmu->gm, sh_spte_mfn(l->spte))) &&
+	    !sh_mutant(SH_MUT_DIFF_UNTRACKED))
 		return SH_VERDICT_WRONG;
 	if (!most || sh_spte_narrows(l->spte, most))
 		return sh_role_is_table(l->p->role) && sh_is_unsync(mmu, l->p->gfn)
@@ -156,7 +157,7 @@ static enum sh_verdict settle(struct look *l)
 					       memory_order_acquire);
 		l->gpte = sh_page_gpte(mmu, l->p, l->index);
 		v = is_gate(l) ? SH_VERDICT_EMPTY : judge(l);
-		if (v != SH_VERDICT_WRONG)
+		if (v != SH_VERDICT_WRONG || sh_mutant(SH_MUT_DIFF_ONE_LOOK))
 			return v;
 		if (atomic_load(&l->p->invalid) || atomic_load(&l->p->state) != SH_PAGE_LIVE)
 			return SH_VERDICT_EMPTY; /* on its way out */
@@ -184,7 +185,7 @@ unsigned sh_table_entries(struct sh_mmu *mmu, mfn_t table, unsigned *index, stru
 	unsigned found = 0;
 	struct look l = {.mmu = mmu};
 
-	sh_read_lock();
+	sh_look_lock();
 	l.p = live(mmu, table);
 	for (; l.p && *index < SH_ENTRIES && found < n; ++*index) {
 		l.index = *index;
@@ -195,7 +196,7 @@ unsigned sh_table_entries(struct sh_mmu *mmu, mfn_t table, unsigned *index, stru
 		e[found].spte = l.spte;
 		e[found++].gpte = l.gpte;
 	}
-	sh_read_unlock();
+	sh_look_unlock();
 	return found;
 }
 
@@ -266,13 +267,13 @@ static void step(struct sh_mmu *mmu, mfn_t root, const struct sh_mode *mode,
 	enum sh_walk_result r;
 	struct sh_walk w;
 
-	sh_read_lock();
+	sh_look_lock();
 	d->verdict = descend(mmu, root, d);
 	r = sh_walk(mmu->gm, mode, regs, d->scan.at, walk_flags(mmu, root), &w);
 	d->gpte = r == SH_WALK_NOT_CANON ? 0 : w.gpte[w.level];
 	if (!(d->scan.entry & PTE_P) && !d->scan.done)
 		d->verdict = absent(mmu, root, mode, &w, r, d);
-	sh_read_unlock();
+	sh_look_unlock();
 }
 
 /* Beyond what the guest's format translates there is nothing. */
@@ -341,13 +342,13 @@ unsigned sh_audit_live(struct sh_mmu *mmu, char *buf, size_t n, struct sh_live *
 		struct look l = {.mmu = mmu};
 		struct sh_page *p;
 
-		sh_read_lock();
+		sh_look_lock();
 		p = atomic_load_explicit(&mmu->hash[b], memory_order_acquire);
 		for (; p; p = atomic_load_explicit(&p->hash_next, memory_order_acquire)) {
 			l.p = p;
 			audit_page(&l, &rep, out);
 		}
-		sh_read_unlock();
+		sh_look_unlock();
 	}
 	return rep.count;
 }

@@ -75,7 +75,8 @@ static void blame_levels(struct sh_explanation *x, const struct sh_mode *mode,
 		return;
 	}
 	for (unsigned l = w->top; l >= w->level && l; l--)
-		if (!(sh_gpte_access(mode, &f->level[l], w->gpte[l]) & c->bit))
+		if (!(sh_gpte_access(mode, &f->level[l], w->gpte[l]) & c->bit) &&
+		    (l == w->level || !sh_mutant(SH_MUT_BLAME_LEAF_ONLY)))
 			blame(x, true, c->blame, l, w->gpte[l]);
 }
 
@@ -204,7 +205,8 @@ static enum sh_outcome permitted(struct sh_mmu *mmu, struct sh_explanation *x,
 		blame(x, false, SH_BLAME_VIEW, x->path.level, x->path.spte[x->path.level]);
 		return SH_OUT_EMULATE;
 	}
-	if (flags & SH_WRITE && will_be_tracked(x, gfn, held)) {
+	if (flags & SH_WRITE && will_be_tracked(x, gfn, held) &&
+	    !sh_mutant(SH_MUT_EXPLAIN_UNTRACKED)) {
 		blame(x, false, SH_BLAME_TRACKED, x->path.level, x->path.spte[x->path.level]);
 		return SH_OUT_TRACKED;
 	}

@@ -25,13 +25,13 @@ static uint64_t sum(struct sh_mmu *mmu, bool ended)
 
 void sh_look_begin(struct sh_mmu *mmu, struct sh_look *l)
 {
-	l->ended = sum(mmu, true);
+	l->ended = sum(mmu, !sh_mutant(SH_MUT_LOOK_FROM_BEGUN));
 }
 
 /* Of each thread as many changes have ended as have begun, or fewer, so equal sums are equal throughout. */
 bool sh_look_end(struct sh_mmu *mmu, const struct sh_look *l)
 {
-	return sum(mmu, false) == l->ended;
+	return sum(mmu, false) == l->ended || sh_mutant(SH_MUT_LOOK_ALWAYS_WHOLE);
 }
 
 uint64_t sh_generation(struct sh_mmu *mmu)
@@ -95,7 +95,7 @@ bool sh_vcpu_peek(struct sh_mmu *mmu, unsigned index, struct sh_regs *r, struct 
 		for (unsigned i = 0; i < 9; i++)
 			w[i] = atomic_load_explicit(&s->word[i], memory_order_acquire);
 		after = atomic_load_explicit(&s->seq, memory_order_relaxed);
-	} while (before & 1 || before != after);
+	} while ((before & 1 || before != after) && !sh_mutant(SH_MUT_PEEK_TORN));
 	unpack(r, w);
 	*mode = sh_mode_of(r, &mmu->model);
 	return true;
@@ -150,14 +150,14 @@ bool sh_table_find(struct sh_mmu *mmu, mfn_t mfn, struct sh_table *t)
 	uint64_t frame = mfn.v - mmu->be.table_mfn.v;
 	bool live = false;
 
-	sh_read_lock();
+	sh_look_lock();
 	if (frame < mmu->be.tables &&
 	    atomic_load_explicit(&mmu->pages[frame].state, memory_order_acquire) ==
 		    SH_PAGE_LIVE) {
 		describe(mmu, &mmu->pages[frame], t);
 		live = true;
 	}
-	sh_read_unlock();
+	sh_look_unlock();
 	return live;
 }
 
@@ -166,13 +166,13 @@ unsigned sh_tables_of(struct sh_mmu *mmu, gfn_t gfn, struct sh_table *t, unsigne
 	struct sh_page *p = NULL;
 	unsigned found = 0;
 
-	sh_read_lock();
+	sh_look_lock();
 	while ((p = sh_page_of_gfn(mmu, gfn, p))) {
 		if (found < n)
 			describe(mmu, p, &t[found]);
 		found++;
 	}
-	sh_read_unlock();
+	sh_look_unlock();
 	return found;
 }
 

@@ -119,6 +119,7 @@ struct sh_rcu_info {
 	uint64_t freed, refused, max_backlog;
 	uint64_t median_us, p99_us, oldest_us; /* from queue to free; of what waits now */
 };
+/* Takes no lock; what it says may be of more than one moment. */
 void sh_rcu_info(struct sh_mmu *mmu, struct sh_rcu_info *out);
 
 enum sh_fault_result {

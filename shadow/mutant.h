@@ -142,7 +142,16 @@ enum sh_mutant {
 	SH_MUT_UNPARK_BLINDLY,	   /* who comes back takes its slots as they are */
 	SH_MUT_WINDOW_LEFT_OPEN,   /* a walk leaves its window open */
 	SH_MUT_WINDOWS_OUTLIVE,	   /* a window without users outlives its frame's attributes */
-	SH_MUTANTS_LIBRARY,	   /* from here on: of the monitor (vmm/) */
+	SH_MUT_LOOK_UNGUARDED,	   /* a look at tables is no read-side section */
+	SH_MUT_LOOK_ALWAYS_WHOLE,  /* and says it was of one moment whatever changed */
+	SH_MUT_LOOK_FROM_BEGUN,	   /* and misses a change that was under way when it began */
+	SH_MUT_PEEK_TORN,	   /* registers are taken as they are found */
+	SH_MUT_BLAME_LEAF_ONLY, /* what an upper entry forbids is called the last one's doing */
+	SH_MUT_EXPLAIN_UNTRACKED, /* explain does not ask whether a frame holds a table */
+	SH_MUT_DIFF_UNTRACKED,	  /* nor do verdicts */
+	SH_MUT_DIFF_ONE_LOOK,	  /* an entry that is just changing is called wrong */
+	SH_MUT_TRACE_LOST_UNSAID, /* records that were overwritten are not counted */
+	SH_MUTANTS_LIBRARY,	  /* from here on: of the monitor (vmm/) */
 	SH_MUT_INTERPRETER_KEEPS = SH_MUTANTS_LIBRARY, /* a shootdown passes interpreters by */
 	SH_MUT_INTERPRETER_NOT_AWAITED, /* a shootdown asks them to forget and does not wait */
 	SH_MUT_INTERPRETER_INVLPG_LOST, /* INVLPG is of the hardware's translations alone */

@@ -200,6 +200,17 @@ static inline void sh_change_end(struct sh_mmu *mmu, struct sh_vcpu *v)
 	else
 		atomic_fetch_add(c, 1);
 }
+/* Around each look for people at tables. */
+static inline void sh_look_lock(void)
+{
+	if (!sh_mutant(SH_MUT_LOOK_UNGUARDED))
+		sh_read_lock();
+}
+static inline void sh_look_unlock(void)
+{
+	if (!sh_mutant(SH_MUT_LOOK_UNGUARDED))
+		sh_read_unlock();
+}
 /* inspect.c: tells the others v's registers, or (NULL) that there are none any more. */
 void sh_seen_set(struct sh_mmu *mmu, unsigned index, const struct sh_regs *r);
 

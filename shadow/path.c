@@ -13,10 +13,10 @@ bool sh_path(struct sh_mmu *mmu, mfn_t root, gva_t gva, struct sh_path *path)
 
 	if (frame >= mmu->be.tables)
 		return false;
-	sh_read_lock();
+	sh_look_lock();
 	p = &mmu->pages[frame];
 	if (atomic_load_explicit(&p->state, memory_order_acquire) != SH_PAGE_LIVE) {
-		sh_read_unlock();
+		sh_look_unlock();
 		return false;
 	}
 	path->top = p->role.level;
@@ -34,7 +34,7 @@ bool sh_path(struct sh_mmu *mmu, mfn_t root, gva_t gva, struct sh_path *path)
 		path->spte[level] = spte;
 		p = level > 1 && spte & PTE_P ? sh_spte_child(mmu, spte) : NULL;
 	}
-	sh_read_unlock();
+	sh_look_unlock();
 	return true;
 }
 
@@ -42,7 +42,7 @@ unsigned sh_roots(struct sh_mmu *mmu, struct sh_root_info *r, unsigned n)
 {
 	unsigned found = 0;
 
-	sh_read_lock();
+	sh_look_lock();
 	for (unsigned b = 0; b < SH_HASH_BUCKETS; b++) {
 		struct sh_page *p = atomic_load_explicit(&mmu->hash[b], memory_order_acquire);
 
@@ -57,6 +57,6 @@ unsigned sh_roots(struct sh_mmu *mmu, struct sh_root_info *r, unsigned n)
 			found++;
 		}
 	}
-	sh_read_unlock();
+	sh_look_unlock();
 	return found;
 }

@@ -347,7 +347,7 @@ static unsigned compact(struct window *w, uint64_t end, const struct sh_trace_fi
 
 	for (uint64_t i = 0; i < end - w->begin; i++) {
 		if (!w->out[i].seq)
-			++*lost;
+			*lost += !sh_mutant(SH_MUT_TRACE_LOST_UNSAID);
 		else if (sh_trace_match(f, &w->out[i]))
 			w->out[n++] = w->out[i];
 	}

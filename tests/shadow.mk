@@ -24,6 +24,7 @@ shadow_test_suites = tests/unit/shadow_hook.c tests/unit/shadow_alloc.c tests/un
 	tests/unit/shadow_large.c tests/unit/shadow_life.c tests/unit/shadow_rules.c tests/unit/shadow_unsync.c \
 	tests/unit/shadow_race.c tests/unit/shadow_rights.c tests/unit/shadow_share.c \
 	tests/unit/shadow_share_race.c tests/unit/shadow_share_rig.c tests/unit/shadow_share_rig.h tests/unit/shadow_walk.c tests/unit/shadow_inspect.c \
+	tests/unit/shadow_look.c \
 	tests/unit/shadow_trace.c tests/unit/shadow_windows.c tests/unit/shadow_windows_mmu.c tests/unit/shadow_windows_pool.c tests/unit/shadow_windows_switch.c \
 	tests/unit/shadow_write.c
 shadow_test_libs = libumbra-shadow.la $(CUNIT_LIBS) $(URCU_LIBS) -lpthread
@@ -113,3 +114,9 @@ bench-host: tests/bench/shadow_bench$(EXEEXT)
 bench-engine: all
 	$(AM_V_at)python3 $(srcdir)/tests/bench/engine_bench.py $(builddir)
 EXTRA_DIST += tests/bench/engine_bench.py
+
+# What a guest pays for being looked at: docs/performance.md.
+.PHONY: bench-look
+bench-look: all
+	$(AM_V_at)python3 -B $(srcdir)/tests/bench/look_bench.py $(builddir)
+EXTRA_DIST += tests/bench/look_bench.py

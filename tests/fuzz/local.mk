@@ -8,9 +8,12 @@ TESTS += $(FUZZ_REPLAYS)
 tests_fuzz_boot_replay_SOURCES = tests/fuzz/replay.c tests/unit/boot_fuzz.c
 tests_fuzz_boot_replay_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"boot"'
 tests_fuzz_boot_replay_LDADD = libvmm.la
-tests_fuzz_control_replay_SOURCES = tests/fuzz/replay.c tests/unit/control_fuzz.c
+control_fuzz_sources = tests/unit/control_fuzz.c tests/unit/control_machine.c \
+	tests/unit/control_machine.h tests/unit/fake_engine.c tests/unit/fake_engine.h \
+	tests/unit/fake_hardware.c tests/unit/fake_hardware.h
+tests_fuzz_control_replay_SOURCES = tests/fuzz/replay.c $(control_fuzz_sources)
 tests_fuzz_control_replay_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"control"'
-tests_fuzz_control_replay_LDADD = libvmm.la
+tests_fuzz_control_replay_LDADD = libvmm.la $(URCU_LIBS) -lpthread
 tests_fuzz_gdb_replay_SOURCES = tests/fuzz/replay.c tests/unit/gdb_fuzz.c tests/unit/gdb_rig.c \
 	tests/unit/gdb_rig.h
 tests_fuzz_gdb_replay_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS='"gdb"'
@@ -29,7 +32,7 @@ FUZZ_CC = $(CLANG) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(
 	$(FUZZ_FLAGS)
 fuzz_boot_sources = tests/unit/boot_fuzz.c $(shadow_sources) $(boot_sources) vmm/cpu/state.c \
 	vmm/cpu/fpu.c
-fuzz_control_sources = tests/unit/control_fuzz.c $(control_sources) $(trace_sources) $(shadow_sources)
+fuzz_control_sources = $(control_fuzz_sources) $(control_sources) $(trace_sources) $(shadow_sources)
 fuzz_gdb_sources = tests/unit/gdb_fuzz.c tests/unit/gdb_rig.c $(gdb_session_sources) \
 	$(control_sources) $(trace_sources) $(shadow_sources) vmm/cpu/state.c vmm/cpu/fpu.c
 

@@ -7,11 +7,14 @@ corpus/control  bytes sent to the control socket; the first is the size of the p
 corpus/gdb      bytes sent to the GDB stub; the first is the size of the pieces, odd: a 32-bit machine
 corpus/shadow   guests for the shadow MMU: three bytes of configuration, then steps (shadow_fuzz.c)
 """
+import json
 import os
 import struct
 import sys
 
 MULTIBOOT = 0x1BADB002
+POINTS = ("gather-batch", "defer", "grace-period", "shootdown", "shadow-table", "record", "window", "pool-window",
+          "answer", "none")
 
 
 def p32(*values):
@@ -124,7 +127,63 @@ def control():
     def depth(n):
         return b'{"execute":"query-name","id":' + b"[" * n + b"]" * n + b"}\n"
 
+    def call(command, /, **arguments):
+        arguments = {k.replace("_", "-"): v for k, v in arguments.items()}
+        return json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
+
+    def monitor(*lines, cpu=0):
+        return b"".join(call("human-monitor-command", command_line=line, cpu_index=cpu) for line in lines)
+
+    # Addresses of control_machine.c: each kind of entry, and none.
+    places = ["0x%x" % a for a in (
+        *range(0, 0x9000, 0x1000), 0x28000, 0x29000, 0x100000, 0x200000, 0x3ff000, 0x400000, 0x40000000, 0x80000000,
+        0xffc00000, 1 << 39, 3 << 39, 4 << 39, 0x800000000000, 0xffff800000005000, 0xfffffffffffff800)]
+    both = [(place, vcpu) for place in places for vcpu in (0, 1)]
+    tables = ["0x%x" % (0x100000000 + n) for n in range(24)]
+
     return {
+        "walks": session(*(call("shadow-walk", gva=p, vcpu=v) for p, v in both)),
+        "walks-piecewise": session(*(call("shadow-walk", gva=p, vcpu=v) for p, v in both), piece=9),
+        "walks-of-roots": session(*(call("shadow-walk", gva="0x5000", root=t) for t in tables)),
+        "explanations": session(*(call("shadow-explain", gva=p, vcpu=v, access=a, ring=r) for p, v in both
+                                  for a in ("read", "write", "fetch") for r in (0, 3)), piece=251),
+        "dumps": session(*(call("shadow-dump", view=w, vcpu=v, merge=m) for w in ("guest", "kernel", "user", "kernel-ac")
+                           for v in (0, 1, 2) for m in (False, True)), piece=50),
+        "dumps-in-parts": session(*(call("shadow-dump", view=w, start=p, end=q, max=3) for w in ("guest", "kernel")
+                                    for p in places for q in ("0xffffffffffffffff", "0x0"))),
+        "dumps-of-roots": session(*(call(c, root=t) for t in tables for c in ("shadow-dump", "shadow-diff")), piece=70),
+        "differences": session(*(call("shadow-diff", vcpu=v, view=w, start=p) for p, v in both for w in ("kernel", "user")),
+                               piece=80),
+        "pages": session(*(call("query-shadow-page", table=t, first=f) for t in tables for f in (0, 511, 512)),
+                         *(call("query-shadow-page", gfn="0x%x" % n) for n in range(12))),
+        "audits": session(call("shadow-audit") * 2, call("shadow-audit", stopped=True), call("query-shadow-roots"),
+                          call("shadow-flush"), call("query-shadow-roots"), call("shadow-audit"), piece=20),
+        "figures": session(call("query-stats", target="vm"), call("query-stats", target="vcpu"), call("query-rcu"),
+                           call("query-rcu", measure=True), call("query-shadow-shootdowns"),
+                           call("query-stats", target="vcpu", vcpus=["/machine/cpu[1]"]), piece=30),
+        "techniques": session(*(call("shadow-set", name=n, value=v) + call("shadow-walk", gva="0x5000")
+                                for n in ("prefetch", "unsync", "large", "inplace", "rootcache", "flood", "x")
+                                for v in ("off", "on")), piece=40),
+        "monitor": session(monitor("info tlb", "info mem", "info registers", "help", "gva2gpa 0x1000", "gva2gpa",
+                                   "x/8xg 0x1000", "x/3xw 0x1ffe", "xp/4xb 0x1000", "xp/2i 0", "x/1000000000xg 0"),
+                           monitor("info tlb", "info mem", "x/2xw 0", "xp/2xw 0x8000", cpu=1), piece=33),
+        "monitor-of-memory": session(monitor(*("%s/%s %s" % (c, f, p) for c in ("x", "xp") for f in ("4xg", "9c", "1dh")
+                                               for p in places[::3]))),
+        "saved": session(call("memsave", val=0x1000, size=5000, filename="/x"),
+                         call("memsave", val=0x28000, size=1 << 40, filename="x"),
+                         call("pmemsave", val=0x1000, size=8192, filename="x"),
+                         call("pmemsave", val=(4 << 20) - 1, size=2, filename="x"),
+                         call("pmemsave", val=1 << 62, size=1 << 39, filename="x")),
+        "traces": session(call("trace-event-set-state", name="*", enable=True),
+                          *(call("trace-read", max=m) + call("shadow-walk", gva="0x5000") for m in (0, 1, 1000)),
+                          *(call("shadow-blame", gva=p, vcpu=v) for p, v in both),
+                          call("trace-event-get-state", name="*"),
+                          call("trace-event-set-state", name="*", enable=False), call("trace-read"), piece=25),
+        "failures": session(call("inject-fault"),
+                            *(call("inject-fault", point=n, **{"pass": 0, "count": c, "stall-ms": 100000})
+                              + call("shadow-flush") + call("shadow-walk", gva="0x5000")
+                              for n in POINTS
+                              for c in (1, 100)), piece=60),
         "status": session(b'{"execute":"query-status","id":1}\n'),
         "status-bytewise": session(b'{"execute":"query-status","id":1}\r\n', piece=1),
         "all-commands": session(

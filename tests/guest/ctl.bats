@@ -141,11 +141,11 @@ narrow() { [ "$(wc -L <"$files/o")" -le 100 ]; }
 	ended 0 60
 }
 
-# QEMU's info tlb of the image when it has halted, in $files/qemu; with so much RAM that ours equals it.
+# qemu_tlb IMAGE: QEMU's info tlb of the image when it has halted, in $files/qemu; with so much RAM that ours equals it.
 qemu_tlb() {
 	have_qemu || skip "no qemu-system-x86_64"
 	timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 64 -smp 1 \
-		-kernel "$image" -append "cpus=1 seed=0 scenario=hang" \
+		-kernel "$1" -append "cpus=1 seed=0 scenario=hang" \
 		-display none -monitor none -serial "file:$files/serial" -no-reboot \
 		-qmp "unix:$files/q,server=on,wait=off" </dev/null 3>&- &
 	SOCKET=$files/q SERIAL=$files/serial PYTHONPATH=$BATS_TEST_DIRNAME python3 -B - \
@@ -168,10 +168,14 @@ halted() {
 		grep -q HLT=1 "$files/o"
 }
 
-@test "dump --format qemu is what QEMU's info tlb says of the same image, halted" {
+# dumped GUEST WORDS...: umbractl prints what QEMU does.
+dumped() {
+	local guest=$1
+	shift
+	image=$UMBRA_GUEST_DIR/umbra-guest-$guest
 	need_image
-	qemu_tlb
-	start -m 65404K --seed 0 --scenario hang --cpu soft
+	qemu_tlb "$image"
+	start -m 65404K --seed 0 --scenario hang --guest "$guest" "$@"
 	until_true 60 guest_is_up
 	until_true 60 halted
 	ctl 0 pause
@@ -180,6 +184,27 @@ halted() {
 	[ "$(wc -l <"$files/o")" -gt 100 ]
 	ctl 0 quit
 	ended 0 60
+}
+
+@test "dump --format qemu is what QEMU's info tlb says of the same image, halted" {
+	dumped amd64 --cpu soft
+}
+
+@test "dump --format qemu of the same image on KVM is QEMU's" {
+	need_kvm
+	dumped amd64 --cpu kvm
+}
+
+@test "dump --format qemu of five levels is QEMU's" {
+	dumped la57 --cpu soft
+}
+
+@test "dump --format qemu of PAE is QEMU's" {
+	dumped pae --cpu soft
+}
+
+@test "dump --format qemu of two levels is QEMU's" {
+	dumped i386 --cpu soft
 }
 
 @test "ptdump: ranges and holes cover the address space without gap" {

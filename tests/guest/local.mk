@@ -12,7 +12,7 @@ guest_tests = tests/guest/usage.bats tests/guest/badinput.bats tests/guest/crash
 TESTS += $(guest_tests)
 EXTRA_DIST += $(guest_tests) tests/stress/smoke.stress tests/bench/hybrid_bench.sh \
 	tests/guest/devices.S tests/guest/common.bash tests/guest/qmp.bash tests/guest/cpuid-same.py tests/guest/exact.py \
-	tests/guest/gdb.py tests/guest/hostile.py tests/guest/kvm-works.py tests/guest/matrix.py tests/guest/qmp.py tests/guest/picture.py \
+	tests/guest/gdb.py tests/guest/hostile.py tests/guest/look_check.py tests/guest/kvm-works.py tests/guest/matrix.py tests/guest/qmp.py tests/guest/picture.py \
 	tests/guest/picture_models.py tests/guest/browser.py \
 	tests/stock-kvm/README.md tests/stock-kvm/fetch-kernel.sh tests/stock-kvm/run.sh \
 	tests/stock-kvm/selftest.bats

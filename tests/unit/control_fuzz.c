@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Fuzzing a control session in memory: any bytes, cut into pieces of any size.
+ * Fuzzing a control session in memory: any bytes, cut into pieces of any size, to a small machine whose
+ * guest does something before each piece.
  *
  * Checks what must hold for every input: the output is ASCII, each line ends with CRLF and is
- * one JSON object, and a session that was resynchronised answers the next command. The first
- * byte of an input is the size of the pieces.
+ * one JSON object, a session that was resynchronised answers the next command, and the machine is as
+ * sound as before: its audit is clean, its hardware met nothing it must not, and nothing leaks. The
+ * first byte of an input is the size of the pieces.
  *
- * make fuzz runs it with an engine, tests/fuzz/replay.c on its corpus.
+ * make fuzz runs it with an engine, tests/fuzz/replay.c on its corpus. Read first: control_machine.h.
  */
 #define _GNU_SOURCE 1 /* memmem */
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/control_machine.h"
 #include "vmm/control/internal.h"
+#include "vmm/cpu/state.h"
 
 static struct json_object *object(void)
 {
@@ -61,16 +65,14 @@ static void fake_event(void *m, const char *name, struct json_object *data)
 	json_object_put(data);
 }
 
-/* No vCPU has begun: commands that look at one find none, the others find empty tables. */
 static struct sh_mmu *fake_mmu(void *m)
 {
-	return m;
+	return ((struct fake *)m)->mmu;
 }
 
 static unsigned fake_cpus(void *m)
 {
-	(void)m;
-	return 2;
+	return ((struct fake *)m)->cfg.vcpus;
 }
 
 static long fake_thread(void *m, unsigned vcpu)
@@ -79,10 +81,12 @@ static long fake_thread(void *m, unsigned vcpu)
 	return (long)vcpu;
 }
 
+/* The first vCPU has registers, the thread of the other is gone. */
 static const struct cpu_state *fake_cpu(void *m, unsigned vcpu)
 {
-	(void)m, (void)vcpu;
-	return NULL;
+	static struct cpu_state state;
+	(void)m;
+	return vcpu ? NULL : &state;
 }
 
 static struct json_object *fake_stats(void *m, struct control_error *e)
@@ -146,11 +150,12 @@ static bool take_output(struct ctl_session *s, const char *text)
 	return found;
 }
 
-static void run(struct ctl_session *s)
+static void run(struct ctl_session *s, struct fake *f)
 {
 	while (ctl_session_runnable(s)) {
 		ctl_session_step(s);
 		take_output(s, NULL);
+		cm_unstall(f);
 	}
 	require(!s->failed);
 }
@@ -160,14 +165,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char last[] = "\xff{\"execute\":\"query-x\",\"id\":\"last\"}";
+	struct fake f;
 	if (size < 1)
 		return 0;
+	require(!cm_start(&f));
 	size_t piece = data[0] ? data[0] : size;
-	struct ctl_session *s = ctl_session_create(&ops, NULL);
+	struct ctl_session *s = ctl_session_create(&ops, &f);
 	for (size_t at = 1; at < size; at += piece) {
 		size_t n = size - at < piece ? size - at : piece;
+		cm_live(&f, (unsigned)at);
 		ctl_session_input(s, (const char *)data + at, n);
-		run(s);
+		run(s, &f);
 	}
 	take_output(s, NULL);
 	ctl_session_input(s, last, sizeof(last) - 1);
@@ -178,5 +186,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	require(answered);
 	ctl_session_destroy(s);
+	require(cm_end(&f));
 	return 0;
 }

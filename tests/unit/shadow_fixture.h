@@ -88,6 +88,6 @@ extern const struct tap_case suite_model[], suite_format[], suite_gmem[], suite_
 	suite_dmap[], suite_dmap_model[], suite_dmap_pressure[], suite_dmap_guest[],
 	suite_share[], suite_share_race[], suite_gather[], suite_shootdown[], suite_defer[],
 	suite_reserve[], suite_map[], suite_inject[], suite_windows_switch[], suite_inspect[],
-	suite_trace[];
+	suite_trace[], suite_look[];
 
 #endif

@@ -179,6 +179,15 @@ static const struct {
 	[SH_MUT_WINDOWS_OUTLIVE] = {suite_dmap_guest, "PA-14: windows of a frame go first"},
 	[SH_MUT_WINDOW_LEFT_OPEN] = {suite_windows_switch,
 				     "HM-13 a walk gives way, and its slots are stolen"},
+	[SH_MUT_LOOK_UNGUARDED] = {suite_look, "every look at a table is a read-side section"},
+	[SH_MUT_LOOK_ALWAYS_WHOLE] = {suite_inspect, "a look knows whether anything changed"},
+	[SH_MUT_LOOK_FROM_BEGUN] = {suite_look, "a change that was under way"},
+	[SH_MUT_PEEK_TORN] = {suite_look, "registers are of one moment"},
+	[SH_MUT_BLAME_LEAF_ONLY] = {suite_inspect, "what a reason names is what must change"},
+	[SH_MUT_EXPLAIN_UNTRACKED] = {suite_inspect, "explain foretells what an access does"},
+	[SH_MUT_DIFF_UNTRACKED] = {suite_inspect, "verdicts: lazy, same, tracked, wrong"},
+	[SH_MUT_DIFF_ONE_LOOK] = {suite_look, "an entry that is just changing"},
+	[SH_MUT_TRACE_LOST_UNSAID] = {suite_trace, "a full ring counts what it overwrites"},
 };
 
 static void (*find(const struct tap_case *suite, const char *name))(void)

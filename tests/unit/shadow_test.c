@@ -35,6 +35,7 @@ static const struct tap_suite suites[] = {
 	{.name = "share", .cases = suite_share},
 	{.name = "share race", .cases = suite_share_race},
 	{.name = "inspect", .cases = suite_inspect},
+	{.name = "look", .cases = suite_look},
 	{.name = "trace", .cases = suite_trace},
 	{.name = "gather", .cases = suite_gather},
 	{.name = "shootdown", .cases = suite_shootdown},

@@ -247,17 +247,34 @@ static void sentence(const struct spot *s, char *buf, size_t n)
 									 : r->arg[1]));
 }
 
-static struct json_object *spot_json(const struct spot *s)
+/* Whether the guest stores to the entry without anybody seeing it, until it flushes. */
+static bool unseen(const struct blame *b, const struct spot *s)
+{
+	struct sh_frame f;
+	if (!s->guest)
+		return false;
+	sh_frame_look(b->who.mmu, gpa_gfn(GPA(s->at)), &f);
+	return f.unsync;
+}
+
+static struct json_object *spot_json(const struct blame *b, const struct spot *s)
 {
 	struct json_object *o = json_object_new_object();
-	char text[256];
-	sentence(s, text, sizeof(text));
+	bool unsync = unseen(b, s);
+	char text[384]; /* room for what is added */
+	sentence(s, text, 256);
+	if (unsync)
+		strcat(text,
+		       "; its table is out of step: nobody sees what the guest writes there "
+		       "until it flushes, so it may have been written since");
 	ctl_put_str(o, "side", s->guest ? "guest" : ctl_view_names[s->view]);
 	ctl_put_int(o, "level", s->level);
 	ctl_put_hex(o, s->guest ? "gpa" : "slot", s->at);
 	ctl_put_hex(o, "entry", s->entry);
 	ctl_put(o, "flags", ctl_flags(s->entry, s->level));
 	ctl_put_str(o, "text", text);
+	if (s->guest)
+		ctl_put_bool(o, "unsync", unsync);
 	if (s->by.seq)
 		ctl_put(o, "by", ctl_trace_record(&s->by));
 	return o;
@@ -286,7 +303,7 @@ static struct json_object *blame_json(const struct blame *b, unsigned max)
 	uint64_t shown = kept < max ? kept : max;
 	for (unsigned i = 0; i < b->spots; i++)
 		if (b->spot[i].now)
-			json_object_array_add(entries, spot_json(&b->spot[i]));
+			json_object_array_add(entries, spot_json(b, &b->spot[i]));
 	for (uint64_t i = b->count - shown; i < b->count; i++)
 		json_object_array_add(list, ctl_trace_record(&b->mine[i % MAX_MINE]));
 	ctl_put_hex(o, "gva", b->gva.v);

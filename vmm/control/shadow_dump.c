@@ -100,6 +100,28 @@ static bool take(struct dump *d, const struct sh_scan *s)
 	return true;
 }
 
+/* The guest's own stores to tables that are not tracked are counted by nobody, and who left an address space may
+ * have given its tables up: so they are looked at again, by a sum of what was found (FNV-1a). */
+static void add_to_sum(uint64_t *sum, const struct sh_scan *s)
+{
+	const uint64_t word[] = {s->gva.v, s->entry, s->level, s->access};
+	for (size_t i = 0; i < sizeof(word) / sizeof(*word); i++)
+		*sum = (*sum ^ word[i]) * 0x100000001b3ull;
+}
+
+static bool guest_stayed(const struct dump *d, struct sh_scan again, uint64_t leaves,
+			 uint64_t sum)
+{
+	struct sh_regs now;
+	struct sh_mode mode;
+	uint64_t same = 0;
+	for (; leaves && sh_scan_guest(d->s.mmu, &d->s.mode, &d->s.regs, &again); leaves--)
+		add_to_sum(&same, &again);
+	return !leaves && same == sum &&
+	       (d->s.by_root ||
+		(sh_vcpu_peek(d->s.mmu, d->s.vcpu, &now, &mode) && now.cr3 == d->s.regs.cr3));
+}
+
 static bool next_leaf(struct dump *d, struct sh_scan *s)
 {
 	return d->guest ? sh_scan_guest(d->s.mmu, &d->s.mode, &d->s.regs, s)
@@ -122,6 +144,7 @@ static bool choose_view(const struct ctl_call *call, struct dump *d, const char 
 struct json_object *ctl_run_shadow_dump(const struct ctl_call *call, struct control_error *e)
 {
 	struct dump d = {.max = get_max(call), .merge = ctl_arg_bool(call, "merge", false)};
+	uint64_t leaves = 0, sum = 0;
 	struct sh_look look;
 	struct sh_scan s;
 	const char *view;
@@ -132,8 +155,10 @@ struct json_object *ctl_run_shadow_dump(const struct ctl_call *call, struct cont
 	s.done = !choose_view(call, &d, &view);
 	d.regions = json_object_new_array();
 	sh_look_begin(d.s.mmu, &look);
-	while (!more && next_leaf(&d, &s))
+	for (; !more && next_leaf(&d, &s); leaves++) {
+		add_to_sum(&sum, &s);
 		more = !take(&d, &s);
+	}
 	close_region(&d);
 	struct json_object *o = json_object_new_object();
 	ctl_put_str(o, "view", view);
@@ -141,6 +166,9 @@ struct json_object *ctl_run_shadow_dump(const struct ctl_call *call, struct cont
 	ctl_put(o, "regions", d.regions);
 	put_next(o, &s, more, s.gva);
 	ctl_put_look(o, d.s.mmu, &look);
+	set_range(call, &s);
+	if (d.guest && !guest_stayed(&d, s, leaves, sum))
+		ctl_put_bool(o, "consistent", false);
 	return o;
 }
 

@@ -223,7 +223,8 @@ const struct ctl_command ctl_commands[] = {
 	 .help = "who made the entries behind an address what they are, from the trace",
 	 .type = "{gva: hex, entries: [{side: <guest|kernel|kernel-ac|user>, level: int, "
 		 "gpa?: hex, slot?: hex, entry: hex, flags: str, text: str, "
-		 "by?: @TraceRecord}], history: [@TraceRecord], left-out: int, lost: int, "
+		 "unsync?: bool, by?: @TraceRecord}], history: [@TraceRecord], left-out: int, "
+		 "lost: int, "
 		 "not-recorded: [str], generation: int, consistent: bool}",
 	 .returns = "each entry of the guest's path and of the shadow paths as it is now, with "
 		    "the record that made it so, and all records about them, oldest first. "
