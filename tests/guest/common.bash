@@ -70,7 +70,8 @@ nothing_left() {
 
 said() {
 	echo "status $status"
-	tail -n 60 "$out"
+	grep -a -B2 '^not ok' "$out" || true
+	tail -n 30 "$out"
 	head -c 6000 "$err"
 }
 

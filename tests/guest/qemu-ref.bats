@@ -31,7 +31,8 @@ reference() {
 		-kernel "$file" -append "cpus=$cpus $append" -display none -monitor none \
 		-serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
 		>"$out" </dev/null || status=$?
-	tail -n 60 "$out"
+	grep -a -B2 '^not ok' "$out" || true
+	tail -n 30 "$out"
 	[ "$status" -eq 33 ]
 	grep -q "^umbra-guest ${name%.*}: boot by .*, $cpus cpus" "$out"
 	all_ok "$out"
