@@ -112,9 +112,9 @@ void sched_enter(void)
 	struct proc *p = this_cpu()->proc;
 	bool save = this_cpu()->irq_save;
 
+	ASSERT(this_cpu()->kmap_depth == 0); /* the windows are the CPU's, not ours */
 	ASSERT(spin_held(&sched_lock) && this_cpu()->irq_depth == 1);
 	ASSERT(p->state != PROC_RUNNING && !p->preempt_depth);
-	ASSERT(this_cpu()->kmap_depth == 0); /* the windows are the CPU's, not ours */
 	swtch(&p->ctx, this_cpu()->sched_ctx);
 	this_cpu()->irq_save = save;
 }

@@ -51,7 +51,7 @@ for s in ("fault", "fault-work", "fork", "mmap", "syscall", "switch"):
     k, h = one(s, "kvm"), one(s, "hybrid")
     ke, he = k[1] - base["kvm"][1], h[1] - base["hybrid"][1]
     faults = k[2] - base["kvm"][2]
-    per = [n / faults if faults > 100 else float("nan") for n in (ke, he)]
+    per = [n / faults if faults > 30 else float("nan") for n in (ke, he)]
     slow = h[0] > 1.05 * k[0]
     many = s != "syscall" and not per[1] <= 1.3
     bad = bad or slow or many

@@ -49,6 +49,20 @@ static void note_fault(struct vcpu *v, uint64_t va, uint32_t error)
 		.va = va, .cr3 = s->cr3, .rip = s->rip, .flags = fault_flags(s, error)};
 }
 
+/* Whether every entry on the way has A already. A processor may set it ahead, but a guest that has just
+ * cleared it, to see which pages are in use, would see what no program has used. */
+static bool used_before(struct vcpu *v, const struct hybrid_fault *f)
+{
+	struct sh_walk w;
+
+	if (sh_translate(v->sh, GVA(f->va), f->flags | SH_PEEK, &w) != SH_WALK_OK)
+		return false;
+	for (unsigned l = w.level; l <= w.top; l++)
+		if (!(w.gpte[l] & PTE_A))
+			return false;
+	return true;
+}
+
 /* A fault that is still one, or of another address space, is none of the hardware's now. One of a
  * process waits until its handler is done. */
 void hybrid_prefill(struct vcpu *v)
@@ -63,7 +77,7 @@ void hybrid_prefill(struct vcpu *v)
 
 		if (f.flags & SH_USER && !user)
 			h->fault[h->faults++] = f;
-		else if (f.cr3 == v->cpu.s.cr3 &&
+		else if (f.cr3 == v->cpu.s.cr3 && used_before(v, &f) &&
 			 sh_fault(v->sh, GVA(f.va), f.flags, &w) == SH_FAULT_RESUME)
 			h->n.prefills++;
 	}
