@@ -5,6 +5,18 @@
 
 bats_require_minimum_version 1.5.0
 
+# Scenarios of every family, for machines that differ little from one which runs all of them. UMBRA_LONG=1, as
+# make check-long sets it, runs all instead.
+broad=boot-tables,exceptions,wp-bit,invlpg,global-pages,large-pages,ad-bits,self-map,alias
+broad+=,syscalls,user-fault,demand-paging,brk,mprotect,mmap-munmap,cow-fork,fork-tree
+broad+=,timer-preempt,smp-boot,ipi,smp-shootdown,smp-table-writes,smp-fork,smp-atomic
+broad+=,smp-threads,smp-mprotect,mremap-fail,smp-mremap,quicklists,share-fork,share-zap,cpa-rights
+broad+=,cpa-large,cpa-cache,cpa-smp,pagealloc,file-map,file-sync,rmap,gather-count,gup-storm
+broad+=,exec,madvise,pipe,signal-fault,kill,mm-storm,smp-storm,swap,swap-fork,swap-clock
+broad+=,dma-table,reserved,capture-device
+[ -z "${UMBRA_LONG-}" ] || broad=all
+few=(--scenario "$broad")
+
 common_setup() {
 	: "${srcdir:=$BATS_TEST_DIRNAME/../..}"
 	: "${builddir:=$srcdir/build}"
@@ -126,6 +138,14 @@ ended() {
 
 # results FILE: its scenario lines, without what depends on the number of CPUs.
 results() { tr -d '\r' <"$1" | grep -E '^(not )?ok [0-9]+ - ' | sed 's/ # SKIP.*//'; }
+
+# What ran ended as it did there, in the same order.
+as_reference() {
+	local left="$files/ran"
+	results "$out" | sed 's/^\(.*ok\) [0-9]* /\1 /' >"$left"
+	diff <(results "$BATS_FILE_TMPDIR/reference" | sed 's/^\(.*ok\) [0-9]* /\1 /' |
+		grep -Fxf "$left") "$left"
+}
 
 # all_ok FILE: as many results as were planned, none of them "not ok".
 all_ok() {

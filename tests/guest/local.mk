@@ -38,7 +38,9 @@ check-long-hostile: umbra$(EXEEXT) all
 check-long: check-long-runs
 check-long-runs: umbra$(EXEEXT) all
 	$(AM_V_at)srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' UMBRA_LONG=1 \
-		$(BATS) $(top_srcdir)/tests/guest/kvm-runs.bats
+		$(BATS) $(top_srcdir)/tests/guest/kvm-runs.bats $(top_srcdir)/tests/guest/hybrid.bats \
+		$(top_srcdir)/tests/guest/soft.bats $(top_srcdir)/tests/guest/stock-kvm.bats \
+		$(top_srcdir)/tests/guest/sanitize.bats
 
 # All bugs of the guest's kernel; make check leaves out those that take long to find.
 .PHONY: check-long-guest-mutants

@@ -3,6 +3,8 @@
 # The same code built with the compiler's sanitizers: the guest's suite under KVM, and the unit tests
 # that have most to lose. UMBRA_SKIP_SANITIZE=1 leaves it out (it builds everything twice more).
 
+load common
+
 setup() {
 	: "${srcdir:=$BATS_TEST_DIRNAME/../..}"
 	: "${builddir:=$srcdir/build}"
@@ -81,10 +83,10 @@ quiet() {
 
 @test "ThreadSanitizer: the guest on 2 and 4 vCPUs, threads against the shadow MMU" {
 	build thread tests/unit/shadow_threads tests/unit/shadow_test
-	guest --cpus 2
-	guest --cpus 4 --lowmem 0
+	guest --cpus 2 "${few[@]}"
+	guest --cpus 4 --lowmem 0 --scenario smp-shootdown,smp-table-writes,smp-threads,smp-mprotect,gup-storm,swap
 	engine soft --cpus 2 --scenario ipi,smp-shootdown,smp-table-writes
-	guest_on hybrid --cpus 2
+	guest_on hybrid --cpus 2 "${few[@]}"
 	guest_on hybrid --cpus 4 --hybrid-budget forever \
 		--scenario ipi,smp-shootdown,smp-table-writes,smp-mprotect
 	quiet tests/unit/shadow_threads 2000
@@ -95,8 +97,8 @@ quiet() {
 @test "AddressSanitizer and UBSan: the guest, the shadow MMU, the CPU, the loaders" {
 	build address,undefined tests/unit/shadow_test tests/unit/cpu_test tests/unit/boot_test \
 		tests/unit/control_test tests/unit/soft_test
-	guest --cpus 2
-	guest --cpus 1 --lowmem 0 --shadow-limit 256K
+	guest --cpus 2 "${few[@]}"
+	guest --cpus 1 --lowmem 0 --shadow-limit 256K "${few[@]}"
 	engine soft --cpus 2 --scenario exceptions,mprotect,smp-shootdown
 	engine soft --cpus 2 --tlb adversarial --scenario exceptions,smp-shootdown
 	quiet tests/unit/soft_test

@@ -29,7 +29,7 @@ clean() {
 passes() {
 	clean "$@"
 	[ ! -e "$BATS_FILE_TMPDIR/reference" ] ||
-		diff <(results "$BATS_FILE_TMPDIR/reference") <(results "$out")
+		as_reference
 }
 
 number() { python3 -c 'import json, sys
@@ -61,13 +61,13 @@ image() {
 }
 
 @test "16 cpus in turns" {
-	LIMIT=400 ends 0 --cpu soft --cpus 16 --soft-threads off --timeout 390
+	LIMIT=400 ends 0 --cpu soft --cpus 16 --soft-threads off --timeout 390 "${few[@]}"
 	all_ok "$out"
 	grep -q ' 0 failed, 0 skipped' "$out"
 }
 
 # In turns: threads that wait for each other take minutes on a host that has other things to do.
-@test "no memory stays mapped: --lowmem 0" { passes --cpus 2 --seed 1 --lowmem 0; }
+@test "no memory stays mapped: --lowmem 0" { passes --cpus 2 --seed 1 --lowmem 0 "${few[@]}"; }
 
 @test "every technique off, few shadow tables" {
 	passes --cpus 2 --seed 1 --shadow-limit 512K --mmu-option prefetch=off --mmu-option inplace=off \
@@ -77,7 +77,7 @@ image() {
 
 # Tables come and go all the time, each time the map changes, and large pages of it with it.
 @test "tables that are free are not in the direct map: --pagealloc" {
-	passes --cpus 2 --seed 1 --shadow-limit 2M --pagealloc on --stats-file "$files/stats"
+	passes --cpus 2 --seed 1 --shadow-limit 2M --pagealloc on --stats-file "$files/stats" "${few[@]}"
 	pagealloc_was_on "$files/stats"
 	[ "$(number "$files/stats" shadow direct_map splits_2m)" -gt 0 ]
 	clean --cpus 2 --seed 1 --tlb adversarial --pagealloc 4k --stats-file "$files/stats" \
@@ -113,14 +113,14 @@ parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
 }
 
 @test "one seed, one run, byte for byte: 1 cpu" { same 1 --scenario $some; }
-@test "one seed, one run, byte for byte: 2 cpus" { same 2; }
+@test "one seed, one run, byte for byte: 2 cpus" { same 2 "${few[@]}"; }
 @test "one seed, one run, byte for byte: 4 cpus" { same 4 --scenario $some,$parallel; }
 @test "one seed, one run, byte for byte: adversarial" {
 	same 2 --tlb adversarial --scenario cow-fork,mprotect,smp-shootdown
 }
 
-@test "adversarial: all scenarios" {
-	passes --cpus 2 --tlb adversarial --stats-file "$files/stats"
+@test "adversarial" {
+	passes --cpus 2 --tlb adversarial --stats-file "$files/stats" "${few[@]}"
 	[ "$(number "$files/stats" tlb reports)" -eq 0 ]
 	[ "$(number "$files/stats" tlb evictions)" -gt 1000 ]
 	[ "$(number "$files/stats" tlb speculative)" -gt 1000 ]
@@ -147,7 +147,7 @@ parallel="smp-shootdown,smp-table-writes,smp-fork,smp-threads,smp-mprotect"
 # Without a device to open: auto takes soft and says why, --cpu kvm is refused.
 @test "no /dev/kvm" {
 	export UMBRA_KVM_DEVICE=$files/none
-	LIMIT=400 ends 0 --cpus 2 --timeout 390
+	LIMIT=400 ends 0 --cpus 2 --timeout 390 "${few[@]}"
 	all_ok "$out"
 	[ "$(wc -l <"$err")" -eq 1 ]
 	grep -q "^umbra: engine soft (.*; cannot open $files/none: No such file or directory; " "$err"

@@ -6,7 +6,7 @@
 
 load common
 
-# For one CPU, every kind of fault and tracked writes; two CPUs run everything.
+# For one CPU, every kind of fault and tracked writes; two CPUs run those of $broad.
 scenarios=boot-tables,exceptions,wp-bit,invlpg,global-pages,large-pages,ad-bits,alias,user-fault
 scenarios=$scenarios,demand-paging,mprotect,cow-fork
 
@@ -60,7 +60,7 @@ on_stock() {
 }
 
 @test "nested paging, 2 cpus" {
-	on_stock 1 2 direct all
+	on_stock 1 2 direct "$broad"
 }
 
 @test "nested paging, gated all the same" {
@@ -72,5 +72,5 @@ on_stock() {
 }
 
 @test "no nested paging, 2 cpus" {
-	on_stock 0 2 gated all
+	on_stock 0 2 gated "$broad"
 }
