@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154 # common.bash sets them
 # The same code built with the compiler's sanitizers: the guest's suite under KVM, and the unit tests
 # that have most to lose. UMBRA_SKIP_SANITIZE=1 leaves it out (it builds everything twice more).
 
