@@ -104,6 +104,8 @@ ends() {
 # start WORDS...: `umbra run WORDS` in the background, as $pid; the others of a test find it by
 # its name, which is t.
 start() {
+	: >"$out" # now, lest the last machine's be taken for this one's
+	: >"$err"
 	"$UMBRA" run --name t "$@" >"$out" 2>"$err" </dev/null 3>&- &
 	pid=$!
 	socket=$XDG_RUNTIME_DIR/umbra/t.sock
