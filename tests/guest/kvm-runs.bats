@@ -28,6 +28,11 @@ passes() {
 	[ ! -e "$BATS_FILE_TMPDIR/reference" ] || as_reference
 }
 
+# Where each takes its time.
+quick=boot-tables,exceptions,wp-bit,invlpg,global-pages,large-pages,ad-bits,self-map,alias,syscalls
+quick+=,user-fault,demand-paging,mprotect,cow-fork,timer-preempt,smp-boot,ipi,smp-shootdown
+quick+=,smp-table-writes,smp-fork
+
 number() { python3 -c 'import json, sys
 o = json.load(open(sys.argv[1]))
 for k in sys.argv[2:]: o = o[k]
@@ -41,6 +46,7 @@ print(o)' "$@"; }
 }
 
 @test "16 cpus, more than the host has" {
+	[ "$broad" = all ] || few=(--scenario "$quick,smp-atomic,smp-threads,gup-storm,smp-storm")
 	LIMIT=400 passes --cpus 16 --timeout 390 "${few[@]}"
 }
 
@@ -60,6 +66,7 @@ print(o)' "$@"; }
 }
 
 @test "--exact on: the kernel's code interpreted, processes native" {
+	[ "$broad" = all ] || few=(--scenario "$quick") # 0.2 us an instruction
 	LIMIT=400 passes --cpus 2 --exact on --timeout 390 "${few[@]}"
 }
 
