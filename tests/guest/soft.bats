@@ -69,7 +69,7 @@ image() {
 # In turns: threads that wait for each other take minutes on a host that has other things to do.
 # Ten times as slow as with.
 @test "no memory stays mapped: --lowmem 0" {
-	[ "$broad" = all ] || few=(--scenario self-map,alias,cow-fork,fork-tree,smp-fork,share-zap,cpa-rights,file-map,mm-storm,swap)
+	[ "$broad" = all ] || few=(--scenario "self-map,alias,cow-fork,fork-tree,smp-fork,share-zap,cpa-rights,file-map,mm-storm,swap")
 	passes --cpus 2 --seed 1 --lowmem 0 "${few[@]}"
 }
 
