@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <urcu/urcu-memb.h>
 
@@ -330,8 +331,8 @@ int main(void)
 
 	device = device ? device : "/dev/kvm";
 	kvm = open(device, O_RDWR);
-	if (kvm < 0) {
-		printf("1..0 # SKIP no %s here: %s\n", device, strerror(errno));
+	if (kvm < 0 || ioctl(kvm, KVM_GET_API_VERSION, 0) < 0) {
+		printf("1..0 # SKIP no KVM behind %s: %s\n", device, strerror(errno));
 		return 0;
 	}
 	close(kvm);
