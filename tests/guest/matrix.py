@@ -10,6 +10,7 @@ here passed, with the same plan everywhere.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,12 +22,16 @@ MACHINES = ["umbra-kvm", "umbra-hybrid", "umbra-soft", "qemu-tcg"]
 def ref(words, report):
     """One umbra-ref; its lines about what failed, or did not run, and its runs."""
     program = os.path.join(os.environ.get("builddir", "build"), "umbra-ref")
-    done = subprocess.run(
-        [program, *words, "--json", report], stdout=subprocess.PIPE, text=True, check=False
-    )
+    with subprocess.Popen(
+        [program, *words, "--json", report], stdout=subprocess.PIPE, text=True
+    ) as done:
+        try:
+            out = done.communicate()[0]
+        finally:  # whatever ends us ends it, and it its machines
+            done.terminate()
     shown = [
         line
-        for line in done.stdout.splitlines()
+        for line in out.splitlines()
         if "FAIL" in line or line.strip().split(":")[0] in MACHINES
     ]
     with open(report, encoding="ascii") as f:
@@ -101,4 +106,5 @@ def main(words):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))
