@@ -6,7 +6,7 @@ shadow_public = shadow/addr.h shadow/backend.h shadow/diff.h shadow/dmap.h shado
 shadow_sources = $(shadow_public) \
 	shadow/audit.c shadow/audit_large.c shadow/audit_report.c shadow/audit_report.h \
 	shadow/diff.c shadow/explain.c shadow/inspect.c shadow/scan.c \
-	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h \
+	shadow/context.c shadow/context.h shadow/unsync.c shadow/unsync.h shadow/unsync_record.h shadow/unsync_sync.c \
 	shadow/dmap.c shadow/dmap_alias.c shadow/dmap_audit.c shadow/dmap_change.c \
 	shadow/dmap_collapse.c shadow/dmap_debug.c shadow/dmap_internal.h shadow/dmap_selftest.c \
 	shadow/dmap_split.c shadow/dmap_track.c shadow/dmap_walk.c \

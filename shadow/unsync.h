@@ -19,7 +19,7 @@
  * table that some other address space writes costs it nothing but the look.
  *
  * Locks: mmu->lock for everything but sh_unsync_note(), which needs the page's lock.
- * Read first: page.h, flush.h. Read next: unsync.c, context.c.
+ * Read first: page.h, flush.h. Read next: unsync_sync.c, unsync.c, context.c.
  */
 #ifndef UMBRA_SHADOW_UNSYNC_H
 #define UMBRA_SHADOW_UNSYNC_H

@@ -15,17 +15,17 @@ noinst_LTLIBRARIES += libvmm.la
 libvmm_la_SOURCES = $(cpu_sources) $(interp_sources) $(dev_sources) $(boot_sources) \
 	$(control_sources) $(soft_sources) $(hybrid_sources) $(gdb_sources) $(trace_sources) \
 	vmm/gate/gate.c vmm/gate/gate.h vmm/gate/gate_code.S \
-	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/foreign.c vmm/kvm/fpu.c vmm/kvm/kvm.h vmm/kvm/probe.c vmm/kvm/probe.h vmm/kvm/probe_remote.c vmm/kvm/probe_stats.c \
+	vmm/kvm/backend.c vmm/kvm/engine.c vmm/kvm/enter.c vmm/kvm/foreign.c vmm/kvm/fpu.c vmm/kvm/kvm.h vmm/kvm/probe.c vmm/kvm/probe.h vmm/kvm/probe_remote.c vmm/kvm/probe_stats.c vmm/kvm/regs.c \
 	vmm/kvm/vm.c vmm/kvm/measure.c vmm/kvm/measure.h vmm/kvm/measure_cost.c \
 	vmm/kvm/measure_host.c vmm/kvm/measure_insn.c vmm/kvm/measure_loop.c \
 	vmm/kvm/measure_rig.h vmm/kvm/measure_tables.c \
 	vmm/clock.h vmm/cpuid.c vmm/crash.c vmm/debug.c vmm/debug.h vmm/engine.c vmm/engine.h vmm/exits.c vmm/exitstat.c vmm/exitstat.h vmm/guestreport.c \
 	vmm/inspect.c vmm/life.c vmm/machine.c vmm/machine.h vmm/memops.c vmm/memops.h vmm/reset.c vmm/upcalls.c \
-	vmm/vcpu.c vmm/vcpu.h
+	vmm/vcpu.c vmm/vcpu.h vmm/vcpu_call.c
 libvmm_la_LIBADD = libumbra-shadow.la $(JSONC_LIBS) $(ZYDIS_LIBS) $(URCU_LIBS) -lpthread -lrt
 
 bin_PROGRAMS += umbra
-umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/runtrace.c vmm/runtrace.h vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
+umbra_SOURCES = $(UMBRA_FRONT) vmm/run.c vmm/runresult.c vmm/runresult.h vmm/runtrace.c vmm/runtrace.h vmm/doctor.c vmm/doctor.h vmm/doctor_facts.c vmm/doctor_print.c \
 	vmm/doctor_verdict.c
 umbra_LDADD = libvmm.la libumbra-front.la
 

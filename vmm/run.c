@@ -20,10 +20,10 @@
 #include "vmm/commands.h"
 #include "vmm/gdb/gdb.h"
 #include "vmm/machine.h"
+#include "vmm/runresult.h"
 #include "vmm/runtrace.h"
 
 #define END_SIGNAL (SIGRTMIN + 1)
-#define TOLD_LINES 16 /* of an audit */
 
 const char *const umbra_mmu_names[] = {"prefetch",  "prefill", "inplace", "flood",
 				       "rootcache", "unsync",  "large",	  "dmap",
@@ -35,6 +35,7 @@ struct run {
 	const struct umbra_options *o;
 	struct machine_config cfg;
 	struct machine *m;
+	struct run_result result;
 	char append[2048];
 	char socket[UMBRA_SOCKET_MAX];
 	struct gdb_place gdb_place;
@@ -43,8 +44,6 @@ struct run {
 	sigset_t signals;
 	int serial_fd;
 	struct run_trace trace;
-	unsigned violations, leaked;
-	char audit[16384];
 };
 
 static void on_end(void *ctx)
@@ -236,133 +235,9 @@ static void wait_for_end(struct run *r)
 	}
 }
 
-static int write_json(const char *path, const char *option, struct json_object *o)
-{
-	int err = 0;
-
-	if (json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY) < 0)
-		err = complain(UMBRA_HOST, "cannot write %s: %s; give another file to %s", path,
-			       strerror(errno), option);
-	json_object_put(o);
-	return err;
-}
-
-static const char *const verdict_names[] = {
-	[VERDICT_NONE] = "none",   [VERDICT_GUEST_EXIT] = "guest-exit",
-	[VERDICT_CRASH] = "crash", [VERDICT_HOST] = "host-error",
-	[VERDICT_QUIT] = "quit",   [VERDICT_TIMEOUT] = "timeout",
-};
-
-/* isa-debug-exit values that mean "passed": 0 by kvm-unit-tests' custom, 0x10 by our guests'. */
-static bool guest_passed(uint32_t value)
-{
-	return value == 0 || value == 0x10;
-}
-
-static int exit_code(const struct run *r)
-{
-	const struct machine *m = r->m;
-
-	if (r->violations || r->leaked)
-		return UMBRA_CRASH;
-	switch (m->verdict) {
-	case VERDICT_GUEST_EXIT:
-		if (r->o->exit_style == EXIT_STYLE_RAW)
-			return (int)((m->exit_value << 1 | 1) & 0xff);
-		return guest_passed(m->exit_value) ? UMBRA_PASS : UMBRA_FAIL;
-	case VERDICT_CRASH:
-		return UMBRA_CRASH;
-	case VERDICT_TIMEOUT:
-		return UMBRA_TIMEOUT;
-	case VERDICT_QUIT:
-		return UMBRA_PASS;
-	default:
-		return UMBRA_HOST;
-	}
-}
-
-/* How long the first lines are of what may be a page of them. All are in --result. */
-static int first_lines(const char *text)
-{
-	const char *end = text;
-
-	for (unsigned i = 0; i < TOLD_LINES && end; i++)
-		end = strchr(i ? end + 1 : end, '\n');
-	return (int)(end ? (size_t)(end - text) : strlen(text));
-}
-
-static void tell(const struct run *r)
-{
-	const struct machine *m = r->m;
-
-	if (m->verdict == VERDICT_CRASH)
-		complain(0, "guest crashed: %s", m->why);
-	else if (m->verdict == VERDICT_HOST || m->verdict == VERDICT_TIMEOUT)
-		complain(0, "%s", m->why);
-	if (r->violations)
-		complain(0, "guest crashed: the audit found %u violations:\n%.*s",
-			 r->violations, first_lines(r->audit), r->audit);
-}
-
-static struct json_object *lines_of(const char *text)
-{
-	struct json_object *list = json_object_new_array();
-
-	for (size_t n; *text; text += n + (text[n] == '\n')) {
-		n = strcspn(text, "\n");
-		json_object_array_add(list, json_object_new_string_len(text, (int)n));
-	}
-	return list;
-}
-
-static int write_files(struct run *r, int code)
-{
-	int err = 0;
-
-	if (r->o->stats_file)
-		err = write_json(r->o->stats_file, "--stats-file", machine_stats_json(r->m));
-	if (r->o->result) {
-		struct json_object *o = json_object_new_object();
-
-		json_object_object_add(o, "verdict",
-				       json_object_new_string(verdict_names[r->m->verdict]));
-		json_object_object_add(o, "exit_code", json_object_new_int(code));
-		json_object_object_add(o, "exit_value",
-				       json_object_new_int64(r->m->exit_value));
-		json_object_object_add(o, "why", json_object_new_string(r->m->why));
-		json_object_object_add(o, "audit_violations",
-				       json_object_new_int64(r->violations));
-		json_object_object_add(o, "audit_report", lines_of(r->audit));
-		json_object_object_add(o, "stats", machine_stats_json(r->m));
-		err |= write_json(r->o->result, "--result", o);
-	}
-	return err;
-}
-
-static const char *const shutdown_reasons[] = {
-	[VERDICT_NONE] = "none",	  [VERDICT_GUEST_EXIT] = "guest-shutdown",
-	[VERDICT_CRASH] = "guest-panic",  [VERDICT_HOST] = "host-error",
-	[VERDICT_QUIT] = "host-qmp-quit", [VERDICT_TIMEOUT] = "host-signal",
-};
-
-/* An event of a machine that did not end well. */
-static void tell_clients(const struct run *r, bool happened, const char *event)
-{
-	struct json_object *o = happened ? json_object_new_object() : NULL;
-
-	if (!happened)
-		return;
-	if (r->violations) {
-		json_object_object_add(o, "violations", json_object_new_int64(r->violations));
-		json_object_object_add(o, "report", json_object_new_string(r->audit));
-	} else {
-		json_object_object_add(o, "action", json_object_new_string("shutdown"));
-	}
-	control_event(r->m->control, event, o);
-}
-
 static int supervise(struct run *r)
 {
+	struct run_result *res = &r->result;
 	char msg[512];
 	int code, err;
 
@@ -373,16 +248,16 @@ static int supervise(struct run *r)
 	else
 		start_gdb(r);
 	wait_for_end(r);
-	tell_clients(r, r->m->verdict == VERDICT_CRASH, "GUEST_PANICKED");
+	run_tell_clients(res, r->m->verdict == VERDICT_CRASH, "GUEST_PANICKED");
 	machine_join(r->m);
-	r->violations = sh_audit(r->m->mmu, r->audit, sizeof(r->audit));
-	tell_clients(r, r->violations, "SHADOW_AUDIT_FAILED");
-	machine_event(r->m, "SHUTDOWN", shutdown_reasons[r->m->verdict]);
-	gdb_stop(r->gdb, (unsigned)exit_code(r), r->m->verdict == VERDICT_CRASH ? SIGABRT : 0);
+	res->violations = sh_audit(r->m->mmu, res->audit, sizeof(res->audit));
+	run_tell_clients(res, res->violations, "SHADOW_AUDIT_FAILED");
+	machine_event(r->m, "SHUTDOWN", run_shutdown_reason(r->m->verdict));
+	code = run_exit_code(res);
+	gdb_stop(r->gdb, (unsigned)code, r->m->verdict == VERDICT_CRASH ? SIGABRT : 0);
 	control_stop(r->m->control);
-	tell(r);
-	code = exit_code(r);
-	err = write_files(r, code);
+	run_tell(res);
+	err = run_write_files(res, code);
 	return code ? code : err;
 }
 
@@ -458,12 +333,14 @@ static int run_machine(struct run *r)
 	char msg[512], why[256];
 	const struct engine *engine = choose_engine(r->o, why, sizeof(why));
 	int code = check_engine(r, engine);
+	unsigned leaked;
 
 	if (code)
 		return code;
 	code = machine_create(&r->cfg, engine, &r->m, msg, sizeof(msg));
 	if (code)
 		return complain(code == -2 ? UMBRA_USAGE : UMBRA_HOST, "%s", msg);
+	r->result = (struct run_result){.o = r->o, .m = r->m};
 	r->m->on_end = on_end;
 	r->m->on_end_ctx = r;
 	if (r->m->engine_warning)
@@ -476,11 +353,11 @@ static int run_machine(struct run *r)
 		code = supervise(r);
 	code = run_trace_stop(&r->trace, r->m, code);
 	gmem_thread_exit(r->m->gm);
-	r->leaked = machine_destroy(r->m);
+	leaked = machine_destroy(r->m);
 	blackbox_close(r->trace.rings);
-	if (r->leaked)
+	if (leaked)
 		code = complain(UMBRA_CRASH, "%u shadow objects leaked; this is a bug of Umbra",
-				r->leaked);
+				leaked);
 	return code;
 }
 

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A vCPU's thread: what it looks at between two stretches of guest code, how it sleeps, how it is
- * woken.
+ * A vCPU's thread: what it looks at between two stretches of guest code.
  *
- * Read first: vcpu.h. Read next: exits.c.
+ * Read first: vcpu.h, vcpu_call.c. Read next: exits.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,78 +17,14 @@
 #include "vmm/cpu/deliver.h"
 #include "vmm/clock.h"
 #include "vmm/hybrid/hybrid.h"
-#include "shadow/inject.h"
 #include "shadow/trace.h"
 #include "vmm/machine.h"
 
 /* Instructions interpreted before deadlines are looked at again. */
 #define INTERP_BATCH 256u
 
-/* A kick that has had no effect for so long is made again. */
-#define KICK_AGAIN_NS 20000000u
-
 /* Times, a millisecond apart, that a vCPU tries again what the host has no memory or tables for. */
 #define HOST_TRIES 50u
-
-static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
-{
-	return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, timeout, NULL, 0);
-}
-
-static void kick(struct vcpu *v)
-{
-	if (!v->m->mmu || !sh_inject(sh_mmu_inject(v->m->mmu), SH_INJECT_KICK))
-		v->m->engine->kick(v);
-}
-
-void vcpu_request(struct vcpu *v, uint32_t req)
-{
-	atomic_fetch_or(&v->requests, req);
-	if (atomic_load(&v->mode) == VCPU_IN_GUEST)
-		kick(v);
-	if (atomic_load(&v->sleeping))
-		futex(&v->requests, FUTEX_WAKE, INT_MAX, NULL);
-}
-
-/* Whoever waits for a vCPU to leave the guest does so until it has; but not in silence, and a kick that
- * came to nothing is made again. */
-struct patience {
-	uint64_t late, kick;
-};
-
-static void be_patient(struct vcpu *v, struct patience *p)
-{
-	uint64_t now = clock_ns();
-
-	if (p->late && now >= p->late)
-		sh_late(v->m->mmu, v->index, SH_LATE_SECONDS);
-	if (!p->late || now >= p->late)
-		p->late = now + SH_LATE_SECONDS * 1000000000ull;
-	if (p->kick && now >= p->kick)
-		kick(v);
-	if (!p->kick || now >= p->kick)
-		p->kick = now + KICK_AGAIN_NS;
-}
-
-bool vcpu_wait_out(struct vcpu *v)
-{
-	uint64_t runs = atomic_load(&v->runs);
-	struct patience p = {0};
-	bool again = false;
-
-	if (atomic_load(&v->mode) != VCPU_IN_GUEST)
-		return false;
-	while (atomic_load(&v->mode) == VCPU_IN_GUEST && atomic_load(&v->runs) == runs) {
-		/* It was outside at the request, took it and entered: nothing has kicked it. */
-		if (!again && !(atomic_load(&v->requests) & (REQ_FLUSH | REQ_CATCH_UP))) {
-			kick(v);
-			again = true;
-		}
-		be_patient(v, &p);
-		sched_yield();
-	}
-	return true;
-}
 
 bool vcpu_host_again(struct vcpu *v)
 {
@@ -116,36 +48,6 @@ int vcpu_write(struct vcpu *v, gpa_t gpa, const void *buf, unsigned len)
 		err = sh_write(v->m->mmu, v->sh, gpa, buf, len);
 	while (err == -ENOMEM && vcpu_host_again(v));
 	return err;
-}
-
-bool vcpu_wait_forgotten(struct vcpu *v)
-{
-	uint64_t runs = atomic_load(&v->runs);
-	struct patience p = {0};
-
-	if (atomic_load(&v->mode) != VCPU_INTERPRETS)
-		return false;
-	while (atomic_load(&v->mode) == VCPU_INTERPRETS && atomic_load(&v->runs) == runs) {
-		be_patient(v, &p);
-		sched_yield();
-	}
-	return true;
-}
-
-static bool deadline_passed(struct vcpu *v)
-{
-	uint64_t at = atomic_load(&v->deadline);
-
-	return at != UINT64_MAX && machine_now(v->m) >= at;
-}
-
-bool vcpu_may_enter(struct vcpu *v)
-{
-	atomic_store(&v->mode, VCPU_IN_GUEST);
-	if (!atomic_load(&v->requests) && !deadline_passed(v))
-		return true;
-	atomic_store(&v->mode, VCPU_OUTSIDE);
-	return false;
 }
 
 /* ---- requests ---- */
@@ -224,13 +126,6 @@ static void take_init(struct vcpu *v)
 	v->regs_drops = SH_FLUSH_ALL;
 }
 
-/* An NMI waits for the IRET of the last one and while MOV SS shields the stack (SDM vol. 3,
- * sections 6.7.1 and 6.8.3). Only one waits. */
-bool vcpu_nmi_ready(const struct cpu_state *s)
-{
-	return s->nmi_pending && !s->nmi_blocked && !s->db_shadow && s->activity <= CPU_HALTED;
-}
-
 static void take_nmi(struct vcpu *v)
 {
 	struct cpu_event e = {.kind = EVENT_NMI, .vector = VEC_NMI};
@@ -261,17 +156,12 @@ static void take_requests(struct vcpu *v)
 
 /* ---- interrupts ---- */
 
-bool vcpu_interruptible(const struct cpu_state *s)
-{
-	return s->rflags & RFL_IF && !s->int_shadow && s->activity <= CPU_HALTED;
-}
-
 static void take_interrupt(struct vcpu *v)
 {
 	struct cpu_event e = {.kind = EVENT_EXTERNAL};
 	int vector;
 
-	if (deadline_passed(v))
+	if (vcpu_due(v))
 		apic_tick(v->m->apic, v->index);
 	if (vcpu_nmi_ready(&v->cpu.s))
 		take_nmi(v);
@@ -287,49 +177,13 @@ static void take_interrupt(struct vcpu *v)
 		hybrid_delivered(v);
 }
 
-/* ---- sleep ---- */
-
-static bool something_to_do(struct vcpu *v)
-{
-	return atomic_load(&v->requests) & ~REQ_DROPS || deadline_passed(v) ||
-	       vcpu_nmi_ready(&v->cpu.s) ||
-	       (vcpu_interruptible(&v->cpu.s) && apic_pending(v->m->apic, v->index) >= 0);
-}
-
-bool vcpu_idle(struct vcpu *v)
-{
-	if (v->held)
-		return !(atomic_load(&v->requests) & (REQ_PAUSE | REQ_QUIT));
-	return v->cpu.s.activity != CPU_RUNNING && !something_to_do(v);
-}
-
-void vcpu_sleep(struct vcpu *v)
-{
-	uint64_t at, now, ns;
-	struct timespec t;
-	uint32_t seen;
-
-	uart_flush(v->m->uart);
-	atomic_store(&v->sleeping, true);
-	at = atomic_load(&v->deadline);
-	now = machine_now(v->m);
-	seen = atomic_load(&v->requests);
-	if (!something_to_do(v)) {
-		ns = at == UINT64_MAX ? 3600ull * 1000000000u : at > now ? at - now : 0;
-		t.tv_sec = (time_t)(ns / 1000000000u);
-		t.tv_nsec = (long)(ns % 1000000000u);
-		futex(&v->requests, FUTEX_WAIT, seen, &t);
-	}
-	atomic_store(&v->sleeping, false);
-}
-
 static void halted(struct vcpu *v)
 {
 	if (v->m->cfg.one_thread)
 		return; /* the others go on */
 	v->stats.kind = XC_HALT;
 	exit_stats_enter(&v->stats);
-	if (!something_to_do(v))
+	if (vcpu_idle(v))
 		vcpu_sleep(v);
 	exit_stats_left(&v->stats);
 }

@@ -9,7 +9,7 @@
  * translations (soft/soft.h) does the same with VCPU_INTERPRETS; it looks at `requests` between
  * instructions and needs no kick.
  * Locks: m->lock (machine.h) for pausing and for sleep in HLT.
- * Read first: engine.h. Read next: vcpu.c.
+ * Read first: engine.h. Read next: vcpu_call.c, vcpu.c.
  */
 #ifndef UMBRA_VCPU_H
 #define UMBRA_VCPU_H
@@ -116,6 +116,8 @@ bool vcpu_idle(struct vcpu *v);
 /* Whether an interrupt, or the NMI that waits, could be delivered now. */
 bool vcpu_interruptible(const struct cpu_state *s);
 bool vcpu_nmi_ready(const struct cpu_state *s);
+/* Whether the vCPU's deadline has passed. */
+bool vcpu_due(struct vcpu *v);
 /* Waits for a request or the vCPU's deadline. */
 void vcpu_sleep(struct vcpu *v);
 /* The last thing a thread of vCPUs does with the machine. */

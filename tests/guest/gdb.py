@@ -131,3 +131,15 @@ def symbols(elf, *names):
     table = {f[2]: int(f[0], 16) for f in (line.split() for line in out.splitlines())
              if len(f) == 3}
     return [table[n] for n in names]
+
+
+def hung_up_on(place):
+    """Whether one more client is not served."""
+    other = Client(place)
+    try:
+        other.ask("?")
+        return False
+    except (EOFError, OSError):
+        return True
+    finally:
+        other.sock.close()

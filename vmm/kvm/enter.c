@@ -45,114 +45,6 @@ void kvm_kick_install(void)
 	sigaction(KVM_KICK_SIGNAL, &sa, NULL);
 }
 
-mfn_t kvm_hw_root(const struct kvm_vcpu *kv)
-{
-	return mpa_mfn(MPA(kv->run->s.regs.sregs.cr3 & 0x000ffffffffff000ull));
-}
-
-void kvm_move_root(struct kvm_vcpu *kv, mfn_t root)
-{
-	struct kvm_sregs *s = &kv->run->s.regs.sregs;
-
-	if (s->cr3 == mfn_mpa(root).v)
-		return;
-	s->cr3 = mfn_mpa(root).v;
-	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-}
-
-/* ---- registers ---- */
-
-static void set_cpl(struct kvm_vcpu *kv, unsigned cpl)
-{
-	struct kvm_sregs *s = &kv->run->s.regs.sregs;
-
-	if (s->cs.dpl == cpl && s->cs.s)
-		return;
-	s->cs = (struct kvm_segment){.limit = 0xffffffff,
-				     .type = 11,
-				     .present = 1,
-				     .s = 1,
-				     .l = 1,
-				     .g = 1,
-				     .dpl = (uint8_t)cpl,
-				     .selector = cpl ? GATE_SEL_UCS : GATE_SEL_CS};
-	s->ss = (struct kvm_segment){.limit = 0xffffffff,
-				     .type = 3,
-				     .present = 1,
-				     .s = 1,
-				     .db = 1,
-				     .g = 1,
-				     .dpl = (uint8_t)cpl,
-				     .selector = cpl ? GATE_SEL_UDS : GATE_SEL_SS};
-	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-}
-
-static void set_bases(struct kvm_vcpu *kv, const struct kvm_entry *e)
-{
-	struct kvm_sregs *s = &kv->run->s.regs.sregs;
-
-	if (s->fs.base == e->fs_base && s->gs.base == e->gs_base)
-		return;
-	s->fs.base = e->fs_base;
-	s->gs.base = e->gs_base;
-	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-}
-
-/* What makes a vector or x87 instruction #NM or #UD, and #XM #UD, is the guest's to say. */
-#define FPU_CR0 (CR0_MP | CR0_EM | CR0_TS)
-#define FPU_CR4 (CR4_OSFXSR | CR4_OSXMMEXCPT)
-
-static void set_fpu_traps(struct kvm_vcpu *kv, const struct kvm_entry *e)
-{
-	struct kvm_sregs *s = &kv->run->s.regs.sregs;
-	uint64_t cr0 = (s->cr0 & ~FPU_CR0) | (e->cr0 & FPU_CR0);
-	uint64_t cr4 = (s->cr4 & ~FPU_CR4) | (e->cr4 & FPU_CR4);
-
-	if (s->cr0 == cr0 && s->cr4 == cr4)
-		return;
-	s->cr0 = cr0;
-	s->cr4 = cr4;
-	kv->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-}
-
-void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g)
-{
-	*r = (struct kvm_regs){
-		.rax = g[CPU_RAX],
-		.rbx = g[CPU_RBX],
-		.rcx = g[CPU_RCX],
-		.rdx = g[CPU_RDX],
-		.rsi = g[CPU_RSI],
-		.rdi = g[CPU_RDI],
-		.rsp = g[CPU_RSP],
-		.rbp = g[CPU_RBP],
-		.r8 = g[CPU_R8],
-		.r9 = g[CPU_R9],
-		.r10 = g[CPU_R10],
-		.r11 = g[CPU_R11],
-		.r12 = g[CPU_R12],
-		.r13 = g[CPU_R13],
-		.r14 = g[CPU_R14],
-		.r15 = g[CPU_R15],
-	};
-}
-
-void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r)
-{
-	const uint64_t v[CPU_GPRS] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp,
-				      r->rsi, r->rdi, r->r8,  r->r9,  r->r10, r->r11,
-				      r->r12, r->r13, r->r14, r->r15};
-
-	memcpy(g, v, sizeof(v));
-}
-
-/* What the real RFLAGS are while guest code runs: interrupts on, so that nothing the guest does at
- * CPL 3 can shut the host out; IOPL 0, so that IN, OUT, CLI and STI come to the monitor. */
-static uint64_t real_rflags(uint64_t virt)
-{
-	return (virt & ~(RFL_IOPL | RFL_NT | RFL_VM | RFL_VIF | RFL_VIP)) | RFL_IF | RFL_FIXED;
-}
-
 /* ---- the gate's work ---- */
 
 static uint64_t *cmd_page(struct kvm_vcpu *kv)
@@ -254,7 +146,7 @@ static int sync_once(struct kvm_vcpu *kv)
 	stack[0] = gate_label(gate_done);
 	r->rsp = gate_cpu_va(kv->index, GATE_CPU_CMD) + CMD_STACK;
 	r->rflags = RFL_FIXED;
-	set_cpl(kv, 0);
+	kvm_set_cpl(kv, 0);
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	do {
 		run->immediate_exit = 0;
@@ -287,7 +179,7 @@ static void put_frame(uint64_t *at, const struct kvm_entry *e)
 {
 	at[0] = e->rip;
 	at[1] = GATE_SEL_UCS;
-	at[2] = real_rflags(e->rflags);
+	at[2] = kvm_real_rflags(e->rflags);
 	at[3] = e->gpr[CPU_RSP];
 	at[4] = GATE_SEL_UDS;
 }
@@ -302,7 +194,7 @@ static void prepare_gate(struct kvm_vcpu *kv, const struct kvm_entry *e)
 	kvm_put_gprs(r, e->gpr);
 	r->rsp = va;
 	r->rflags = RFL_FIXED;
-	set_cpl(kv, 0);
+	kvm_set_cpl(kv, 0);
 	if (kv->touches == 1 && !kv->invlpgs && !kv->flush_all) {
 		r->rip = gate_label(gate_touch_iret);
 		r->rdi = kv->touch[0];
@@ -332,8 +224,8 @@ static void prepare_direct(struct kvm_vcpu *kv, const struct kvm_entry *e)
 
 	kvm_put_gprs(r, e->gpr);
 	r->rip = e->rip;
-	r->rflags = real_rflags(e->rflags);
-	set_cpl(kv, 3);
+	r->rflags = kvm_real_rflags(e->rflags);
+	kvm_set_cpl(kv, 3);
 }
 
 static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
@@ -348,8 +240,8 @@ static void prepare(struct kvm_vcpu *kv, const struct kvm_entry *e)
 		kv->flush_all = true; /* and the gate's MOV CR3 makes sure of it */
 	}
 	kvm_move_root(kv, e->root);
-	set_bases(kv, e);
-	set_fpu_traps(kv, e);
+	kvm_set_bases(kv, e);
+	kvm_set_fpu_traps(kv, e);
 	if (kv->vm->facts.enter_direct && !kv->touches && !kv->invlpgs && !kv->flush_all)
 		prepare_direct(kv, e);
 	else

@@ -119,17 +119,25 @@ enum kvm_left kvm_enter(struct kvm_vcpu *kv, struct kvm_entry *e, struct engine_
 			bool (*may_enter)(void *), void *arg);
 /* Runs queued touches now, without entering the guest. 0 or -errno. */
 int kvm_gate_sync(struct kvm_vcpu *kv);
+/* Per-thread setup of the kick signal for a kvm_run. */
+void kvm_kick_arm(struct kvm_run *run);
+void kvm_kick_install(void);
+bool kvm_exception_pending(const struct kvm_run *run);
+
+/* regs.c */
 /* The root that is loaded, or will be before anything else is done in the VM. */
 mfn_t kvm_hw_root(const struct kvm_vcpu *kv);
 /* The vCPU, which is outside, is to be on this root whenever it next runs, be it the gate alone. */
 void kvm_move_root(struct kvm_vcpu *kv, mfn_t root);
-/* Per-thread setup of the kick signal for a kvm_run. */
-void kvm_kick_arm(struct kvm_run *run);
-void kvm_kick_install(void);
-/* Registers of the two worlds. */
+/* The vCPU's code and stack segments: the gate's at cpl 0, the guest's at 3. */
+void kvm_set_cpl(struct kvm_vcpu *kv, unsigned cpl);
+void kvm_set_bases(struct kvm_vcpu *kv, const struct kvm_entry *e);
+void kvm_set_fpu_traps(struct kvm_vcpu *kv, const struct kvm_entry *e);
 void kvm_put_gprs(struct kvm_regs *r, const uint64_t *g);
 void kvm_get_gprs(uint64_t *g, const struct kvm_regs *r);
-bool kvm_exception_pending(const struct kvm_run *run);
+/* What the real RFLAGS are while guest code runs: interrupts on, so that nothing the guest does at
+ * CPL 3 can shut the host out; IOPL 0, so that IN, OUT, CLI and STI come to the monitor. */
+uint64_t kvm_real_rflags(uint64_t virt);
 
 /* fpu.c */
 /* s->fpu becomes the guest's own; with write, also KVM's at the next kvm_fpu_put(). 0 or -errno. */
