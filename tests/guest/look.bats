@@ -341,6 +341,34 @@ nicer() {
 	ended 0 60
 }
 
+# used: the processor time, in ticks, that the machine's nicer thread has had.
+used() {
+	local main
+	main=$(cut -d' ' -f19 "/proc/$pid/stat")
+	awk -v main="$main" '$19 != main { print $14 + $15 }' /proc/"$pid"/task/*/stat
+}
+
+@test "clients that ask without pause get no more than the share that is theirs" {
+	[ "$(nice)" -le 12 ] || skip "we are nice ourselves"
+	spinning --cpu soft --cpus "$(nproc)"
+	local before after began cs
+	began=$(date +%s%N)
+	before=$(used)
+	client <<<'
+end = time.monotonic() + 4
+n = 0
+while time.monotonic() < end:
+    c.execute("shadow-dump")
+    n += 1
+assert n > 5, n'
+	after=$(used)
+	cs=$((($(date +%s%N) - began) / 10000000))
+	# 2 % of each processor's time and what is saved up, 0.1 s; as much again for what ticks miss.
+	[ $((after - before)) -le $((2 * (cs * $(nproc) / 50 + 10) * $(getconf CLK_TCK) / 100)) ]
+	client <<<'c.execute("quit")'
+	ended 0 60
+}
+
 @test "blame says of a table out of step that stores to it are not seen" {
 	start --cpus 4 --scenario mm-storm --append size=20 --cpu soft -S
 	client <<-'PY'

@@ -65,6 +65,7 @@ const char *text_at(struct json_object *o, const char *outer, const char *inner)
 
 /* The suites. */
 extern const struct tap_case control_protocol_tests[], control_hostile_tests[],
-	control_socket_tests[], control_event_tests[], control_table_tests[];
+	control_socket_tests[], control_event_tests[], control_share_tests[],
+	control_table_tests[];
 
 #endif

@@ -10,6 +10,7 @@ static const struct tap_suite suites[] = {
 	{.name = "hostile", .cases = control_hostile_tests},
 	{.name = "socket", .cases = control_socket_tests},
 	{.name = "event", .cases = control_event_tests},
+	{.name = "share", .cases = control_share_tests},
 	{.name = "table", .cases = control_table_tests},
 	TAP_END,
 };

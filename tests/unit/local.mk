@@ -37,7 +37,7 @@ tests_unit_boot_test_SOURCES = tests/unit/boot_files.c tests/unit/boot_info.c \
 tests_unit_boot_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_control_test_SOURCES = tests/unit/control_event.c tests/unit/control_hostile.c \
 	tests/unit/control_protocol.c tests/unit/control_rig.c tests/unit/control_rig.h \
-	tests/unit/control_socket.c tests/unit/control_table.c tests/unit/control_test.c
+	tests/unit/control_share.c tests/unit/control_socket.c tests/unit/control_table.c tests/unit/control_test.c
 tests_unit_control_test_LDADD = libtest-tap.la libvmm.la
 tests_unit_gdb_test_SOURCES = tests/unit/gdb_rig.c tests/unit/gdb_rig.h tests/unit/gdb_test.c
 tests_unit_gdb_test_LDADD = libtest-tap.la libvmm.la

@@ -293,6 +293,17 @@ struct json_object *ctl_event_object(struct ctl_event *e); /* as sent; takes its
 void ctl_event_free(struct ctl_event *e);
 int64_t ctl_now(void);
 
+/* share.c: how much of the processors the server takes */
+struct ctl_share {
+	bool limited; /* vCPUs are short of processors */
+	int processors;
+	int64_t now, used, credit; /* ns: when it was last asked, processor time by then, what is left */
+};
+/* Of the thread that calls, which becomes nicer where it is limited. */
+void ctl_share_init(struct ctl_share *s, unsigned vcpus);
+/* How long to do nothing now, in ns; 0: go on. */
+int64_t ctl_share_rest(struct ctl_share *s, bool guest_runs);
+
 /* socket.c */
 struct ctl_listener {
 	int fd, dir;

@@ -26,6 +26,7 @@ control_sources = \
 	vmm/control/shadow_dump.c \
 	vmm/control/shadow_table.c \
 	vmm/control/shadow_walk.c \
+	vmm/control/share.c \
 	vmm/control/socket.c \
 	vmm/control/stats.c \
 	vmm/control/table.c \

@@ -8,12 +8,12 @@
  * Lock: struct control.lock guards negotiated, for control_start to wait on. No lock is held
  * while a command runs. All else but events and stopping belongs to the server's thread.
  *
- * Read after: client.c, event.c, socket.c.
+ * Read after: client.c, event.c, share.c, socket.c.
  */
-#define _GNU_SOURCE 1 /* accept4, sched_getaffinity, gettid */
+#define _GNU_SOURCE 1 /* accept4 */
 
 #include <errno.h>
-#include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <urcu/urcu-memb.h>
@@ -32,7 +31,6 @@
 #define DRAIN_NS	(CTL_NSEC / 4)
 #define TICK_NS		(CTL_NSEC / 4)
 #define ACCEPT_PAUSE_NS (CTL_NSEC / 10)
-#define SERVER_NICE	7 /* more than the vCPUs' */
 
 struct control {
 	const struct control_ops *ops;
@@ -49,6 +47,7 @@ struct control {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool negotiated; /* a client has, at some time */
+	struct ctl_share share;
 };
 
 static int watch(struct control *c, int op, int fd, uint32_t events, void *ptr)
@@ -248,27 +247,25 @@ static void drain(struct control *c)
 		usleep(1000);
 }
 
-/* Where there are not more processors than vCPUs, clients that ask without pause would take a full share from these:
- * a fifth, of four vCPUs on two processors. By this they take a twentieth, and are still answered however busy the vCPUs
- * are. On Linux niceness is a thread's own. Looks hold no lock that a vCPU waits for, so one that has lost its
- * processor holds up nobody; the commands that do take one are rare, and have a turn soon. */
-static void give_way(struct control *c)
+/* The server has used up its share. An event to send, or the end, is reason to go on. */
+static void rest(struct control *c)
 {
-	id_t self = (id_t)gettid();
-	cpu_set_t set;
-	if (!sched_getaffinity(0, sizeof(set), &set) &&
-	    (unsigned)CPU_COUNT(&set) <= c->ops->cpus(c->m))
-		setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + SERVER_NICE);
+	struct pollfd woken = {.fd = c->wake, .events = POLLIN};
+	int64_t ns = ctl_share_rest(&c->share, c->ops->running(c->m));
+	if (ns)
+		poll(&woken, 1, (int)(ns / 1000000) + 1);
 }
 
 static void *serve(void *arg)
 {
 	struct control *c = arg;
-	give_way(c);
+	ctl_share_init(&c->share, c->ops->cpus(c->m));
 	/* Commands look at tables in read-side sections, and at guest memory through windows. */
 	urcu_memb_register_thread();
-	while (!atomic_load(&c->stopping))
+	while (!atomic_load(&c->stopping)) {
 		round_once(c);
+		rest(c);
+	}
 	drain(c);
 	struct sh_mmu *mmu = c->ops->mmu(c->m);
 	if (mmu)
