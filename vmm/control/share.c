@@ -19,7 +19,7 @@
 
 #include "vmm/control/internal.h"
 
-#define SHARE_PERCENT 2 /* of the processors that may be used */
+#define SHARE_PERCENT  2 /* of the processors that may be used */
 #define SHARE_BURST_NS (CTL_NSEC / 10)
 /* The longest rest, however dear a command was: who asks next is a person, perhaps. */
 #define SHARE_REST_NS CTL_NSEC
