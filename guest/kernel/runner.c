@@ -104,7 +104,7 @@ static void run_and_report(u32 number, const struct scenario *s)
 		print("ok %u - %s\n", number, s->name);
 		passed++;
 	}
-	note("%llu thousand cycles", (rdtsc() - begin) / 1000);
+	note("%llu thousand cycles", cycles_since(begin) / 1000);
 }
 
 /* Call fn for each name of the comma-separated list, or for every default scenario. */

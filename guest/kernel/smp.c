@@ -19,7 +19,7 @@ void delay_cycles(u64 n)
 {
 	u64 start = rdtsc();
 
-	while (rdtsc() - start < n)
+	while (cycles_since(start) < n)
 		pause();
 }
 
@@ -55,7 +55,7 @@ static bool start_one(u32 i)
 	apic_start_ap(i, TRAMPOLINE_PA);
 	begin = rdtsc();
 	while (!atomic_load(&cpus[i].online)) {
-		if (rdtsc() - begin > ONLINE_BOUND)
+		if (cycles_since(begin) > ONLINE_BOUND)
 			return false;
 		cpu_relax();
 	}

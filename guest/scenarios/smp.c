@@ -70,7 +70,7 @@ static bool await_ipis(u32 cpu, ulong want)
 	u64 begin = rdtsc();
 
 	while (atomic_load(&cpus[cpu].test_ipis) < want) {
-		if (rdtsc() - begin > 20000000000ULL)
+		if (cycles_since(begin) > 20000000000ULL)
 			return false;
 		cpu_relax();
 	}

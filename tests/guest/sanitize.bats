@@ -103,7 +103,7 @@ quiet() {
 	engine soft --cpus 2 --scenario exceptions,mprotect,smp-shootdown
 	engine soft --cpus 2 --tlb adversarial --scenario exceptions,smp-shootdown
 	quiet tests/unit/soft_test
-	quiet tests/unit/shadow_test
+	quiet env UMBRA_MODE_STRIDE=7 tests/unit/shadow_test
 	quiet tests/unit/cpu_test
 	quiet tests/unit/boot_test
 	quiet tests/unit/control_test

@@ -57,6 +57,14 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
+/* 0 where the counter has gone back, which that of a virtual CPU may do when it is moved. */
+static inline u64 cycles_since(u64 begin)
+{
+	u64 now = rdtsc();
+
+	return now > begin ? now - begin : 0;
+}
+
 #define CR_ACCESSORS(n)                                                    \
 	static inline ulong read_cr##n(void)                               \
 	{                                                                  \
