@@ -20,8 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Without its own idea of who owns a file libvirt leaves no mark on the guest's image, which would stay
+ * if it were killed and be complained of from then on. */
 static const char qemu_conf[] =
 	"user = \"root\"\ngroup = \"root\"\nsecurity_driver = \"none\"\n"
+	"dynamic_ownership = 0\nremember_owner = 0\n"
 	"stdio_handler = \"file\"\nnamespaces = []\ncgroup_controllers = []\n";
 
 static void *loop(void *arg)
