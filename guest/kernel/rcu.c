@@ -66,6 +66,11 @@ void rcu_free_table(pa_t pa)
 		hurry();
 }
 
+bool rcu_pending(void)
+{
+	return atomic_load(&unfreed);
+}
+
 /* Whoever passes last frees, and begins the next period. */
 void rcu_pass(void)
 {

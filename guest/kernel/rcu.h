@@ -14,6 +14,7 @@ extern ulong rcu_waiting; /* CPUs the running grace period waits for */
 void rcu_free_table(pa_t pa);
 void rcu_pass(void);
 void rcu_barrier(void);
+bool rcu_pending(void); /* tables wait for their grace period */
 
 /* A reader stays on its CPU and doesn't sleep; interrupts may come. */
 static inline void rcu_read_lock(void)

@@ -11,8 +11,9 @@
  * wanted the page is killed. What counts is frames that became free, not pages taken out of
  * tables: a page that is in other tables too is not free yet. Skipped are areas of drivers
  * (reserved), pages of shared areas, tables that several spaces share, and pages to which somebody
- * refers by their frames. Pages in the hands of
- * faults that are under way are in no table yet; for them the end is put off.
+ * refers by their frames. The end is put off for what is under way: pages in the hands of faults are
+ * in no table yet; a space whose last process has left, and tables that readers may be in, are about
+ * to be free, be it when a CPU goes on that its host has taken off the processor for a while.
  *
  * A page goes to its slot in this order: its entry is replaced, every CPU forgets it, it is
  * written, it is let go. mm->lock is held throughout, so that no fault reads the slot too early.
@@ -23,10 +24,15 @@
  */
 #include "mm/swap.h"
 #include "kernel/mutant.h"
+#include "kernel/rcu.h"
+#include "x86.h"
 
-#define ROUNDS	 3
-#define WANT	 8   /* frames, so that not every fault comes here */
-#define PATIENCE 200 /* reclaims of one fault that bring no page: nobody makes progress */
+#define ROUNDS 3
+#define WANT   8 /* frames, so that not every fault comes here */
+
+/* Reclaims of one fault that bring no page, and for how long: nobody makes progress. */
+#define PATIENCE	200
+#define PATIENCE_CYCLES 2000000000ULL
 
 struct reclaim_stats reclaim_stats;
 ulong memory_limit;
@@ -256,6 +262,18 @@ static u32 count_spaces(void)
 	return n;
 }
 
+/* Memory that nobody has to be deprived of. */
+static bool under_way(void)
+{
+	bool leaving = false;
+
+	spin_lock(&mm_list_lock);
+	for (struct mm *mm = mm_list; mm; mm = mm->next)
+		leaving |= !atomic_load(&mm->users);
+	spin_unlock(&mm_list_lock);
+	return leaving || atomic_load(&in_hand) || rcu_pending();
+}
+
 static void one_round(struct clock *c)
 {
 	for (u32 n = count_spaces(); n && !enough(c); n--) {
@@ -324,17 +342,18 @@ static void let_others(void)
  */
 pa_t user_frame(void)
 {
+	u64 begin = rdtsc();
 	ulong tries = 0;
 	pa_t pa;
 
 	while (!(pa = try())) {
 		ulong got = reclaim();
 
-		if (++tries > PATIENCE) {
+		if (++tries > PATIENCE && cycles_since(begin) > PATIENCE_CYCLES) {
 			atomic_add(&reclaim_stats.livelocks, 1);
 			break;
 		}
-		if (!got && !atomic_load(&in_hand))
+		if (!got && !under_way())
 			break;
 		if (!got)
 			let_others();
