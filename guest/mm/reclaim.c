@@ -262,8 +262,7 @@ static u32 count_spaces(void)
 	return n;
 }
 
-/* Memory that nobody has to be deprived of. */
-static bool under_way(void)
+static bool space_leaving(void)
 {
 	bool leaving = false;
 
@@ -271,7 +270,13 @@ static bool under_way(void)
 	for (struct mm *mm = mm_list; mm; mm = mm->next)
 		leaving |= !atomic_load(&mm->users);
 	spin_unlock(&mm_list_lock);
-	return leaving || atomic_load(&in_hand) || rcu_pending();
+	return leaving;
+}
+
+/* Memory that nobody has to be deprived of. */
+static bool under_way(void)
+{
+	return atomic_load(&in_hand) || rcu_pending() || space_leaving();
 }
 
 static void one_round(struct clock *c)
@@ -342,13 +347,15 @@ static void let_others(void)
  */
 pa_t user_frame(void)
 {
-	u64 begin = rdtsc();
+	u64 begin = 0;
 	ulong tries = 0;
 	pa_t pa;
 
 	while (!(pa = try())) {
 		ulong got = reclaim();
 
+		if (!tries)
+			begin = rdtsc();
 		if (++tries > PATIENCE && cycles_since(begin) > PATIENCE_CYCLES) {
 			atomic_add(&reclaim_stats.livelocks, 1);
 			break;

@@ -318,19 +318,19 @@ torn() {
 	ended 0 60
 }
 
-# How much nicer than its main thread the machine's threads are, those that are.
+# Of each of the machine's threads that is nicer than its main one: by how much, and the processor time, in ticks, that
+# it has had.
 nicer() {
 	local main
 	main=$(cut -d' ' -f19 "/proc/$pid/stat")
-	cut -d' ' -f19 /proc/"$pid"/task/*/stat | while read -r n; do
-		[ "$n" -eq "$main" ] || echo $((n - main))
-	done
+	awk -v main="$main" '$19 != main { print $19 - main, $14 + $15 }' /proc/"$pid"/task/*/stat
 }
+used() { nicer | cut -d' ' -f2; }
 
 @test "the control thread gives way where vCPUs are short of processors, and only there" {
 	[ "$(nice)" -le 12 ] || skip "we are nice ourselves"
 	spinning --cpu soft --cpus "$(nproc)"
-	[ "$(nicer)" = 7 ]
+	[ "$(nicer | cut -d' ' -f1)" = 7 ]
 	# And it is answered all the same.
 	client <<<'[c.execute("shadow-dump") for i in range(20)]; c.execute("quit")'
 	ended 0 60
@@ -339,13 +339,6 @@ nicer() {
 	[ -z "$(nicer)" ]
 	client <<<'c.execute("quit")'
 	ended 0 60
-}
-
-# used: the processor time, in ticks, that the machine's nicer thread has had.
-used() {
-	local main
-	main=$(cut -d' ' -f19 "/proc/$pid/stat")
-	awk -v main="$main" '$19 != main { print $14 + $15 }' /proc/"$pid"/task/*/stat
 }
 
 @test "clients that ask without pause get no more than the share that is theirs" {

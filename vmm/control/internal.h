@@ -297,8 +297,9 @@ int64_t ctl_now(void);
 struct ctl_share {
 	bool limited; /* vCPUs are short of processors */
 	int processors;
-	int64_t now, used,
-		credit; /* ns: when it was last asked, processor time by then, what is left */
+	int64_t now;	/* ns: when it was last asked */
+	int64_t used;	/* processor time by then */
+	int64_t credit; /* what is left */
 };
 /* Of the thread that calls, which becomes nicer where it is limited. */
 void ctl_share_init(struct ctl_share *s, unsigned vcpus);

@@ -54,11 +54,15 @@ void ctl_share_init(struct ctl_share *s, unsigned vcpus)
 
 int64_t ctl_share_rest(struct ctl_share *s, bool guest_runs)
 {
-	int64_t now = ctl_now(), used = used_ns();
+	int64_t now, used;
+	if (!s->limited)
+		return 0;
+	now = ctl_now();
+	used = used_ns();
 	s->credit += earned_in(s, now - s->now) - (used - s->used);
 	s->now = now;
 	s->used = used;
-	if (!s->limited || !guest_runs || s->credit > SHARE_BURST_NS)
+	if (!guest_runs || s->credit > SHARE_BURST_NS)
 		s->credit = SHARE_BURST_NS;
 	if (s->credit < -earned_in(s, SHARE_REST_NS))
 		s->credit = -earned_in(s, SHARE_REST_NS);
